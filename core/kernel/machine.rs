@@ -1,0 +1,83 @@
+//! The contract of a machine: the only place where anything is decided.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::outbox::Outbox;
+use super::probe::Probe;
+use super::table::EventRef;
+use super::units::Nanos;
+
+/// A deterministic state machine: events in, decisions out.
+///
+/// Given the same sequence of (now, event), the same configuration and the same binary, it emits the same decisions byte
+/// for byte and ends in the same state hash. So: time only from `now`, randomness only from a generator seeded by the
+/// configuration, no iteration over unordered maps, floats only in features, models and learning.
+///
+/// Bad data is never a panic: the machine emits a [`super::table::Rejected`] and goes on.
+pub trait Machine: Sized {
+    /// Its part of the configuration, as read from TOML.
+    type Config: Clone + core::fmt::Debug + Serialize + DeserializeOwned;
+
+    /// The name that a configuration selects it by.
+    const NAME: &'static str;
+
+    /// The machine in its first state.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, and the mend.
+    fn new(config: &Self::Config) -> Result<Self, String>;
+
+    /// Takes one event. `now` never decreases. Decisions and timers go to `out`, reasons to `probe`.
+    fn on_event<P: Probe>(&mut self, now: Nanos, event: EventRef<'_>, out: &mut Outbox, probe: &mut P);
+
+    /// Appends the whole state to `bytes`; equal states give equal bytes.
+    ///
+    /// # Errors
+    /// Where a part of the state cannot be written.
+    fn snapshot(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError>;
+
+    /// The machine in the state of a snapshot taken under the same configuration.
+    ///
+    /// # Errors
+    /// Where the bytes are not such a snapshot.
+    fn restore(config: &Self::Config, bytes: &[u8]) -> Result<Self, SnapshotError>;
+}
+
+/// A snapshot could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The codec refused.
+    #[error("snapshot: {0}")]
+    Codec(#[from] postcard::Error),
+    /// The state does not fit the configuration.
+    #[error("snapshot does not fit the configuration: {0}")]
+    Mismatch(String),
+}
+
+/// Appends `state` to `bytes` in the compact form that snapshots use.
+///
+/// # Errors
+/// Where a part of the state cannot be written.
+pub fn write_state<T: Serialize>(state: &T, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {
+    *bytes = postcard::to_extend(state, core::mem::take(bytes))?;
+    Ok(())
+}
+
+/// Reads what [`write_state`] wrote; all of `bytes` must be used.
+///
+/// # Errors
+/// Where the bytes are not such a state.
+pub fn read_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
+    let (state, rest) = postcard::take_from_bytes(bytes)?;
+    if rest.is_empty() {
+        Ok(state)
+    } else {
+        Err(SnapshotError::Mismatch(format!("{} bytes are left over", rest.len())))
+    }
+}
+
+/// BLAKE3 of a snapshot.
+pub fn state_hash_of(snapshot: &[u8]) -> [u8; 32] {
+    *blake3::hash(snapshot).as_bytes()
+}

@@ -1,0 +1,29 @@
+//! The kernel: what an event, a decision and a machine are.
+//!
+//! [`units`] are the newtypes that cross function boundaries, [`record`] the 64-byte cell and the 32-byte header,
+//! [`table`] the one list of record kinds, [`machine`] the contract, [`outbox`] and [`timers`] what a machine may ask
+//! for, [`probe`] how it explains itself, [`driver`] the loop body that live, replay, recovery and explanation share.
+
+pub mod codes;
+pub mod driver;
+pub mod machine;
+pub mod outbox;
+pub mod probe;
+pub mod record;
+pub mod schema;
+pub mod table;
+pub mod timers;
+pub mod units;
+
+pub use codes::*;
+pub use driver::{Driver, Step};
+pub use machine::{Machine, SnapshotError, state_hash_of};
+pub use outbox::Outbox;
+pub use probe::{NoProbe, Note, Probe, Recorder};
+pub use record::{
+    Cell, Class, Full, HEADER_LEN, MAX_CELLS, Record, RecordBuf, RecordHeader, RecordRef, RecordSink, flags,
+    write_record,
+};
+pub use table::{DecisionRef, EventRef, Kind, SystemRef};
+pub use timers::TimerQueue;
+pub use units::{Bps, EventNanos, InstrumentId, Lots, Minor, Nanos, Side, SourceId, Ticks};

@@ -1,0 +1,1 @@
+//! Instruments, books, the matching engine, orders, risk and portfolio.

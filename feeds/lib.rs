@@ -1,0 +1,2 @@
+//! Wire protocols as sans-I/O state machines: bytes from outside become events, decisions become bytes for outside.
+#![forbid(unsafe_code)]

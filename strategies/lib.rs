@@ -1,0 +1,2 @@
+//! The machines that users run.
+#![forbid(unsafe_code)]
