@@ -5,6 +5,7 @@
 //! for, [`probe`] how it explains itself, [`driver`] the loop body that live, replay, recovery and explanation share.
 
 pub mod codes;
+pub mod decimal;
 pub mod driver;
 pub mod machine;
 pub mod outbox;
@@ -16,6 +17,7 @@ pub mod timers;
 pub mod units;
 
 pub use codes::*;
+pub use decimal::{Decimal, DecimalError, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};
 pub use machine::{Machine, SnapshotError, state_hash_of};
 pub use outbox::Outbox;

@@ -1,0 +1,86 @@
+//! Money between decimal text and minor units, exactly: no float in between and nothing rounded.
+
+use core::fmt;
+
+use super::units::Minor;
+
+/// The most decimals that a currency may have here.
+pub const MAX_DECIMALS: u8 = 9;
+
+/// Why a text is not an amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// Not of the form `-?digits(.digits)?`.
+    #[error("not a decimal number such as 100.00")]
+    Form,
+    /// More decimals than the currency has.
+    #[error("more decimals than the currency's {0}")]
+    TooManyDecimals(u8),
+    /// Does not fit 64 bits of minor units.
+    #[error("does not fit 64 bits of minor units")]
+    OutOfRange,
+}
+
+/// Reads `text` (`-?digits(.digits)?`, ASCII) as minor units of a currency with `decimals` decimals. Fewer decimals than
+/// the currency has are filled with zeros; more are refused, even where they are zeros.
+///
+/// # Errors
+/// What is wrong with `text`. Nothing is ever rounded.
+pub fn parse_minor(text: &str, decimals: u8) -> Result<Minor, DecimalError> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((_, "")) => return Err(DecimalError::Form),
+        Some(parts) => parts,
+        None => (digits, ""),
+    };
+    if whole.is_empty() {
+        return Err(DecimalError::Form);
+    }
+    let mut minor: i64 = 0;
+    for byte in whole.bytes().chain(fraction.bytes()) {
+        if !byte.is_ascii_digit() {
+            return Err(DecimalError::Form);
+        }
+        minor = append_digit(minor, i64::from(byte - b'0'), negative)?;
+    }
+    let missing =
+        usize::from(decimals).checked_sub(fraction.len()).ok_or(DecimalError::TooManyDecimals(decimals))?;
+    for _ in 0..missing {
+        minor = append_digit(minor, 0, negative)?;
+    }
+    Ok(Minor(minor))
+}
+
+/// Builds negative numbers downwards, so that `i64::MIN` can be read too.
+fn append_digit(minor: i64, digit: i64, negative: bool) -> Result<i64, DecimalError> {
+    let digit = if negative { -digit } else { digit };
+    minor.checked_mul(10).and_then(|tens| tens.checked_add(digit)).ok_or(DecimalError::OutOfRange)
+}
+
+/// Shows minor units as decimal text with exactly `decimals` decimals, the form that [`parse_minor`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    /// The amount.
+    pub minor: Minor,
+    /// Decimals of the currency; above [`MAX_DECIMALS`] counts as [`MAX_DECIMALS`].
+    pub decimals: u8,
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimals = self.decimals.min(MAX_DECIMALS);
+        let scale = 10_u64.pow(u32::from(decimals));
+        let sign = if self.minor.0 < 0 { "-" } else { "" };
+        let magnitude = self.minor.0.unsigned_abs();
+        if decimals == 0 {
+            return write!(f, "{sign}{magnitude}");
+        }
+        write!(f, "{sign}{}.{:0width$}", magnitude / scale, magnitude % scale, width = usize::from(decimals))
+    }
+}
+
+#[cfg(test)]
+mod tests;

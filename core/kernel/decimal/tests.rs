@@ -1,0 +1,67 @@
+use quickcheck::quickcheck;
+
+use super::*;
+
+#[test]
+fn reads_exactly_or_not_at_all() {
+    use DecimalError::{Form, OutOfRange, TooManyDecimals};
+    for (text, decimals, expected) in [
+        ("100.00", 2, Ok(10_000)),
+        ("100", 2, Ok(10_000)),
+        ("100.5", 2, Ok(10_050)),
+        ("0.01", 2, Ok(1)),
+        ("-0.01", 2, Ok(-1)),
+        ("007", 0, Ok(7)),
+        ("1.234", 3, Ok(1_234)),
+        ("1.234", 2, Err(TooManyDecimals(2))),
+        ("1.000", 2, Err(TooManyDecimals(2))),
+        ("1.0", 0, Err(TooManyDecimals(0))),
+        ("92233720368547758.07", 2, Ok(i64::MAX)),
+        ("92233720368547758.08", 2, Err(OutOfRange)),
+        ("-92233720368547758.08", 2, Ok(i64::MIN)),
+        ("99999999999999999999999999999999999", 2, Err(OutOfRange)),
+        ("", 2, Err(Form)),
+        ("-", 2, Err(Form)),
+        (".5", 2, Err(Form)),
+        ("5.", 2, Err(Form)),
+        ("+5", 2, Err(Form)),
+        ("1e3", 2, Err(Form)),
+        ("1,00", 2, Err(Form)),
+        (" 1", 2, Err(Form)),
+        ("1.2.3", 9, Err(Form)),
+        ("٣", 2, Err(Form)),
+        ("--1", 2, Err(Form)),
+        ("1.-1", 2, Err(Form)),
+    ] {
+        assert_eq!(parse_minor(text, decimals), expected.map(Minor), "{text:?} with {decimals} decimals");
+    }
+}
+
+#[test]
+fn shows_every_decimal() {
+    for (minor, decimals, expected) in [
+        (17_500, 2, "175.00"),
+        (5, 2, "0.05"),
+        (-5, 2, "-0.05"),
+        (5, 0, "5"),
+        (0, 3, "0.000"),
+        (i64::MIN, 2, "-92233720368547758.08"),
+        (i64::MAX, 9, "9223372036.854775807"),
+    ] {
+        assert_eq!(Decimal { minor: Minor(minor), decimals }.to_string(), expected);
+    }
+}
+
+quickcheck! {
+    fn what_is_shown_is_read_back(minor: i64, decimals: u8) -> bool {
+        let decimals = decimals % (MAX_DECIMALS + 1);
+        let shown = Decimal { minor: Minor(minor), decimals }.to_string();
+        parse_minor(&shown, decimals) == Ok(Minor(minor))
+    }
+
+    fn any_text_is_read_or_refused(text: String, decimals: u8) -> bool {
+        let well_formed = !text.is_empty() && text.chars().all(|char| char.is_ascii_digit() || "-.".contains(char));
+        well_formed || parse_minor(&text, decimals % (MAX_DECIMALS + 1)) == Err(DecimalError::Form)
+            || parse_minor(&text, decimals % (MAX_DECIMALS + 1)) == Err(DecimalError::OutOfRange)
+    }
+}
