@@ -1,1 +1,11 @@
-//! Everything impure.
+//! Everything impure: threads, rings, clocks and sockets.
+//!
+//! * [`ring`]: how records travel from one thread to another.
+//! * [`clock`]: the sequencer's stamp and raw stamps for latency.
+//! * [`pipeline`]: stages, and the threads that poll them.
+
+pub mod clock;
+pub mod pipeline;
+pub mod ring;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,25 @@
+//! Clocks: the sequencer's stamp, and raw stamps for latency.
+//!
+//! [`Clock`] gives the stamp by which machines see time. It never decreases. [`TscClock`] slews towards the machine's
+//! wall clock and never steps; [`ManualClock`] stands where its owner put it. The sequencer is generic over [`Clock`],
+//! so that a read is a handful of inlined instructions.
+//!
+//! [`Stamp`] and [`Ticker`] are for measuring latencies and are never visible to a machine.
+
+mod discipline;
+mod manual;
+mod ticks;
+mod tsc;
+
+use pricewright_core::kernel::Nanos;
+
+pub use discipline::{Adjustment, MAX_SLEW_PPM, Params, Sample};
+pub use manual::ManualClock;
+pub use ticks::{Stamp, TickRate, Ticker};
+pub use tsc::{Calibrator, TscClock, tsc_clock};
+
+/// What stamps events.
+pub trait Clock: Send {
+    /// The stamp for what happens now: nanoseconds since the Unix epoch, never less than the one before.
+    fn now(&mut self) -> Nanos;
+}

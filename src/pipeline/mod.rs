@@ -1,0 +1,3 @@
+//! Stages, and the threads that poll them.
+
+pub mod stage;
