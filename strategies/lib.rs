@@ -1,2 +1,4 @@
 //! The machines that users run.
 #![forbid(unsafe_code)]
+
+pub mod pricing;

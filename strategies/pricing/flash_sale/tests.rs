@@ -1,0 +1,480 @@
+use std::collections::BTreeMap;
+
+use pricewright_core::kernel::{Bps, OperatorCommand};
+use pricewright_core::kernel::{
+    DecisionRef, Driver, NoProbe, PriceGuard, Recorder, Step, state_hash_of, table::Operator,
+};
+use quickcheck::{Arbitrary, Gen, TestResult, quickcheck};
+
+use super::*;
+
+const FEED: SourceId = SourceId(1);
+
+#[derive(Clone, Copy, Debug)]
+enum Input {
+    Inventory { source: SourceId, sku: u32, initial: i64, stock: i64, base: i64 },
+    Purchase { source: SourceId, sku: u32, qty: i64 },
+}
+
+/// What the tests look at in a decision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Output {
+    Price { source: SourceId, sku: u32, price: i64, previous: i64, guard: PriceGuard },
+    Refused { position: u64, reason: RejectReason },
+}
+
+fn inventory(sku: u32, initial: i64, stock: i64, base: i64) -> Input {
+    Input::Inventory { source: FEED, sku, initial, stock, base }
+}
+
+fn purchase(sku: u32, qty: i64) -> Input {
+    Input::Purchase { source: FEED, sku, qty }
+}
+
+fn price(sku: u32, price: i64, previous: i64, guard: PriceGuard) -> Output {
+    Output::Price { source: FEED, sku, price, previous, guard }
+}
+
+fn refused(position: u64, reason: RejectReason) -> Output {
+    Output::Refused { position, reason }
+}
+
+fn driver(config: &Config) -> Driver<FlashSale> {
+    Driver::new(config).expect("a good configuration")
+}
+
+/// Gives the machine one input; `position` is its line.
+fn step<P: Probe>(driver: &mut Driver<FlashSale>, position: u64, input: Input, probe: &mut P) -> Vec<Output> {
+    let event_ns = EventNanos(i64::try_from(position).expect("a line number"));
+    let now = Nanos(event_ns.0);
+    let done = match input {
+        Input::Inventory { source, sku, initial, stock, base } => {
+            let event = Inventory { event_ns, base: Minor(base), initial, stock, sku, source, spare: 0 };
+            driver.step(now, EventRef::Inventory(&event), probe)
+        }
+        Input::Purchase { source, sku, qty } => {
+            let event = Purchase { event_ns, qty, sku, source, spare: 0, position };
+            driver.step(now, EventRef::Purchase(&event), probe)
+        }
+    };
+    assert_eq!(done, Step::Done);
+    outputs(driver)
+}
+
+fn outputs(driver: &Driver<FlashSale>) -> Vec<Output> {
+    let output = |decision| match decision {
+        DecisionRef::PricePublished(PricePublished { sku, price, previous, source, guard, .. }) => {
+            Output::Price { source: *source, sku: *sku, price: price.0, previous: previous.0, guard: *guard }
+        }
+        DecisionRef::Rejected(Rejected { position, reason, .. }) => refused(*position, *reason),
+        other => panic!("{other:?} is no decision of a flash sale"),
+    };
+    driver.decisions().map(|record| output(DecisionRef::of(&record).expect("a decision"))).collect()
+}
+
+/// Lines numbered from 1, as a feed with one mark at its start numbers them.
+fn run(config: &Config, inputs: &[Input]) -> Vec<Vec<Output>> {
+    let mut driver = driver(config);
+    mark(&mut driver, FEED, 1);
+    (1..).zip(inputs).map(|(position, input)| step(&mut driver, position, *input, &mut NoProbe)).collect()
+}
+
+fn mark(driver: &mut Driver<FlashSale>, source: SourceId, first: u64) {
+    let mark = Mark { first, received: Nanos(0), count: 1, session: 0, line: 0, source, spare: 0 };
+    assert_eq!(driver.step(Nanos(0), EventRef::Mark(&mark), &mut NoProbe), Step::Done);
+}
+
+/// The example of the issue that asked for this machine: 175.00 at last.
+#[test]
+fn thirty_of_forty_sold_at_base_100_costs_175() {
+    let outputs = run(&Config::default(), &[inventory(0, 40, 40, 10_000), purchase(0, 30)]);
+    assert_eq!(
+        outputs,
+        [vec![price(0, 10_000, 0, PriceGuard::NONE)], vec![price(0, 17_500, 10_000, PriceGuard::NONE)]]
+    );
+}
+
+#[test]
+fn a_published_price_carries_all_that_made_it() {
+    let config = Config { ceiling: Some("150.00".to_owned()), ..Config::default() };
+    let mut driver = driver(&config);
+    step(&mut driver, 1, inventory(3, 40, 40, 10_000), &mut NoProbe);
+    step(&mut driver, 2, purchase(3, 30), &mut NoProbe);
+    let record = driver.decisions().next().expect("a price");
+    let expected = PricePublished {
+        event_ns: EventNanos(2),
+        price: Minor(15_000),
+        previous: Minor(10_000),
+        formula: Minor(17_500),
+        initial: 40,
+        stock: 10,
+        sku: 3,
+        source: FEED,
+        guard: PriceGuard::CEILING,
+    };
+    assert_eq!(record.get::<PricePublished>(), Some(&expected));
+    assert_eq!(record.header().source, STRATEGY);
+    let article = Article { base: Minor(10_000), initial: 40, stock: 10, price: Minor(15_000) };
+    assert_eq!(driver.machine().article(FEED, 3), Some(&article));
+    assert_eq!(driver.machine().article(FEED, 2), None);
+    assert_eq!(driver.machine().article(SourceId(2), 3), None);
+}
+
+#[test]
+fn the_largest_change_is_held_at_each_decision_and_caught_up_with_later() {
+    let config = Config { max_change_bps: Some(Bps(2_000)), ..Config::default() };
+    let outputs =
+        run(&config, &[inventory(0, 40, 40, 10_000), purchase(0, 30), purchase(0, 1), purchase(0, 9)]);
+    assert_eq!(
+        outputs.concat(),
+        [
+            price(0, 10_000, 0, PriceGuard::NONE),
+            price(0, 12_000, 10_000, PriceGuard::MAX_CHANGE),
+            price(0, 14_400, 12_000, PriceGuard::MAX_CHANGE),
+            price(0, 17_280, 14_400, PriceGuard::MAX_CHANGE),
+        ]
+    );
+}
+
+#[test]
+fn an_inventory_starts_a_new_sale() {
+    let config = Config { max_change_bps: Some(Bps(100)), ..Config::default() };
+    let outputs = run(&config, &[inventory(0, 40, 40, 10_000), inventory(0, 10, 0, 500), purchase(0, 1)]);
+    assert_eq!(outputs[1], [price(0, 1_000, 0, PriceGuard::NONE)]);
+    assert_eq!(outputs[2], [refused(3, RejectReason::CONTRADICTION)], "sold out, and the price is the same");
+}
+
+#[test]
+fn overselling_empties_the_stock_and_is_reported() {
+    let outputs = run(&Config::default(), &[inventory(0, 4, 4, 100), purchase(0, 5), purchase(0, i64::MAX)]);
+    assert_eq!(
+        outputs[1],
+        [refused(2, RejectReason::CONTRADICTION), price(0, 200, 100, PriceGuard::NONE)],
+        "the dead letter first, then the price at stock 0"
+    );
+    assert_eq!(outputs[2], [refused(3, RejectReason::CONTRADICTION)]);
+}
+
+#[test]
+fn bad_input_is_refused_and_changes_nothing() {
+    use RejectReason as R;
+    let rails = Config {
+        floor: Some("1.50".to_owned()),
+        ceiling_bps_of_base: Some(Bps(15_000)),
+        max_skus: 2,
+        ..Config::default()
+    };
+    for (input, reason) in [
+        (inventory(0, 0, 0, 200), R::OUT_OF_RANGE),
+        (inventory(0, -1, -1, 200), R::OUT_OF_RANGE),
+        (inventory(0, 4, -1, 200), R::OUT_OF_RANGE),
+        (inventory(0, 4, 5, 200), R::CONTRADICTION),
+        (inventory(0, 4, 4, 0), R::OUT_OF_RANGE),
+        (inventory(0, 4, 4, -200), R::OUT_OF_RANGE),
+        (inventory(0, 4, 4, i64::MAX), R::OUT_OF_RANGE),
+        // Floor 1.50, ceiling 0.99 · 1.5.
+        (inventory(0, 4, 4, 99), R::OUT_OF_RANGE),
+        (inventory(2, 4, 4, 200), R::CAPACITY),
+        (inventory(u32::MAX, 4, 4, 200), R::CAPACITY),
+        (purchase(0, 0), R::OUT_OF_RANGE),
+        (purchase(0, i64::MIN), R::OUT_OF_RANGE),
+        (purchase(1, 1), R::UNKNOWN_KEY),
+        (purchase(u32::MAX, 1), R::UNKNOWN_KEY),
+        (Input::Purchase { source: SourceId(9), sku: 0, qty: 1 }, R::CAPACITY),
+        (Input::Inventory { source: SourceId(9), sku: 0, initial: 1, stock: 1, base: 200 }, R::CAPACITY),
+    ] {
+        let mut driver = driver(&rails);
+        step(&mut driver, 1, inventory(0, 8, 7, 200), &mut NoProbe);
+        let before = *driver.machine().article(FEED, 0).expect("on sale");
+        let found = step(&mut driver, 2, input, &mut NoProbe);
+        assert!(
+            matches!(found[..], [Output::Refused { reason: found, .. }] if found == reason),
+            "{input:?}: {found:?}"
+        );
+        assert_eq!(driver.machine().article(FEED, 0), Some(&before), "{input:?}");
+    }
+}
+
+#[test]
+fn every_refusal_fits_its_place() {
+    for refusal in [
+        NO_SOURCE_LEFT,
+        NO_SKU_LEFT,
+        BAD_BASE,
+        BAD_INITIAL,
+        BAD_STOCK,
+        STOCK_ABOVE_INITIAL,
+        NO_PRICE,
+        BAD_QTY,
+        NOT_ON_SALE,
+        OVERSOLD,
+    ] {
+        assert!(Text::<80>::new(refusal.text).is_some(), "{:?} is cut", refusal.text);
+    }
+}
+
+#[test]
+fn an_inventory_is_refused_at_its_line() {
+    let mut driver = driver(&Config::default());
+    let bad = inventory(0, 0, 0, 100);
+    mark(&mut driver, FEED, 10);
+    assert_eq!(step(&mut driver, 10, bad, &mut NoProbe), [refused(10, RejectReason::OUT_OF_RANGE)]);
+    step(&mut driver, 11, purchase(0, 1), &mut NoProbe);
+    assert_eq!(step(&mut driver, 12, bad, &mut NoProbe), [refused(12, RejectReason::OUT_OF_RANGE)]);
+    let unread = malformed(13);
+    assert_eq!(driver.step(Nanos(13), EventRef::Malformed(&unread), &mut NoProbe), Step::Done);
+    assert_eq!(step(&mut driver, 14, bad, &mut NoProbe), [refused(14, RejectReason::OUT_OF_RANGE)]);
+}
+
+fn malformed(position: u64) -> Malformed {
+    let text = Text::excerpt("expected value at column 1: hello");
+    Malformed { position, len: 5, reason: RejectReason::MALFORMED, source: FEED, text }
+}
+
+#[test]
+fn malformed_input_becomes_a_dead_letter() {
+    let mut driver = driver(&Config::default());
+    let Malformed { position, len, reason, source, text } = malformed(7);
+    driver.step(Nanos(1), EventRef::Malformed(&malformed(7)), &mut NoProbe);
+    let record = driver.decisions().next().expect("a dead letter");
+    assert_eq!(record.get::<Rejected>(), Some(&Rejected { position, len, reason, source, text }));
+}
+
+#[test]
+fn other_events_are_ignored() {
+    let mut driver = driver(&Config::default());
+    let before = driver.state_hash().expect("a hash");
+    let stop =
+        Operator { argument: 0, command: OperatorCommand::STOP, spare: [0; 6], operator: Text::default() };
+    driver.step(Nanos(0), EventRef::Operator(&stop), &mut NoProbe);
+    assert_eq!(outputs(&driver), []);
+    assert_eq!(driver.state_hash().expect("a hash"), before);
+}
+
+#[test]
+fn prices_are_published_on_change_or_always() {
+    // 1/1000 of 0.10 is less than half a cent.
+    let inputs = [inventory(0, 1_000, 1_000, 10), purchase(0, 1)];
+    assert_eq!(run(&Config::default(), &inputs)[1], []);
+    let always = Config { publish: Publish::Always, ..Config::default() };
+    assert_eq!(run(&always, &inputs)[1], [price(0, 10, 10, PriceGuard::NONE)]);
+}
+
+#[test]
+fn sources_number_their_articles_apart() {
+    let config = Config { max_sources: 2, ..Config::default() };
+    let other = SourceId(2);
+    let outputs = run(
+        &config,
+        &[
+            inventory(0, 4, 4, 100),
+            Input::Inventory { source: other, sku: 0, initial: 4, stock: 2, base: 1_000 },
+            purchase(0, 1),
+            Input::Purchase { source: other, sku: 0, qty: 1 },
+        ],
+    );
+    assert_eq!(outputs[2], [price(0, 125, 100, PriceGuard::NONE)]);
+    let expected =
+        Output::Price { source: other, sku: 0, price: 1_750, previous: 1_500, guard: PriceGuard::NONE };
+    assert_eq!(outputs[3], [expected]);
+}
+
+#[test]
+fn an_explanation_names_every_number_and_guard() {
+    let config = Config {
+        floor: Some("0.50".to_owned()),
+        ceiling_bps_of_base: Some(Bps(17_000)),
+        max_change_bps: Some(Bps(2_000)),
+        ..Config::default()
+    };
+    let mut driver = driver(&config);
+    step(&mut driver, 1, inventory(0, 40, 40, 10_000), &mut NoProbe);
+    let mut recorder = Recorder::default();
+    step(&mut driver, 2, purchase(0, 35), &mut recorder);
+    let value = |name, value, unit| (0, Note::Value { name, value, unit });
+    let check =
+        |control, value, limit, passed| (0, Note::Check { control, value, limit, unit: "minor", passed });
+    assert_eq!(
+        recorder.notes,
+        [
+            value("stock", 5, "pieces"),
+            value("initial", 40, "pieces"),
+            value("base", 10_000, "minor"),
+            value("formula", 18_750, "minor"),
+            check("floor", 18_750, 50, true),
+            check("ceiling", 18_750, 17_000, false),
+            value("previous", 10_000, "minor"),
+            check("max_change", 7_000, 2_000, false),
+            value("price", 12_000, "minor"),
+        ]
+    );
+    let mut recorder = Recorder::default();
+    step(&mut driver, 3, purchase(0, 6), &mut recorder);
+    assert_eq!(recorder.notes[0], (0, Note::Step { text: OVERSOLD.text }));
+    assert_eq!(recorder.notes[1], (1, Note::Value { name: "stock", value: 0, unit: "pieces" }));
+}
+
+#[test]
+fn a_bad_configuration_is_refused() {
+    let error =
+        FlashSale::new(&Config { floor: Some("x".to_owned()), ..Config::default() }).expect_err("an error");
+    assert!(error.starts_with("floor is \"x\""), "{error}");
+}
+
+#[test]
+fn a_snapshot_is_refused_where_it_does_not_fit() {
+    let mut driver = driver(&Config::default());
+    step(&mut driver, 1, inventory(5, 1, 1, 1), &mut NoProbe);
+    let mut bytes = Vec::new();
+    driver.machine().snapshot(&mut bytes).expect("a snapshot");
+    let small = Config { max_skus: 5, ..Config::default() };
+    assert!(matches!(FlashSale::restore(&small, &bytes), Err(SnapshotError::Mismatch(_))));
+    for len in 0..bytes.len() {
+        assert!(FlashSale::restore(&Config::default(), &bytes[..len]).is_err(), "cut at {len}");
+    }
+    bytes.push(0);
+    assert!(FlashSale::restore(&Config::default(), &bytes).is_err(), "one byte too many");
+}
+
+/// Few articles and small numbers, so that sales sell out, restart and contradict themselves.
+impl Arbitrary for Input {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let mut below = |n: u32| i64::from(u32::arbitrary(g) % n);
+        let source = SourceId(u16::from(below(4) == 0));
+        let sku = u32::try_from(below(4)).expect("below 4");
+        if below(5) == 0 {
+            let initial = below(50);
+            Self::Inventory { source, sku, initial, stock: initial + 1 - below(4), base: below(20_000) }
+        } else {
+            Self::Purchase { source, sku, qty: below(8) - 1 }
+        }
+    }
+}
+
+fn railed() -> Config {
+    Config {
+        floor: Some("12.00".to_owned()),
+        floor_bps_of_base: Some(Bps(10_500)),
+        ceiling: Some("180.00".to_owned()),
+        ceiling_bps_of_base: Some(Bps(17_000)),
+        max_change: Some("9.00".to_owned()),
+        max_change_bps: Some(Bps(1_500)),
+        max_skus: 3,
+        max_sources: 2,
+        ..Config::default()
+    }
+}
+
+fn open() -> Config {
+    Config { max_skus: 3, max_sources: 2, ..Config::default() }
+}
+
+/// The rules once more over a map and plain fractions: (base, initial, stock, price) of each article.
+#[derive(Default)]
+struct Naive(BTreeMap<(SourceId, u32), (i128, i128, i128, i128)>);
+
+impl Naive {
+    fn prices(&mut self, railed: bool, input: Input) -> Vec<i128> {
+        let (key, last) = match input {
+            Input::Inventory { source, sku, initial, stock, base } => {
+                let (initial, stock, base) = (i128::from(initial), i128::from(stock), i128::from(base));
+                let empty = railed && 1_200.max(up(base * 10_500)) > 18_000.min(base * 17_000 / 10_000);
+                if sku > 2 || initial < 1 || stock < 0 || stock > initial || base < 1 || empty {
+                    return Vec::new();
+                }
+                self.0.insert((source, sku), (base, initial, stock, 0));
+                ((source, sku), 0)
+            }
+            Input::Purchase { source, sku, qty } => {
+                let Some(article) = self.0.get_mut(&(source, sku)) else { return Vec::new() };
+                if qty < 1 {
+                    return Vec::new();
+                }
+                article.2 = 0.max(article.2 - i128::from(qty));
+                ((source, sku), article.3)
+            }
+        };
+        let article = self.0.get_mut(&key).expect("it is there now");
+        let (base, initial, stock, _) = *article;
+        // Half up: twice the fraction plus one, halved downwards.
+        let mut price = (2 * base * (2 * initial - stock) + initial).div_euclid(2 * initial);
+        if railed {
+            price = price.max(1_200).max(up(base * 10_500)).min(18_000).min(base * 17_000 / 10_000);
+            if last > 0 {
+                let most = 900.min(last * 1_500 / 10_000).max(1);
+                price = price.clamp(last - most, last + most);
+            }
+        }
+        article.3 = price;
+        if price == last { Vec::new() } else { vec![price] }
+    }
+}
+
+fn up(ten_thousandths: i128) -> i128 {
+    (ten_thousandths + 9_999).div_euclid(10_000)
+}
+
+fn published(outputs: &[Output]) -> Vec<i128> {
+    let price = |output: &Output| match output {
+        Output::Price { price, .. } => Some(i128::from(*price)),
+        Output::Refused { .. } => None,
+    };
+    outputs.iter().filter_map(price).collect()
+}
+
+quickcheck! {
+    fn prices_equal_the_naive_twin(inputs: Vec<Input>, with_rails: bool) -> TestResult {
+        let config = if with_rails { railed() } else { open() };
+        let mut naive = Naive::default();
+        for (input, outputs) in inputs.iter().zip(run(&config, &inputs)) {
+            let expected = naive.prices(with_rails, *input);
+            if published(&outputs) != expected {
+                return TestResult::error(format!("{input:?} gave {outputs:?}, the twin {expected:?}"));
+            }
+        }
+        TestResult::passed()
+    }
+
+    fn prices_stay_within_the_rails(inputs: Vec<Input>) -> bool {
+        let outputs = run(&railed(), &inputs).concat();
+        outputs.iter().all(|output| match *output {
+            Output::Price { price, previous, .. } => {
+                (1_200..=18_000).contains(&price) && (previous == 0 || (price - previous).abs() <= 900)
+            }
+            Output::Refused { .. } => true,
+        })
+    }
+
+    fn without_rails_a_purchase_never_lowers_a_price(inputs: Vec<Input>) -> bool {
+        let outputs = run(&open(), &inputs);
+        inputs.iter().zip(outputs).all(|(input, outputs)| match input {
+            Input::Inventory { .. } => true,
+            Input::Purchase { .. } => outputs.iter().all(|output| {
+                !matches!(output, Output::Price { price, previous, .. } if price <= previous)
+            }),
+        })
+    }
+
+    fn the_same_inputs_end_in_the_same_state(inputs: Vec<Input>, cut: usize) -> TestResult {
+        let config = railed();
+        let mut whole = driver(&config);
+        let mut resumed = driver(&config);
+        let cut = cut % (inputs.len() + 1);
+        for (position, input) in (0..).zip(&inputs) {
+            if usize::try_from(position) == Ok(cut) {
+                let bytes = resumed.snapshot().expect("a snapshot");
+                resumed = Driver::restore(&config, &bytes).expect("it fits");
+                assert_eq!(resumed.snapshot().expect("a snapshot"), bytes);
+            }
+            // One explains itself, the other does not: that must not show.
+            let mut recorder = Recorder::default();
+            let one = step(&mut whole, position, *input, &mut recorder);
+            let other = step(&mut resumed, position, *input, &mut NoProbe);
+            if one != other || whole.outbox().cells() != resumed.outbox().cells() {
+                return TestResult::error(format!("{input:?} at {position}: {one:?} and {other:?}"));
+            }
+        }
+        let hash = state_hash_of(&whole.snapshot().expect("a snapshot"));
+        TestResult::from_bool(Ok(hash) == resumed.state_hash().map_err(|error| error.to_string()))
+    }
+}
