@@ -1,1 +1,3 @@
 //! Instruments, books, the matching engine, orders, risk and portfolio.
+
+pub mod book;

@@ -1,0 +1,85 @@
+//! The serialised form of a store: its capacities, then each instrument's sides, levels best first, each with its
+//! queue. Only what can be seen is written, so stores of equal content have equal bytes, and a restored store behaves as
+//! the one it was taken from.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::store::Books;
+use crate::kernel::{InstrumentId, Lots, Side, Ticks};
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    instruments: usize,
+    orders: usize,
+    levels_per_side: usize,
+    books: Vec<Sides>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sides {
+    instrument: InstrumentId,
+    bids: Vec<Queue>,
+    asks: Vec<Queue>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Queue {
+    price: Ticks,
+    orders: Vec<(u64, Lots)>,
+}
+
+impl Serialize for Books {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let books = (0..self.instruments())
+            .filter_map(|index| u16::try_from(index).ok())
+            .map(|index| sides_of(self, InstrumentId(index)))
+            .filter(|sides| !(sides.bids.is_empty() && sides.asks.is_empty()))
+            .collect();
+        let capacity = self.capacity;
+        Content {
+            instruments: capacity.instruments,
+            orders: capacity.orders,
+            levels_per_side: capacity.levels_per_side,
+            books,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Books {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let content = Content::deserialize(deserializer)?;
+        // A damaged snapshot must not ask for all memory there is.
+        if content.instruments > 1 << 16 || content.orders > 1 << 31 || content.levels_per_side > 1 << 31 {
+            return Err(D::Error::custom("the capacities of the books are beyond all bounds"));
+        }
+        let mut books = Self::with_capacity(content.instruments, content.orders, content.levels_per_side);
+        for sides in &content.books {
+            for (side, queues) in [(Side::Buy, &sides.bids), (Side::Sell, &sides.asks)] {
+                for (price, (order, qty)) in
+                    queues.iter().flat_map(|queue| queue.orders.iter().map(|order| (queue.price, *order)))
+                {
+                    books
+                        .add(sides.instrument, order, side, price, qty)
+                        .map_err(|error| D::Error::custom(format_args!("order {order}: {error}")))?;
+                }
+            }
+        }
+        Ok(books)
+    }
+}
+
+fn sides_of(books: &Books, instrument: InstrumentId) -> Sides {
+    let queues = |side| match books.book(instrument) {
+        None => Vec::new(),
+        Some(book) => book
+            .levels(side)
+            .map(|level| Queue {
+                price: level.price,
+                orders: book.orders(side, level.price).map(|order| (order.order, order.qty)).collect(),
+            })
+            .collect(),
+    };
+    Sides { instrument, bids: queues(Side::Buy), asks: queues(Side::Sell) }
+}
