@@ -1,3 +1,4 @@
 //! Instruments, books, the matching engine, orders, risk and portfolio.
 
 pub mod book;
+pub mod instrument;
