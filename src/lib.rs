@@ -2,7 +2,7 @@
 //!
 //! * [`ring`]: how records travel from one thread to another.
 //! * [`clock`]: the sequencer's stamp and raw stamps for latency.
-//! * [`pipeline`]: stages, and the threads that poll them.
+//! * [`pipeline`]: stages, the threads that poll them, and on which cores.
 
 pub mod clock;
 pub mod pipeline;

@@ -12,7 +12,7 @@ pub trait Stage: Send {
     /// where there is nothing to do: it never blocks, sleeps or waits for another stage. The thread's idle strategy
     /// acts when all of its stages return 0.
     ///
-    /// A stage that ends the run, or fails without a bug, says so through the control handle it was given.
+    /// A stage that ends the run, or fails without a bug, says so through the [`super::control::Control`] it was given.
     ///
     /// # Panics
     /// A panic is a bug: it ends the run, and this stage's `close` is not called.

@@ -1,0 +1,128 @@
+//! Which cores this process may use: its affinity mask, and the CPU quota of its control groups (v2 and v1).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The cores at hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cores {
+    /// The ids in the affinity mask, ascending; never empty.
+    pub ids: Vec<usize>,
+    /// The quota in cores' worth of time, where a control group sets one.
+    pub quota: Option<f64>,
+}
+
+impl Cores {
+    /// How many cores' worth of threads may run all the time: the mask, or whole cores of the quota where that is less;
+    /// at least 1.
+    pub fn usable(&self) -> usize {
+        let whole = self.quota.map_or(usize::MAX, |quota| quota.floor() as usize);
+        self.ids.len().min(whole).max(1)
+    }
+
+    /// How many threads may spin: one core is left to everything else; at least 1.
+    pub fn most_spinners(&self) -> usize {
+        self.usable().saturating_sub(1).max(1)
+    }
+
+    /// The core with the lowest id, which by habit serves interrupts too.
+    pub fn first(&self) -> usize {
+        self.ids.first().copied().unwrap_or(0)
+    }
+
+    /// The `n`th core from the end; the first where there are fewer.
+    pub fn from_end(&self, n: usize) -> usize {
+        self.ids.iter().rev().nth(n).copied().unwrap_or_else(|| self.first())
+    }
+}
+
+/// The cores of this process. Call it before threads are pinned: the mask of the calling thread is read.
+pub fn available_cores() -> Cores {
+    let mut ids: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+    ids.sort_unstable();
+    if ids.is_empty() {
+        // The mask cannot be read where a sandbox forbids it: count, and take the ids to be the first ones.
+        ids = (0..std::thread::available_parallelism().map_or(1, usize::from)).collect();
+    }
+    Cores { ids, quota: cpu_quota(&|path| fs::read_to_string(path).ok()) }
+}
+
+/// The smallest quota on the way from this process's control groups up to the roots. `read` gives a file's text.
+fn cpu_quota(read: &dyn Fn(&Path) -> Option<String>) -> Option<f64> {
+    let groups = read(Path::new("/proc/self/cgroup"))?;
+    let mounts = read(Path::new("/proc/self/mountinfo"))?;
+    let quotas = mounts.lines().filter_map(Mount::parse).flat_map(|mount| {
+        let group = mount.group_of(&groups);
+        ancestors(&mount, group.as_deref())
+            .filter_map(|folder| mount.quota_in(&folder, read))
+            .collect::<Vec<_>>()
+    });
+    quotas.min_by(f64::total_cmp)
+}
+
+/// A mounted hierarchy of control groups that may hold CPU quotas.
+struct Mount<'a> {
+    /// The group that the mount point shows (`/` outside containers).
+    root: &'a str,
+    point: &'a str,
+    v2: bool,
+}
+
+impl<'a> Mount<'a> {
+    /// From a line of `/proc/self/mountinfo`: `id parent device root point options … - type source super-options`.
+    fn parse(line: &'a str) -> Option<Self> {
+        let (left, right) = line.split_once(" - ")?;
+        let mut left = left.split(' ').skip(3);
+        let (root, point) = (left.next()?, left.next()?);
+        let mut right = right.split(' ');
+        let v2 = match right.next()? {
+            "cgroup2" => true,
+            "cgroup" if right.nth(1)?.split(',').any(|option| option == "cpu") => false,
+            _ => return None,
+        };
+        Some(Self { root, point, v2 })
+    }
+
+    /// This process's group in the hierarchy, from `/proc/self/cgroup`: `0::/path` (v2), `n:cpu,cpuacct:/path` (v1).
+    fn group_of(&self, groups: &str) -> Option<String> {
+        groups.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ':');
+            let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+            let matches = if self.v2 {
+                number == "0" && controllers.is_empty()
+            } else {
+                controllers.split(',').any(|controller| controller == "cpu")
+            };
+            matches.then(|| path.to_owned())
+        })
+    }
+
+    /// Cores' worth of time that the group at `folder` may use, where it is limited.
+    fn quota_in(&self, folder: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Option<f64> {
+        let (quota, period): (f64, f64) = if self.v2 {
+            let text = read(&folder.join("cpu.max"))?;
+            let mut words = text.split_whitespace();
+            (words.next()?.parse().ok()?, words.next()?.parse().ok()?)
+        } else {
+            let quota = read(&folder.join("cpu.cfs_quota_us"))?.trim().parse().ok()?;
+            (quota, read(&folder.join("cpu.cfs_period_us"))?.trim().parse().ok()?)
+        };
+        (quota > 0.0 && period > 0.0).then(|| quota / period)
+    }
+}
+
+/// The folders of a group and of all groups above it, down to the mount point.
+fn ancestors(mount: &Mount<'_>, group: Option<&str>) -> impl Iterator<Item = PathBuf> + use<> {
+    let point = PathBuf::from(mount.point);
+    let below = group.unwrap_or("/");
+    // In a container the mount point already shows the group, and its path may be the host's.
+    let below = below.strip_prefix(mount.root.trim_end_matches('/')).unwrap_or("");
+    let folder = point.join(below.trim_start_matches('/'));
+    let folders: Vec<PathBuf> =
+        folder.ancestors().take_while(|folder| folder.starts_with(&point)).map(Path::to_path_buf).collect();
+    folders.into_iter()
+}
+
+#[cfg(test)]
+mod tests;
