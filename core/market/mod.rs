@@ -2,3 +2,6 @@
 
 pub mod book;
 pub mod instrument;
+pub mod order;
+pub mod portfolio;
+pub mod risk;

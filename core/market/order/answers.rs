@@ -1,0 +1,384 @@
+//! What the venue, the gateway and the session say about our orders.
+
+use super::fills::{BookedFill, FillOutcome};
+use super::{DoneCause, OrderState, OrderTable, OwnOrder};
+use crate::kernel::table::{
+    VenueAccepted, VenueBroken, VenueCancelHeld, VenueCanceled, VenueExecuted, VenueRejected, VenueReplaced,
+    VenueRestated,
+};
+use crate::kernel::{EventNanos, InstrumentId, Liveness, RejectReason, SendOutcome, SideCode, Ticks};
+use crate::market::portfolio::in_range;
+
+/// Why an answer changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// It speaks of an order or match that is not known, or no longer remembered.
+    #[error("no such order or match")]
+    Unknown,
+    /// It was applied before, or the order is done: harmless.
+    #[error("applied before")]
+    Repeated,
+    /// It contradicts what the order is.
+    #[error("contradicts the order")]
+    Contradiction,
+    /// A number in it is out of range.
+    #[error("out of range")]
+    OutOfRange,
+}
+
+impl AnswerError {
+    /// The code for the dead letter.
+    pub fn reason(self) -> RejectReason {
+        match self {
+            Self::Unknown => RejectReason::UNKNOWN_KEY,
+            Self::Repeated | Self::Contradiction => RejectReason::CONTRADICTION,
+            Self::OutOfRange => RejectReason::OUT_OF_RANGE,
+        }
+    }
+}
+
+/// What an acceptance says, of a new order or of a replacement.
+struct Acceptance {
+    venue_order: u64,
+    price: Ticks,
+    qty: u32,
+    instrument: InstrumentId,
+    side: SideCode,
+    live: Liveness,
+}
+
+impl OrderTable {
+    /// The venue accepted an order. Returns its instrument, as the other answers do.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn accepted(&mut self, answer: &VenueAccepted) -> Result<InstrumentId, AnswerError> {
+        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        self.accept(
+            slot,
+            &Acceptance {
+                venue_order: answer.venue_order,
+                price: answer.price,
+                qty: answer.qty,
+                instrument: answer.instrument,
+                side: answer.side,
+                live: answer.live,
+            },
+        )
+    }
+
+    /// The venue replaced an order. `qty` of the answer is what was left open at that moment.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn replaced(&mut self, answer: &VenueReplaced) -> Result<InstrumentId, AnswerError> {
+        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let instrument = self.accept(
+            slot,
+            &Acceptance {
+                venue_order: answer.venue_order,
+                price: answer.price,
+                qty: answer.qty,
+                instrument: answer.instrument,
+                side: answer.side,
+                live: answer.live,
+            },
+        )?;
+        // A replacement that was thought dead had its link cut: the venue says which order left.
+        if let Some(prior) = self.slot_of(answer.prior).filter(|prior| *prior != slot) {
+            self.finish(prior, DoneCause::Replaced);
+        }
+        Ok(instrument)
+    }
+
+    fn accept(&mut self, slot: usize, answer: &Acceptance) -> Result<InstrumentId, AnswerError> {
+        let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        if answer.instrument != order.instrument || answer.side != order.side.into() {
+            return Err(AnswerError::Contradiction);
+        }
+        if !in_range(answer.price) {
+            return Err(AnswerError::OutOfRange);
+        }
+        if order.accepted {
+            return Err(AnswerError::Repeated);
+        }
+        self.take_place(slot);
+        self.revive(slot);
+        self.change(slot, |order| {
+            order.accepted = true;
+            order.venue_order = answer.venue_order;
+            order.price = answer.price;
+            order.qty = answer.qty;
+            order.open = if order.is_alive() { left(order) } else { 0 };
+        });
+        if answer.live != Liveness::LIVE {
+            self.finish(slot, DoneCause::Canceled);
+        } else if self.slots.get(slot).is_some_and(|order| order.open == 0) {
+            self.finish(slot, DoneCause::Filled);
+        }
+        Ok(order.instrument)
+    }
+
+    /// The venue took lots off an order.
+    ///
+    /// # Errors
+    /// See [`AnswerError`]. The same cancel again (by its stamp) is [`AnswerError::Repeated`].
+    pub fn canceled(&mut self, answer: &VenueCanceled) -> Result<InstrumentId, AnswerError> {
+        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        let again = answer.event_ns != EventNanos(0) && answer.event_ns == order.last_cancel;
+        if again || !order.is_alive() {
+            return Err(AnswerError::Repeated);
+        }
+        self.take_place(slot);
+        self.revive(slot);
+        self.change(slot, |order| {
+            order.last_cancel = answer.event_ns;
+            order.canceled = order.canceled.saturating_add(answer.qty);
+            order.open = left(order);
+        });
+        if self.slots.get(slot).is_some_and(|order| order.open == 0) {
+            self.finish(slot, DoneCause::Canceled);
+        }
+        Ok(order.instrument)
+    }
+
+    /// The venue executed lots of an order. The fill is to be booked whatever state the order was in: the position is
+    /// what the venue says. [`FillOutcome::excess`] tells where it cannot be right.
+    ///
+    /// # Errors
+    /// See [`AnswerError`]. A match number seen before for this order is [`AnswerError::Repeated`].
+    pub fn executed(&mut self, answer: &VenueExecuted) -> Result<FillOutcome, AnswerError> {
+        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        if answer.qty == 0 || !in_range(answer.price) {
+            return Err(AnswerError::OutOfRange);
+        }
+        if self.fills.find(order.last_fill, order.client, answer.match_number).is_some() {
+            return Err(AnswerError::Repeated);
+        }
+        let fill = BookedFill {
+            client: order.client,
+            match_number: answer.match_number,
+            price: answer.price,
+            qty: answer.qty,
+            instrument: order.instrument,
+            side: order.side,
+            liquidity: answer.liquidity,
+        };
+        let number = self.fills.push(fill, order.last_fill);
+        self.take_place(slot);
+        self.revive(slot);
+        self.change(slot, |order| {
+            order.last_fill = number;
+            order.filled = order.filled.saturating_add(answer.qty);
+            order.open = if order.is_alive() { left(order) } else { 0 };
+        });
+        self.shrink_replacement(order.next, answer.qty);
+        let after = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        if after.is_alive() && after.open == 0 {
+            self.finish(slot, DoneCause::Filled);
+        }
+        let before = order.filled.saturating_sub(order.qty);
+        Ok(FillOutcome { fill, excess: after.filled.saturating_sub(after.qty).saturating_sub(before) })
+    }
+
+    /// The venue broke a fill. It is returned so that it can be taken out of the position; the order does not come back.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn broken(&mut self, answer: &VenueBroken) -> Result<BookedFill, AnswerError> {
+        let order = self.get(answer.client).ok_or(AnswerError::Unknown)?;
+        let number = self
+            .fills
+            .find(order.last_fill, order.client, answer.match_number)
+            .ok_or(AnswerError::Unknown)?;
+        self.fills.break_entry(number).ok_or(AnswerError::Repeated)
+    }
+
+    /// The venue refused an order or a replacement; of the latter, the order that was to leave lives on.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn rejected(&mut self, answer: &VenueRejected) -> Result<InstrumentId, AnswerError> {
+        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        if !order.is_alive() {
+            return Err(AnswerError::Repeated);
+        }
+        if order.known {
+            return Err(AnswerError::Contradiction);
+        }
+        self.change(slot, |order| order.known = true);
+        self.finish(slot, DoneCause::Rejected);
+        Ok(order.instrument)
+    }
+
+    /// The venue did not cancel, or not yet.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn cancel_held(&mut self, answer: &VenueCancelHeld) -> Result<InstrumentId, AnswerError> {
+        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        if order.state != OrderState::PendingCancel {
+            return Err(AnswerError::Repeated);
+        }
+        if answer.answer == b'I' {
+            self.uncancel(slot);
+        }
+        Ok(order.instrument)
+    }
+
+    /// The venue changed an order by itself.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn restated(&mut self, answer: &VenueRestated) -> Result<InstrumentId, AnswerError> {
+        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        if !in_range(answer.price) {
+            return Err(AnswerError::OutOfRange);
+        }
+        if !order.is_alive() {
+            return Err(AnswerError::Repeated);
+        }
+        self.change(slot, |order| {
+            if answer.venue_order != 0 {
+                order.venue_order = answer.venue_order;
+            }
+            if answer.price != Ticks(0) {
+                order.price = answer.price;
+            }
+            if answer.qty != u32::MAX {
+                let gone = order.filled.saturating_add(order.canceled);
+                order.qty = gone.saturating_add(answer.qty);
+                order.open = answer.qty;
+            }
+        });
+        if answer.qty == 0 {
+            self.finish(slot, DoneCause::Canceled);
+        }
+        Ok(order.instrument)
+    }
+
+    /// What became of an order message on its way out. A failure of an order that nobody has seen is the order's own;
+    /// of any other it is its cancel's.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn send_report(&mut self, client: u64, outcome: SendOutcome) -> Result<InstrumentId, AnswerError> {
+        let slot = self.slot_of(client).ok_or(AnswerError::Unknown)?;
+        let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
+        if outcome == SendOutcome::SENT {
+            self.change(slot, |order| order.sent = true);
+        } else if !order.is_alive() {
+            return Err(AnswerError::Repeated);
+        } else if !order.sent && !order.known {
+            self.finish(slot, DoneCause::NotSent);
+        } else if order.state == OrderState::PendingCancel {
+            self.uncancel(slot);
+        } else {
+            return Err(AnswerError::Contradiction);
+        }
+        Ok(order.instrument)
+    }
+
+    /// The session is ready and all answers that were missed have been seen. `next_client` is the lowest number that the
+    /// venue has not seen: orders from there on never reached it, older ones without an answer were ignored by it. 0
+    /// where the venue did not say: then only cancels that got no answer are asked for anew.
+    pub fn session_ready(&mut self, next_client: u64) {
+        for slot in 0..self.slots.len() {
+            let Some(order) = self.slots.get(slot).copied().filter(OwnOrder::is_alive) else { continue };
+            if next_client != 0 && order.client >= next_client {
+                self.finish(slot, DoneCause::NotSent);
+            } else if next_client != 0 && !order.known {
+                self.finish(slot, DoneCause::Inferred);
+            } else if order.state == OrderState::PendingCancel {
+                self.uncancel(slot);
+            }
+        }
+        self.raise_to(next_client);
+    }
+
+    fn uncancel(&mut self, slot: usize) {
+        self.change(slot, |order| {
+            order.state = if order.known { OrderState::Live } else { OrderState::PendingNew };
+        });
+    }
+
+    /// A replacement that the venue speaks of as resting has taken its place: the prior order is gone.
+    fn take_place(&mut self, slot: usize) {
+        let Some(prior) = self.slots.get(slot).map(|order| order.prior) else { return };
+        self.change(slot, |order| order.known = true);
+        if let Some(prior) = self.slot_of(prior) {
+            self.finish(prior, DoneCause::Replaced);
+        }
+    }
+
+    /// The venue knows the order: what was pending is live, and what was thought never to have reached it is alive.
+    fn revive(&mut self, slot: usize) {
+        self.change(slot, |order| {
+            order.known = true;
+            order.sent = true;
+            let thought_dead =
+                matches!(order.cause, DoneCause::NotSent | DoneCause::Inferred | DoneCause::Rejected);
+            if order.state == OrderState::PendingNew || (!order.is_alive() && thought_dead) {
+                order.state = OrderState::Live;
+                order.open = left(order);
+            }
+        });
+    }
+
+    /// The lots that an order executed are lots that its replacement will not have.
+    fn shrink_replacement(&mut self, next: u64, qty: u32) {
+        if let Some(slot) = self.slot_of(next) {
+            self.change(slot, |order| {
+                order.qty = order.qty.saturating_sub(qty);
+                order.open = left(order);
+                order.chain_filled = order.chain_filled.saturating_add(qty);
+            });
+        }
+    }
+
+    /// The order is done; whatever pointed to it is resolved.
+    fn finish(&mut self, slot: usize, cause: DoneCause) {
+        let Some(order) = self.slots.get(slot).copied() else { return };
+        if order.is_alive() {
+            self.change(slot, |order| {
+                order.state = OrderState::Done;
+                order.cause = cause;
+                order.open = 0;
+            });
+        }
+        if let Some(next) = self.slot_of(order.next) {
+            self.cut(slot, next);
+            if self.slots.get(next).is_some_and(|order| !order.known && order.is_alive()) {
+                self.change(next, |order| {
+                    order.state = OrderState::Done;
+                    order.cause = DoneCause::Inferred;
+                    order.open = 0;
+                });
+            }
+        }
+        if let Some(prior) = self.slot_of(order.prior) {
+            self.cut(prior, slot);
+            self.change(prior, |order| {
+                if order.state == OrderState::PendingReplace {
+                    order.state = OrderState::Live;
+                }
+            });
+        }
+    }
+
+    /// Cuts the link between an order and its replacement.
+    fn cut(&mut self, prior: usize, next: usize) {
+        self.change(next, |order| order.prior = 0);
+        self.change(prior, |order| order.next = 0);
+    }
+}
+
+/// Lots that may still be executed.
+fn left(order: &OwnOrder) -> u32 {
+    order.qty.saturating_sub(order.filled).saturating_sub(order.canceled)
+}

@@ -1,0 +1,553 @@
+use std::collections::VecDeque;
+
+use quickcheck::QuickCheck;
+
+use super::*;
+use crate::kernel::table::*;
+use crate::kernel::{Liquidity, Liveness, SendOutcome};
+
+const AAPL: InstrumentId = InstrumentId(0);
+
+fn table() -> OrderTable {
+    OrderTable::new(&[Minor(1), Minor(3)], 16, 32).expect("sizes")
+}
+
+fn buy(price: i64, qty: u32) -> NewOrder {
+    NewOrder { instrument: AAPL, side: Side::Buy, price: Ticks(price), qty }
+}
+
+fn accepted(client: u64, price: i64, qty: u32) -> VenueAccepted {
+    VenueAccepted {
+        event_ns: EventNanos(0),
+        client,
+        venue_order: 1000 + client,
+        price: Ticks(price),
+        qty,
+        instrument: AAPL,
+        side: Side::Buy.into(),
+        live: Liveness::LIVE,
+    }
+}
+
+fn replaced(client: u64, prior: u64, price: i64, qty: u32, live: Liveness) -> VenueReplaced {
+    VenueReplaced {
+        event_ns: EventNanos(0),
+        client,
+        prior,
+        venue_order: 1000 + client,
+        price: Ticks(price),
+        qty,
+        instrument: AAPL,
+        side: Side::Buy.into(),
+        live,
+    }
+}
+
+fn executed(client: u64, match_number: u64, price: i64, qty: u32) -> VenueExecuted {
+    VenueExecuted {
+        event_ns: EventNanos(0),
+        client,
+        match_number,
+        price: Ticks(price),
+        qty,
+        liquidity: Liquidity::ADDED,
+        spare: [0; 3],
+    }
+}
+
+fn canceled(client: u64, qty: u32, event_ns: i64) -> VenueCanceled {
+    VenueCanceled { event_ns: EventNanos(event_ns), client, qty, reason: b'U', spare: [0; 11] }
+}
+
+fn rejected(client: u64) -> VenueRejected {
+    VenueRejected { event_ns: EventNanos(0), client, reason: 1, spare: [0; 14] }
+}
+
+fn state(table: &OrderTable, client: u64) -> (OrderState, DoneCause, u32) {
+    let order = table.get(client).expect("known order");
+    (order.state, order.cause, order.open)
+}
+
+/// The exposure summed anew from the orders themselves: the naive twin.
+fn naive_exposure(table: &OrderTable, instrument: InstrumentId) -> Exposure {
+    let mut sum = Exposure::default();
+    let alive = |client: u64| table.slots.iter().find(|order| order.client == client && order.is_alive());
+    let value = |order: &OwnOrder| {
+        let tick_value = table.tick_values[order.instrument.index()].0;
+        i128::from(order.price.0.abs()) * i128::from(tick_value) * i128::from(order.open)
+    };
+    for order in table.slots.iter().filter(|order| order.is_alive() && order.instrument == instrument) {
+        if order.prior != 0 && alive(order.prior).is_some() {
+            continue;
+        }
+        let next = alive(order.next);
+        let lots = i64::from(next.map_or(order.open, |next| next.open.max(order.open)));
+        match order.side {
+            Side::Buy => sum.buy_lots += lots,
+            Side::Sell => sum.sell_lots += lots,
+        }
+        sum.notional += next.map_or(value(order), |next| value(next).max(value(order)));
+        sum.orders += 1;
+    }
+    sum
+}
+
+fn check_consistent(table: &OrderTable) {
+    let mut total = Exposure::default();
+    for instrument in [InstrumentId(0), InstrumentId(1)] {
+        let naive = naive_exposure(table, instrument);
+        assert_eq!(table.exposure(instrument), naive, "exposure of {instrument}");
+        total.buy_lots += naive.buy_lots;
+        total.sell_lots += naive.sell_lots;
+        total.notional += naive.notional;
+        total.orders += naive.orders;
+        let mut listed: Vec<u64> = table.alive(instrument).map(|order| order.client).collect();
+        let is_here = |order: &&OwnOrder| order.is_alive() && order.instrument == instrument;
+        let mut alive: Vec<u64> = table.slots.iter().filter(is_here).map(|order| order.client).collect();
+        listed.sort_unstable();
+        alive.sort_unstable();
+        assert_eq!(listed, alive, "list of alive orders");
+    }
+    assert_eq!(table.total(), total, "total exposure");
+    for order in &table.slots {
+        if !order.is_alive() {
+            assert_eq!(order.open, 0, "a done order has nothing open: {order:?}");
+        } else if order.prior != 0 {
+            assert_eq!(table.get(order.prior).map(|prior| prior.next), Some(order.client), "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn an_order_is_accepted_filled_in_parts_and_done() {
+    let mut table = table();
+    assert_eq!(table.place(Nanos(1), buy(100, 10)), Some(1));
+    assert_eq!(table.exposure(AAPL), Exposure { buy_lots: 10, sell_lots: 0, notional: 1000, orders: 1 });
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    let outcome = table.executed(&executed(1, 7, 100, 4)).expect("fill");
+    assert_eq!((outcome.fill.qty, outcome.excess), (4, 0));
+    assert_eq!(state(&table, 1), (OrderState::Live, DoneCause::Alive, 6));
+    assert_eq!(table.exposure(AAPL).buy_lots, 6);
+    table.executed(&executed(1, 8, 100, 6)).expect("fill");
+    assert_eq!(state(&table, 1), (OrderState::Done, DoneCause::Filled, 0));
+    assert_eq!(table.total(), Exposure::default());
+}
+
+#[test]
+fn a_fill_before_its_acceptance_counts_once() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.executed(&executed(1, 7, 100, 4)).expect("fill");
+    table.accepted(&accepted(1, 100, 10)).expect("late acceptance");
+    assert_eq!(state(&table, 1), (OrderState::Live, DoneCause::Alive, 6));
+    assert_eq!(table.accepted(&accepted(1, 100, 10)), Err(AnswerError::Repeated));
+    assert_eq!(table.executed(&executed(1, 7, 100, 4)), Err(AnswerError::Repeated));
+}
+
+#[test]
+fn a_pending_replacement_counts_as_the_larger_of_the_two() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    let replacement = table.replace(Nanos(2), 1, Ticks(99), 15).expect("replacement");
+    assert_eq!(replacement, Replacement { client: 2, total: 15 });
+    assert_eq!(table.exposure(AAPL), Exposure { buy_lots: 15, sell_lots: 0, notional: 1485, orders: 1 });
+    // Executed meanwhile: the venue will leave 15 − 4 in the replacement.
+    table.executed(&executed(1, 7, 100, 4)).expect("fill on the order that leaves");
+    assert_eq!(table.exposure(AAPL).buy_lots, 11);
+    table.replaced(&replaced(2, 1, 99, 11, Liveness::LIVE)).expect("replaced");
+    assert_eq!(state(&table, 1), (OrderState::Done, DoneCause::Replaced, 0));
+    assert_eq!(state(&table, 2), (OrderState::Live, DoneCause::Alive, 11));
+    let next = table.replace(Nanos(3), 2, Ticks(98), 11).expect("replacement");
+    assert_eq!(next.total, 15, "the venue counts what the chain executed");
+}
+
+#[test]
+fn a_fill_on_a_replaced_order_reaches_the_position_and_nothing_else() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    table.replace(Nanos(2), 1, Ticks(99), 10).expect("replacement");
+    table.replaced(&replaced(2, 1, 99, 7, Liveness::LIVE)).expect("replaced");
+    let outcome = table.executed(&executed(1, 7, 100, 3)).expect("late fill");
+    assert_eq!((outcome.fill.qty, outcome.excess), (3, 0));
+    assert_eq!(table.exposure(AAPL).buy_lots, 7);
+    check_consistent(&table);
+}
+
+#[test]
+fn a_refused_replacement_leaves_the_order_live() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    table.replace(Nanos(2), 1, Ticks(99), 20).expect("replacement");
+    assert!(!table.cancel(1), "the replacement is what to cancel");
+    table.rejected(&rejected(2)).expect("rejected");
+    assert_eq!(state(&table, 1), (OrderState::Live, DoneCause::Alive, 10));
+    assert_eq!(state(&table, 2), (OrderState::Done, DoneCause::Rejected, 0));
+    assert_eq!(table.exposure(AAPL).buy_lots, 10);
+    assert!(table.cancel(1));
+}
+
+#[test]
+fn a_replacement_dies_with_the_order_it_was_to_replace_and_may_come_back() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    table.replace(Nanos(2), 1, Ticks(99), 20).expect("replacement");
+    table.executed(&executed(1, 7, 100, 10)).expect("filled");
+    assert_eq!(state(&table, 2), (OrderState::Done, DoneCause::Inferred, 0));
+    table.replaced(&replaced(2, 1, 99, 10, Liveness::LIVE)).expect("the venue's word counts");
+    assert_eq!(state(&table, 2), (OrderState::Live, DoneCause::Alive, 10));
+    check_consistent(&table);
+}
+
+#[test]
+fn fills_race_cancels() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    assert!(table.cancel(1));
+    assert!(!table.cancel(1), "asked for already");
+    table.executed(&executed(1, 7, 100, 4)).expect("fill");
+    assert_eq!(state(&table, 1), (OrderState::PendingCancel, DoneCause::Alive, 6));
+    table.canceled(&canceled(1, 6, 55)).expect("cancelled");
+    assert_eq!(state(&table, 1), (OrderState::Done, DoneCause::Canceled, 0));
+    assert_eq!(table.canceled(&canceled(1, 6, 55)), Err(AnswerError::Repeated));
+    let late = table.executed(&executed(1, 8, 100, 1)).expect("late fill is booked");
+    assert_eq!(late.excess, 0);
+    let beyond = table.executed(&executed(1, 9, 100, 8)).expect("booked all the same");
+    assert_eq!(beyond.excess, 3, "13 lots of an order for 10");
+}
+
+#[test]
+fn a_repeated_partial_cancel_is_known_by_its_stamp() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.canceled(&canceled(1, 3, 55)).expect("reduced by the venue");
+    assert_eq!(table.canceled(&canceled(1, 3, 55)), Err(AnswerError::Repeated));
+    assert_eq!(state(&table, 1), (OrderState::Live, DoneCause::Alive, 7));
+}
+
+#[test]
+fn failed_sends_resolve_what_was_pending() {
+    for outcome in [SendOutcome::EXPIRED, SendOutcome::FAILED, SendOutcome::KILLED, SendOutcome::LOST] {
+        let mut table = table();
+        table.place(Nanos(1), buy(100, 10));
+        table.send_report(1, outcome).expect("known");
+        assert_eq!(state(&table, 1), (OrderState::Done, DoneCause::NotSent, 0));
+
+        table.place(Nanos(1), buy(100, 10));
+        table.send_report(2, SendOutcome::SENT).expect("known");
+        table.accepted(&accepted(2, 100, 10)).expect("accepted");
+        table.replace(Nanos(2), 2, Ticks(99), 10).expect("replacement");
+        table.send_report(3, outcome).expect("known");
+        assert_eq!(state(&table, 2), (OrderState::Live, DoneCause::Alive, 10));
+
+        assert!(table.cancel(2));
+        table.send_report(2, outcome).expect("known");
+        assert_eq!(
+            state(&table, 2),
+            (OrderState::Live, DoneCause::Alive, 10),
+            "the cancel failed, not the order"
+        );
+        assert_eq!(table.send_report(99, outcome), Err(AnswerError::Unknown));
+        check_consistent(&table);
+    }
+}
+
+#[test]
+fn a_ready_session_resolves_what_the_venue_never_saw() {
+    let mut table = table();
+    for _ in 0..4 {
+        table.place(Nanos(1), buy(100, 10));
+    }
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    assert!(table.cancel(1));
+    table.session_ready(4);
+    assert_eq!(state(&table, 1).0, OrderState::Live, "its cancel may be lost: to be asked for anew");
+    assert_eq!(state(&table, 2).1, DoneCause::Inferred, "seen and never answered");
+    assert_eq!(state(&table, 4).1, DoneCause::NotSent);
+    assert_eq!(table.place(Nanos(2), buy(100, 1)), Some(5));
+    table.session_ready(100);
+    assert_eq!(table.place(Nanos(3), buy(100, 1)), Some(100), "numbers rise past the venue's");
+    check_consistent(&table);
+}
+
+#[test]
+fn a_broken_fill_is_found_once() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10));
+    table.executed(&executed(1, 7, 100, 4)).expect("fill");
+    table.executed(&executed(1, 8, 101, 1)).expect("fill");
+    let broken =
+        VenueBroken { event_ns: EventNanos(0), client: 1, match_number: 7, reason: b'E', spare: [0; 7] };
+    let fill = table.broken(&broken).expect("found");
+    assert_eq!((fill.qty, fill.price, fill.side), (4, Ticks(100), Side::Buy));
+    assert_eq!(table.broken(&broken), Err(AnswerError::Repeated));
+    assert_eq!(table.broken(&VenueBroken { match_number: 9, ..broken }), Err(AnswerError::Unknown));
+}
+
+#[test]
+fn a_full_table_refuses_and_a_long_lived_order_is_passed_over() {
+    let mut table = table();
+    for client in 1..=16 {
+        assert_eq!(table.place(Nanos(1), buy(100, 1)), Some(client));
+    }
+    assert_eq!(table.place(Nanos(1), buy(100, 1)), None);
+    table.executed(&executed(3, 1, 100, 1)).expect("fill");
+    assert_eq!(
+        table.place(Nanos(1), buy(100, 1)),
+        Some(35),
+        "the next number whose slot is free: 3 + 2 · 16"
+    );
+    assert_eq!(table.get(3), None, "forgotten");
+    check_consistent(&table);
+}
+
+#[test]
+fn numbers_do_not_wrap() {
+    let mut table = table();
+    table.session_ready(u64::MAX);
+    assert_eq!(table.place(Nanos(1), buy(100, 1)), None);
+    assert_eq!(table.place(Nanos(1), buy(i64::MIN, 1)), None);
+}
+
+/// Any answers, for any orders, in any order: nothing panics and the sums stay right.
+#[test]
+fn any_answers_leave_the_table_consistent() {
+    fn property(steps: Vec<(u8, u8, u8, u8)>) -> bool {
+        let mut table = table();
+        for (kind, who, qty, price) in steps {
+            let client = u64::from(who) % (table.next_client() + 2);
+            step(&mut table, kind, client, u32::from(qty % 24), i64::from(price));
+            check_consistent(&table);
+        }
+        let bytes = {
+            let mut bytes = Vec::new();
+            crate::kernel::machine::write_state(&table, &mut bytes).expect("written");
+            bytes
+        };
+        crate::kernel::machine::read_state::<OrderTable>(&bytes).expect("read") == table
+    }
+    QuickCheck::new().tests(2_000).quickcheck(property as fn(Vec<(u8, u8, u8, u8)>) -> bool);
+}
+
+fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
+    let side = if price % 3 == 0 { Side::Sell } else { Side::Buy };
+    let instrument = InstrumentId(u16::from(kind > 200));
+    let (own_side, own_instrument) =
+        table.get(client).map_or((side, instrument), |order| (order.side, order.instrument));
+    // The outcome of a single answer is not looked at here: the consistency of the table is.
+    let _ = match kind % 16 {
+        0..=2 => table
+            .place(Nanos(price), NewOrder { instrument, side, price: Ticks(price), qty })
+            .map(|_| instrument)
+            .ok_or(AnswerError::OutOfRange),
+        3 | 4 => table
+            .replace(Nanos(price), client, Ticks(price), qty)
+            .map(|_| instrument)
+            .ok_or(AnswerError::OutOfRange),
+        5 => table.cancel(client).then_some(instrument).ok_or(AnswerError::Repeated),
+        6 | 7 => table.accepted(&VenueAccepted {
+            side: own_side.into(),
+            instrument: own_instrument,
+            live: Liveness(u8::from(price % 7 != 0)),
+            ..accepted(client, price, qty)
+        }),
+        8 => table.replaced(&VenueReplaced {
+            side: own_side.into(),
+            instrument: own_instrument,
+            ..replaced(client, client.saturating_sub(1 + u64::from(qty % 3)), price, qty, Liveness::LIVE)
+        }),
+        9 | 10 => table
+            .executed(&executed(client, u64::from(qty), price, qty / 3))
+            .map(|outcome| outcome.fill.instrument),
+        11 => table.canceled(&canceled(client, qty / 2, price)),
+        12 => table.rejected(&rejected(client)),
+        13 => table.cancel_held(&VenueCancelHeld {
+            event_ns: EventNanos(0),
+            client,
+            answer: if price % 2 == 0 { b'I' } else { b'P' },
+            spare: [0; 15],
+        }),
+        14 => table.restated(&VenueRestated {
+            event_ns: EventNanos(0),
+            client,
+            venue_order: 0,
+            price: Ticks(price % 5 * 20),
+            qty: if qty == 0 { u32::MAX } else { qty - 1 },
+            message: b'R',
+            reason: b'R',
+            spare: 0,
+        }),
+        _ if price == 77 => {
+            table.session_ready(client);
+            Ok(instrument)
+        }
+        _ => table.send_report(client, SendOutcome(1 + u8::try_from(qty % 5).expect("small"))),
+    };
+}
+
+/// A venue behind two queues: requests on their way in, answers on their way out, each in order.
+#[derive(Clone, Default)]
+struct Venue {
+    inbox: VecDeque<Request>,
+    outbox: VecDeque<Answer>,
+    /// (client, open, executed by the chain)
+    resting: Vec<(u64, u32, u32)>,
+    bought: i64,
+    matches: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Request {
+    Enter(u64, u32),
+    Replace { prior: u64, client: u64, total: u32 },
+    Cancel(u64),
+}
+
+#[derive(Clone, Copy)]
+enum Answer {
+    Accepted(VenueAccepted),
+    Replaced(VenueReplaced),
+    Canceled(VenueCanceled),
+    Executed(VenueExecuted),
+}
+
+impl Venue {
+    fn take_request(&mut self) {
+        match self.inbox.pop_front() {
+            Some(Request::Enter(client, qty)) => {
+                self.resting.push((client, qty, 0));
+                self.outbox.push_back(Answer::Accepted(accepted(client, 100, qty)));
+            }
+            Some(Request::Replace { prior, client, total }) => {
+                let Some(at) = self.resting.iter().position(|order| order.0 == prior) else { return };
+                let (_, _, executed) = self.resting.remove(at);
+                let open = total.saturating_sub(executed);
+                let live = if open > 0 { Liveness::LIVE } else { Liveness::DEAD };
+                if open > 0 {
+                    self.resting.push((client, open, executed));
+                }
+                self.outbox.push_back(Answer::Replaced(replaced(client, prior, 100, open, live)));
+            }
+            Some(Request::Cancel(client)) => {
+                let Some(at) = self.resting.iter().position(|order| order.0 == client) else { return };
+                let (_, open, _) = self.resting.remove(at);
+                self.outbox.push_back(Answer::Canceled(canceled(client, open, 0)));
+            }
+            None => {}
+        }
+    }
+
+    fn fill(&mut self, index: usize, qty: u32) {
+        if self.resting.is_empty() {
+            return;
+        }
+        let index = index % self.resting.len();
+        let (client, open, executed_before) = self.resting[index];
+        let qty = qty.min(open);
+        self.bought += i64::from(qty);
+        self.matches += 1;
+        self.outbox.push_back(Answer::Executed(executed(client, self.matches, 100, qty)));
+        if qty == open {
+            self.resting.remove(index);
+        } else {
+            self.resting[index] = (client, open - qty, executed_before + qty);
+        }
+    }
+
+    fn fill_all(&mut self) {
+        while !self.resting.is_empty() {
+            self.fill(0, u32::MAX);
+        }
+    }
+
+    /// The most that may come to be bought: everything is executed before, or after, the requests on their way arrive.
+    fn worst(&self) -> i64 {
+        let mut worst = 0;
+        for executes_first in [false, true] {
+            let mut venue = self.clone();
+            if executes_first {
+                venue.fill_all();
+            }
+            while !venue.inbox.is_empty() {
+                venue.take_request();
+                if executes_first {
+                    venue.fill_all();
+                }
+            }
+            venue.fill_all();
+            worst = worst.max(venue.bought);
+        }
+        worst
+    }
+}
+
+/// The exposure is never less than what the venue may yet execute, whatever is still on its way.
+#[test]
+fn exposure_covers_what_the_venue_may_yet_execute() {
+    fn property(steps: Vec<(u8, u8, u8)>) -> bool {
+        let mut table = OrderTable::new(&[Minor(1), Minor(1)], 64, 4096).expect("sizes");
+        let (mut venue, mut position) = (Venue::default(), 0);
+        for (kind, pick, qty) in steps {
+            let qty = u32::from(qty % 12) + 1;
+            let alive: Vec<u64> = table.alive(AAPL).map(|order| order.client).collect();
+            let client = alive.get(usize::from(pick) % alive.len().max(1)).copied().unwrap_or(0);
+            match kind % 8 {
+                0 => {
+                    if let Some(client) = table.place(Nanos(1), buy(100, qty)) {
+                        venue.inbox.push_back(Request::Enter(client, qty));
+                    }
+                }
+                1 | 2 => {
+                    if let Some(new) = table.replace(Nanos(1), client, Ticks(100), qty) {
+                        let request =
+                            Request::Replace { prior: client, client: new.client, total: new.total };
+                        venue.inbox.push_back(request);
+                    }
+                }
+                3 => {
+                    if table.cancel(client) {
+                        venue.inbox.push_back(Request::Cancel(client));
+                    }
+                }
+                4 => venue.take_request(),
+                5 => venue.fill(usize::from(pick), qty),
+                _ => position += deliver(&mut table, &mut venue),
+            }
+            check_consistent(&table);
+            if position + table.exposure(AAPL).buy_lots < venue.worst() {
+                return false;
+            }
+        }
+        while !venue.inbox.is_empty() || !venue.outbox.is_empty() {
+            venue.take_request();
+            position += deliver(&mut table, &mut venue);
+        }
+        let resting: i64 = venue.resting.iter().map(|order| i64::from(order.1)).sum();
+        position == venue.bought && table.exposure(AAPL).buy_lots == resting
+    }
+    QuickCheck::new().tests(2_000).quickcheck(property as fn(Vec<(u8, u8, u8)>) -> bool);
+}
+
+fn deliver(table: &mut OrderTable, venue: &mut Venue) -> i64 {
+    match venue.outbox.pop_front() {
+        Some(Answer::Accepted(answer)) => table.accepted(&answer).map(|_| 0).expect("accepted"),
+        Some(Answer::Replaced(answer)) => table.replaced(&answer).map(|_| 0).expect("replaced"),
+        Some(Answer::Canceled(answer)) => table.canceled(&answer).map(|_| 0).expect("canceled"),
+        Some(Answer::Executed(answer)) => {
+            let outcome = table.executed(&answer).expect("executed");
+            assert_eq!(outcome.excess, 0);
+            i64::from(outcome.fill.qty)
+        }
+        None => 0,
+    }
+}
+
+#[test]
+fn sizes_are_checked() {
+    assert!(OrderTable::new(&[Minor(1)], 0, 1).is_err());
+    assert!(OrderTable::new(&[Minor(1)], 16, 0).is_err());
+}

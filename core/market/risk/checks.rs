@@ -1,0 +1,115 @@
+//! The controls one by one. Money and lots are compared in 128 bits and shown in 64, saturated, so that no number can
+//! wrap around a limit.
+
+use super::duplicate::DuplicateGuard;
+use super::{GateContext, Intent, RiskConfig, Verdict};
+use crate::kernel::{Control, Health, Probe, SessionPhase, Side, Ticks, TradingState};
+use crate::market::order::notional;
+use crate::market::portfolio::{in_range, minor};
+
+const BPS: i128 = 10_000;
+
+/// Whether anything may be sent at all: latch, session, trading status, book, lag, loss.
+pub(super) fn standing<P: Probe>(
+    limits: &RiskConfig,
+    latch: Control,
+    context: &GateContext,
+    verdict: &mut Verdict<'_, P>,
+) {
+    verdict.at_most(Control::KILL_LATCH, i64::from(latch.0), i64::from(Control::NONE.0), "control code");
+    let ready = context.accepting && context.phase == SessionPhase::READY;
+    verdict.at_least(Control::SESSION, i64::from(ready), 1, "accepting orders");
+    let (now, wanted) = (i64::from(context.trading.0), i64::from(TradingState::TRADING.0));
+    verdict.record(Control::TRADING_STATUS, now, wanted, "trading state", now == wanted);
+    let (now, wanted) = (i64::from(context.health.0), i64::from(Health::VALID.0));
+    verdict.record(Control::STALE_BOOK, now, wanted, "health", now == wanted);
+    let lag = context.lag.map_or(i64::MAX, |lag| micros_up(lag.0));
+    verdict.at_most(Control::INGRESS_LAG, lag, limits.ingress_lag_max_us, "us");
+    let (profit, limit) = (context.daily_profit.0, limits.max_daily_loss.0.saturating_neg());
+    verdict.record(Control::DAILY_LOSS, profit, limit, "minor", profit > limit);
+}
+
+/// Reference, increment, collar and band.
+pub(super) fn price<P: Probe>(
+    limits: &RiskConfig,
+    intent: &Intent,
+    context: &GateContext,
+    verdict: &mut Verdict<'_, P>,
+) {
+    let age = context.reference.map_or(i64::MAX, |reference| context.now.0.saturating_sub(reference.at.0));
+    verdict.at_most(Control::NO_REFERENCE, millis_up(age), limits.reference_max_age_ms, "ms");
+    let rest = intent.price.0.checked_rem(context.increment.0).unwrap_or(1);
+    let sound = rest == 0 && in_range(intent.price) && context.increment.0 > 0;
+    verdict.record(Control::MALFORMED, rest, 0, "ticks off increment", sound);
+    let away = deviation_bps(intent, context);
+    let aggressive = away.map_or(i64::MAX, |away| away.saturating_mul(intent.side.sign()));
+    verdict.at_most(Control::PRICE_COLLAR, aggressive, limits.collar_bps.0, "bps beyond reference");
+    let distance = away.map_or(i64::MAX, i64::saturating_abs);
+    verdict.at_most(Control::PRICE_COLLAR, distance, limits.band_bps.0, "bps from reference");
+}
+
+/// Lots and money, of this order and in the worst case.
+pub(super) fn size<P: Probe>(
+    limits: &RiskConfig,
+    intent: &Intent,
+    context: &GateContext,
+    verdict: &mut Verdict<'_, P>,
+) {
+    verdict.at_least(Control::MALFORMED, i64::from(intent.qty), 1, "lots");
+    verdict.at_most(Control::ORDER_SIZE, i64::from(intent.qty), limits.max_order_lots.0, "lots");
+    let value = notional(intent.price.0, context.tick_value, intent.qty);
+    verdict.at_most(Control::NOTIONAL, minor(value).0, limits.max_notional.0, "minor");
+
+    let prior_open = intent.prior.map_or(0, |prior| prior.open);
+    let added = i64::from(intent.qty.saturating_sub(prior_open));
+    let worst = context.exposure.lots(intent.side).saturating_add(added);
+    let toward = context.position.0.saturating_mul(intent.side.sign());
+    verdict.at_most(Control::POSITION, toward.saturating_add(worst), limits.max_position_lots.0, "lots");
+
+    let orders = i64::from(context.total.orders) + i64::from(intent.prior.is_none());
+    verdict.at_most(Control::OPEN_ORDERS, orders, limits.max_open_orders, "orders");
+    let prior_value = intent.prior.map_or(0, |prior| notional(prior.price.0, context.tick_value, prior.open));
+    let open = context.total.notional + (value - prior_value).max(0);
+    verdict.at_most(Control::OPEN_NOTIONAL, minor(open).0, limits.max_open_notional.0, "minor");
+}
+
+/// Own orders on the other side, and the same order again.
+pub(super) fn repetition<P: Probe>(
+    limits: &RiskConfig,
+    duplicates: &DuplicateGuard,
+    intent: &Intent,
+    context: &GateContext,
+    verdict: &mut Verdict<'_, P>,
+) {
+    let own = context.own_opposite.unwrap_or(match intent.side {
+        Side::Buy => Ticks(i64::MAX),
+        Side::Sell => Ticks(i64::MIN),
+    });
+    let clear = match intent.side {
+        Side::Buy => intent.price < own,
+        Side::Sell => intent.price > own,
+    };
+    verdict.record(Control::SELF_CROSS, intent.price.0, own.0, "ticks", clear);
+    let count = duplicates.count(context.now, limits.duplicate_window(), intent);
+    verdict.at_most(Control::DUPLICATE, count, 0, "same orders in window");
+}
+
+/// How far the price lies above the reference, in bps rounded away from it; negative below. `None` without a positive
+/// reference or with a price out of range.
+fn deviation_bps(intent: &Intent, context: &GateContext) -> Option<i64> {
+    let reference = i128::from(context.reference?.price.0);
+    if reference <= 0 || !in_range(intent.price) {
+        return None;
+    }
+    let scaled = (i128::from(intent.price.0) * 2 - reference) * BPS;
+    let away = (scaled.abs() + reference - 1) / reference;
+    Some(minor(away * scaled.signum()).0)
+}
+
+fn micros_up(nanos: i64) -> i64 {
+    nanos.saturating_add(999).div_euclid(1_000)
+}
+
+fn millis_up(nanos: i64) -> i64 {
+    nanos.saturating_add(999_999).div_euclid(1_000_000)
+}
