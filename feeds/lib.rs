@@ -1,2 +1,4 @@
 //! Wire protocols as sans-I/O state machines: bytes from outside become events, decisions become bytes for outside.
 #![forbid(unsafe_code)]
+
+pub mod nasdaq;

@@ -1,0 +1,13 @@
+//! Nasdaq TotalView-ITCH 5.0: the order-by-order feed, all 23 message types, and the file that holds a day of it.
+//!
+//! Integers are big-endian; timestamps are nanoseconds since the venue's midnight in 6 bytes; prices are `u32` in units
+//! of 1e-4 (the decline levels of the market-wide circuit breaker: `u64` in 1e-8). Locate codes number the stocks of one
+//! day and are handed out anew every day.
+
+mod decode;
+mod encode;
+mod message;
+
+pub use decode::{DecodeError, FileError, FileFault, FileReader, decode};
+pub use encode::{END_OF_FILE, append_file_frame, write, write_file_frame};
+pub use message::*;

@@ -1,0 +1,19 @@
+//! The Nasdaq-style stack, both directions of each protocol, as sans-I/O state machines.
+//!
+//! ```text
+//! market data:   ITCH 5.0 in MoldUDP64 packets     [`itch`] [`moldudp64`]    → [`market_data`] → records
+//! order entry:   OUCH 5.0 in SoupBinTCP packets    [`ouch`] [`soupbintcp`]   ↔ [`order_entry`] ↔ records
+//! ```
+//!
+//! Messages are borrowed views of the received bytes; nothing is allocated per message after construction. Decoders
+//! take any bytes: what is malformed is an error value. Time enters only as `now`.
+//!
+//! Sources: Nasdaq TotalView-ITCH 5.0, MoldUDP64 1.00, SoupBinTCP 3.00 and OUCH 5.0 (revision of October 2025).
+
+pub mod alpha;
+pub mod itch;
+pub mod moldudp64;
+pub mod store;
+
+pub use alpha::{Alpha, SessionId, Symbol};
+pub use store::{MessageLog, MessageStore};
