@@ -1,0 +1,257 @@
+//! From lines to records: the SKU interned, money in minor units, time in nanoseconds.
+
+use pricewright_core::kernel::table::{Define, Inventory, Malformed, Mark, Purchase};
+use pricewright_core::kernel::{
+    DecimalError, EventNanos, Full, MAX_DECIMALS, Minor, Nanos, Record, RecordSink, RejectReason, SourceId,
+    parse_minor,
+};
+use serde::{Deserialize, Serialize};
+
+use super::dictionary::{Dictionary, DictionaryError, MAX_SKU_LEN, Sku};
+use super::message::{Fault, Message, parse};
+use super::session::Line;
+use super::timestamp::{TimestampError, parse_rfc3339};
+
+/// The most cells that one line becomes: a mark, a definition, and the largest event.
+pub const LINE_CELLS: usize = Mark::CELLS + Define::CELLS + Malformed::CELLS;
+const _: () = assert!(Malformed::CELLS >= Inventory::CELLS && Malformed::CELLS >= Purchase::CELLS);
+
+/// The most bytes that a line may be allowed.
+pub const MAX_LINE_BYTES: usize = 1 << 20;
+/// The most SKUs that may be configured.
+pub const MAX_SKUS: usize = 1 << 24;
+
+/// Configuration of a source of JSON lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Decimals of the currency: 2 for USD and EUR, 0 for JPY. The machine's must be the same.
+    pub currency_decimals: u8,
+    /// Different SKUs of this source; memory for them is reserved at the start.
+    pub max_skus: usize,
+    /// Bytes of a line, its end not counted; a longer one is malformed.
+    pub max_line_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { currency_decimals: 2, max_skus: 65_536, max_line_bytes: 4_096 }
+    }
+}
+
+impl Config {
+    /// Checks every key.
+    ///
+    /// # Errors
+    /// The key that is wrong, and the mend.
+    pub fn check(&self) -> Result<(), String> {
+        if self.currency_decimals > MAX_DECIMALS {
+            let found = self.currency_decimals;
+            return Err(format!(
+                "currency_decimals is {found}: set it to 0..={MAX_DECIMALS} (2 for USD and EUR)"
+            ));
+        }
+        if !(1..=MAX_SKUS).contains(&self.max_skus) {
+            return Err(format!("max_skus is {}: set it to 1..={MAX_SKUS}", self.max_skus));
+        }
+        if !(64..=MAX_LINE_BYTES).contains(&self.max_line_bytes) {
+            let found = self.max_line_bytes;
+            return Err(format!("max_line_bytes is {found}: set it to 64..={MAX_LINE_BYTES}"));
+        }
+        Ok(())
+    }
+}
+
+/// Where the lines of a chunk come from, and which of them the last mark covers.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    received: Nanos,
+    /// Lines of the chunk that were not decoded yet.
+    lines: usize,
+    connection: u16,
+    marked: bool,
+}
+
+impl Origin {
+    /// A chunk in which `lines` lines end, received at `received` by `connection`.
+    pub fn new(received: Nanos, lines: usize, connection: u16) -> Self {
+        Self { received, lines, connection, marked: false }
+    }
+}
+
+/// Decodes the lines of one source. Several connections may share it: a SKU is one SKU, whichever way it came.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    source: SourceId,
+    decimals: u8,
+    dictionary: Dictionary,
+}
+
+impl Decoder {
+    /// A decoder that has seen nothing yet.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, and the mend.
+    pub fn new(config: &Config, source: SourceId) -> Result<Self, String> {
+        config.check()?;
+        let dictionary = Dictionary::new(source, config.max_skus);
+        Ok(Self { source, decimals: config.currency_decimals, dictionary })
+    }
+
+    /// Takes a definition of an earlier run, in the journal's order, so that a SKU keeps its number.
+    ///
+    /// # Errors
+    /// Where the definition does not continue what this decoder knows.
+    pub fn restore(&mut self, define: &Define) -> Result<(), DictionaryError> {
+        self.dictionary.restore(define)
+    }
+
+    /// The SKUs seen so far.
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// Decodes one line: nothing for a blank one, else one event, after a mark and a definition where they are due.
+    ///
+    /// # Errors
+    /// [`Full`] where `sink` refused a record though it must have room for [`LINE_CELLS`]: the line is lost then.
+    pub fn line<S: RecordSink>(
+        &mut self,
+        line: &Line<'_>,
+        origin: &mut Origin,
+        sink: &mut S,
+    ) -> Result<(), Full> {
+        if line.is_blank() {
+            // Positions are counted from the mark, and a blank line is no event.
+            origin.marked = false;
+        } else {
+            if !origin.marked {
+                self.mark(line.number, origin, sink)?;
+                origin.marked = true;
+            }
+            self.event(line, sink)?;
+        }
+        origin.lines = origin.lines.saturating_sub(1);
+        Ok(())
+    }
+
+    fn mark<S: RecordSink>(&self, first: u64, origin: &Origin, sink: &mut S) -> Result<(), Full> {
+        let mark = Mark {
+            first,
+            received: origin.received,
+            count: u32::try_from(origin.lines).unwrap_or(u32::MAX),
+            session: 0,
+            line: origin.connection,
+            source: self.source,
+            spare: 0,
+        };
+        sink.put(&mark, self.source, 0)
+    }
+
+    fn event<S: RecordSink>(&mut self, line: &Line<'_>, sink: &mut S) -> Result<(), Full> {
+        match self.read(line) {
+            Ok(fact) => {
+                if let Some(define) = fact.define {
+                    sink.put(&define, self.source, 0)?;
+                }
+                match fact.event {
+                    FactEvent::Inventory(event) => sink.put(&event, self.source, 0),
+                    FactEvent::Purchase(event) => sink.put(&event, self.source, 0),
+                }
+            }
+            Err(Fault { reason, text }) => {
+                let len = u32::try_from(line.len).unwrap_or(u32::MAX);
+                sink.put(
+                    &Malformed { position: line.number, len, reason, source: self.source, text },
+                    self.source,
+                    0,
+                )
+            }
+        }
+    }
+
+    /// Interns last, so that a faulty line defines nothing.
+    fn read(&mut self, line: &Line<'_>) -> Result<Fact, Fault> {
+        if line.is_cut() {
+            let (len, most) = (line.len, line.bytes.len());
+            return Err(Fault::new(
+                RejectReason::TOO_LONG,
+                format_args!("the line has {len} bytes, more than max_line_bytes = {most}"),
+            ));
+        }
+        let source = self.source;
+        match parse(line.bytes)? {
+            Message::Inventory { sku, ts, initial, stock, base } => {
+                let (event_ns, base) = (time(&ts)?, self.money("base", &base)?);
+                let (sku, define) = self.intern(&sku)?;
+                let event = Inventory { event_ns, base, initial, stock, sku, source, spare: 0 };
+                Ok(Fact { define, event: FactEvent::Inventory(event) })
+            }
+            Message::Purchase { sku, ts, qty } => {
+                let event_ns = time(&ts)?;
+                let (sku, define) = self.intern(&sku)?;
+                let event = Purchase { event_ns, qty, sku, source, spare: 0, position: line.number };
+                Ok(Fact { define, event: FactEvent::Purchase(event) })
+            }
+        }
+    }
+
+    fn money(&self, field: &str, text: &str) -> Result<Minor, Fault> {
+        parse_minor(text, self.decimals).map_err(|error| {
+            let reason = match error {
+                DecimalError::OutOfRange => RejectReason::OUT_OF_RANGE,
+                DecimalError::Form | DecimalError::TooManyDecimals(_) => RejectReason::MALFORMED,
+            };
+            Fault::new(reason, format_args!("`{field}`: {error}: {text}"))
+        })
+    }
+
+    /// The SKU's number, and its definition where it is new.
+    fn intern(&mut self, text: &str) -> Result<(u32, Option<Define>), Fault> {
+        if text.is_empty() || text.contains(char::is_control) {
+            return Err(Fault::new(
+                RejectReason::MALFORMED,
+                format_args!("`sku` is empty or holds control characters: {text}"),
+            ));
+        }
+        let sku = Sku::new(text).ok_or_else(|| {
+            Fault::new(
+                RejectReason::TOO_LONG,
+                format_args!("`sku` is longer than {MAX_SKU_LEN} bytes: {text}"),
+            )
+        })?;
+        if let Some(id) = self.dictionary.id(&sku) {
+            return Ok((id, None));
+        }
+        match self.dictionary.insert(sku) {
+            Ok(id) => Ok((id, self.dictionary.define(id))),
+            Err(error) => Err(Fault::new(RejectReason::CAPACITY, format_args!("{error}: {text}"))),
+        }
+    }
+}
+
+/// What a line says.
+struct Fact {
+    define: Option<Define>,
+    event: FactEvent,
+}
+
+enum FactEvent {
+    Inventory(Inventory),
+    Purchase(Purchase),
+}
+
+fn time(text: &str) -> Result<EventNanos, Fault> {
+    parse_rfc3339(text).map_err(|error| {
+        let reason = match error {
+            TimestampError::OutOfRange => RejectReason::OUT_OF_RANGE,
+            TimestampError::Form | TimestampError::OutOfCalendar | TimestampError::TooFine => {
+                RejectReason::MALFORMED
+            }
+        };
+        Fault::new(reason, format_args!("`ts`: {error}: {text}"))
+    })
+}
+
+#[cfg(test)]
+mod tests;
