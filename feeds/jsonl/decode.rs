@@ -77,6 +77,12 @@ impl Origin {
     pub fn new(received: Nanos, lines: usize, connection: u16) -> Self {
         Self { received, lines, connection, marked: false }
     }
+
+    /// Goes past a line that is no event: positions are counted from the mark, so another one is due.
+    pub fn pass_over(&mut self) {
+        self.lines = self.lines.saturating_sub(1);
+        self.marked = false;
+    }
 }
 
 /// Decodes the lines of one source. Several connections may share it: a SKU is one SKU, whichever way it came.
@@ -122,17 +128,15 @@ impl Decoder {
         sink: &mut S,
     ) -> Result<(), Full> {
         if line.is_blank() {
-            // Positions are counted from the mark, and a blank line is no event.
-            origin.marked = false;
-        } else {
-            if !origin.marked {
-                self.mark(line.number, origin, sink)?;
-                origin.marked = true;
-            }
-            self.event(line, sink)?;
+            origin.pass_over();
+            return Ok(());
+        }
+        if !origin.marked {
+            self.mark(line.number, origin, sink)?;
+            origin.marked = true;
         }
         origin.lines = origin.lines.saturating_sub(1);
-        Ok(())
+        self.event(line, sink)
     }
 
     fn mark<S: RecordSink>(&self, first: u64, origin: &Origin, sink: &mut S) -> Result<(), Full> {

@@ -116,12 +116,21 @@ impl LineSplitter {
 pub struct Session {
     splitter: LineSplitter,
     connection: u16,
+    /// The first line to be decoded.
+    first: u64,
 }
 
 impl Session {
     /// A stream at its first line. `connection` goes into its marks, to tell connections of one source apart.
     pub fn new(max_line_bytes: usize, connection: u16) -> Self {
-        Self { splitter: LineSplitter::new(max_line_bytes), connection }
+        Self { splitter: LineSplitter::new(max_line_bytes), connection, first: 1 }
+    }
+
+    /// Passes over all lines before `first`: for a file of which an earlier run has journalled the beginning.
+    #[must_use]
+    pub fn starting_at(mut self, first: u64) -> Self {
+        self.first = first;
+        self
     }
 
     /// The number of the line at hand, from 1.
@@ -146,7 +155,11 @@ impl Session {
         let mut rest = chunk;
         while !rest.is_empty() && sink.room() >= LINE_CELLS {
             if let Some(line) = self.splitter.next(&mut rest) {
-                decoder.line(&line, &mut origin, sink)?;
+                if line.number < self.first {
+                    origin.pass_over();
+                } else {
+                    decoder.line(&line, &mut origin, sink)?;
+                }
             }
         }
         Ok(chunk.len() - rest.len())
@@ -167,7 +180,7 @@ impl Session {
             return Ok(false);
         }
         let mut origin = Origin::new(received, 1, self.connection);
-        if let Some(line) = self.splitter.finish() {
+        if let Some(line) = self.splitter.finish().filter(|line| line.number >= self.first) {
             decoder.line(&line, &mut origin, sink)?;
         }
         Ok(true)

@@ -167,6 +167,24 @@ fn blank_input_gives_no_record() {
 }
 
 #[test]
+fn a_resumed_stream_passes_over_what_was_journalled() {
+    let text = format!("{SALE}\nhello\n{SOLD}\n{SOLD}");
+    for (first, expected) in
+        [(1, vec![(1, 3), (4, 1)]), (3, vec![(3, 1), (4, 1)]), (4, vec![(4, 1)]), (5, vec![])]
+    {
+        let mut session = Session::new(4_096, 0).starting_at(first);
+        let (mut decoder, mut sink) = (decoder(), RecordBuf::default());
+        assert_eq!(session.receive(&mut decoder, text.as_bytes(), Nanos(5), &mut sink), Ok(text.len()));
+        assert_eq!(session.finish(&mut decoder, Nanos(6), &mut sink), Ok(true));
+        let marks: Vec<_> = sink
+            .iter()
+            .filter_map(|record| record.get::<Mark>().map(|mark| (mark.first, mark.count)))
+            .collect();
+        assert_eq!(marks, expected, "from line {first}");
+    }
+}
+
+#[test]
 fn a_full_sink_hands_the_rest_back() {
     let text = format!("{SALE}\n{SOLD}\nhello\n{SOLD}").into_bytes();
     let expected: Vec<Vec<u8>> = payloads(&receive_all(&String::from_utf8(text.clone()).expect("text")));

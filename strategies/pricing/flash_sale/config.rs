@@ -51,7 +51,7 @@ pub struct Config {
     pub max_change_bps: Option<Bps>,
     /// Articles of each source; memory for them is reserved at the start.
     pub max_skus: usize,
-    /// Sources of inventory and purchases; memory for them is reserved at the start.
+    /// Feeds of the pipeline; memory for the articles of each is reserved at the start.
     pub max_sources: usize,
     /// When a price is published.
     pub publish: Publish,
