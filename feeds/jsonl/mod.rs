@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! {"sku":"A","price":"175.00","previous":"100.00","formula":"175.00","stock":10,"initial":40,"guard":"none","ts":"…","seq":5}
-//! {"line":7,"reason":"malformed","detail":"expected value at column 1: hello","source":0,"seq":9}
+//! {"line":7,"reason":"malformed","detail":"expected value at column 1: hello","source":0,"len":5,"seq":9}
 //! ```
 //!
 //! * Lines end in LF or CRLF; the last one may end with the input. Blank lines are skipped. A line has a bounded length
