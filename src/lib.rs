@@ -5,6 +5,7 @@
 //! * [`pipeline`]: stages, the threads that poll them, and on which cores.
 
 pub mod clock;
+pub mod journal;
 pub mod pipeline;
 pub mod ring;
 #[cfg(test)]

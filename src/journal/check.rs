@@ -1,0 +1,90 @@
+//! What makes a committed block a good record: the one judgement that readers, recovery and the audit share.
+
+use pricewright_core::kernel::record::{CELL_LEN, cell_count, record_len};
+use pricewright_core::kernel::{Cell, Nanos, RecordRef};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::catalogue::{Catalogue, Fit};
+use super::crc::Crc32c;
+use super::error::Damage;
+
+/// Where a reader stands in the sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// Sequence of the next record.
+    pub(super) next_seq: u64,
+    /// Stamp of the last one.
+    pub(super) last_now: Nanos,
+    /// Kind of the last one; 0 where there is none in this segment.
+    pub(super) last_kind: u16,
+}
+
+impl Cursor {
+    pub(super) fn last_seq(&self) -> u64 {
+        self.next_seq.saturating_sub(1)
+    }
+
+    /// Verifies the committed block in `cells` as the next record and moves on.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; the cursor stays.
+    pub(super) fn accept<'a>(
+        &mut self,
+        cells: &'a [Cell],
+        catalogue: &Catalogue,
+        crc: Crc32c,
+    ) -> Result<RecordRef<'a>, Damage> {
+        let record = verified(cells, crc)?;
+        let header = record.header();
+        if header.seq != self.next_seq {
+            return Err(Damage::Sequence(header.seq));
+        }
+        if header.now < self.last_now {
+            return Err(Damage::Time(header.now));
+        }
+        match catalogue.fit(header, record_len(header.commit)) {
+            Fit::Good => {}
+            Fit::UnknownKind => return Err(Damage::Kind(header.kind)),
+            Fit::OtherLayout => return Err(Damage::Layout(header.kind)),
+        }
+        self.next_seq = self.next_seq.checked_add(1).ok_or(Damage::Sequence(header.seq))?;
+        self.last_now = header.now;
+        self.last_kind = header.kind;
+        Ok(record)
+    }
+}
+
+/// The record at the front of `cells`, with length, checksum and padding verified; its place in the sequence is not.
+pub(super) fn verified(cells: &[Cell], crc: Crc32c) -> Result<RecordRef<'_>, Damage> {
+    let record = RecordRef::first_of(cells).ok_or(Damage::Length)?;
+    let bytes = record.cells().as_bytes();
+    let words = <[u64]>::ref_from_bytes(bytes).map_err(|_| Damage::Length)?;
+    let commit = record.header().commit;
+    if words.get(1..).is_none_or(|covered| u64::from(crc.of_words(covered)) != commit >> 32) {
+        return Err(Damage::Checksum);
+    }
+    if bytes.get(record_len(commit)..).is_none_or(|padding| padding.iter().any(|byte| *byte != 0)) {
+        return Err(Damage::Padding);
+    }
+    Ok(record)
+}
+
+/// True where a cell of `cells` begins a valid record with a sequence of at least `seq`.
+pub(super) fn holds_record_from(cells: &[Cell], seq: u64, crc: Crc32c) -> bool {
+    (0..cells.len()).any(|at| {
+        let rest = cells.get(at..).unwrap_or(&[]);
+        let commit =
+            rest.first().and_then(|cell| u64::read_from_prefix(&cell.0).ok()).map_or(0, |(word, _)| word);
+        // Most cells of an unused tail are zero: only what could be a record is summed.
+        commit != 0
+            && cell_count(commit).is_some_and(|count| count <= rest.len())
+            && verified(rest, crc).is_ok_and(|record| record.header().seq >= seq)
+    })
+}
+
+/// Bytes up to and with the last one that is not zero.
+pub(super) fn used_bytes(cells: &[Cell]) -> usize {
+    let Some(last) = cells.iter().rposition(|cell| *cell != Cell::ZERO) else { return 0 };
+    let tail = cells.get(last).and_then(|cell| cell.0.iter().rposition(|byte| *byte != 0)).unwrap_or(0);
+    last * CELL_LEN + tail + 1
+}

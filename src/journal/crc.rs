@@ -1,0 +1,145 @@
+//! CRC-32C (Castagnoli) over 64-bit words, with the SSE4.2 instruction where the machine has it.
+//!
+//! Polynomial 0x1EDC6F41, reflected (0x82F63B78), initial value and final XOR 0xFFFFFFFF: RFC 3720 appendix B.4. Records
+//! are short, so one stream of the instruction is used, and while it waits for its own result the words are copied:
+//! sealing a record costs one pass. Where the instruction is missing, eight tables are used; the values are the same.
+
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+const fn tables() -> [[u32; 256]; 8] {
+    let mut tables = [[0; 256]; 8];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
+            bit += 1;
+        }
+        tables[0][byte] = crc;
+        byte += 1;
+    }
+    let mut table = 1;
+    while table < 8 {
+        let mut byte = 0;
+        while byte < 256 {
+            let crc = tables[table - 1][byte];
+            tables[table][byte] = (crc >> 8) ^ tables[0][(crc & 0xff) as usize];
+            byte += 1;
+        }
+        table += 1;
+    }
+    tables
+}
+
+/// `TABLES[n][b]` is the remainder of byte `b` followed by `n` zero bytes.
+static TABLES: [[u32; 256]; 8] = tables();
+
+#[inline]
+fn table_word(crc: u32, word: u64) -> u32 {
+    (word ^ u64::from(crc))
+        .to_le_bytes()
+        .iter()
+        .zip(TABLES.iter().rev())
+        .fold(0, |sum, (byte, table)| sum ^ table.get(usize::from(*byte)).copied().unwrap_or(0))
+}
+
+fn table_byte(crc: u32, byte: u8) -> u32 {
+    let index = (crc ^ u32::from(byte)) & 0xff;
+    (crc >> 8) ^ TABLES.first().and_then(|table| table.get(index as usize)).copied().unwrap_or(0)
+}
+
+/// The two bodies differ only in the step; a macro, not a closure, so that the step is inlined under its target feature.
+macro_rules! bodies {
+    ($words:ident, $seal:ident, $step:expr $(, $feature:literal)?) => {
+        $(#[target_feature(enable = $feature)])?
+        fn $words(mut crc: u32, words: &[u64]) -> u32 {
+            for word in words {
+                crc = $step(crc, *word);
+            }
+            crc
+        }
+
+        $(#[target_feature(enable = $feature)])?
+        fn $seal(target: &mut [u64], head: &[u64; 3], payload: &[u64]) -> u32 {
+            let mut crc = u32::MAX;
+            let (target_head, target_rest) = target.split_at_mut(head.len().min(target.len()));
+            for (place, word) in target_head.iter_mut().zip(head) {
+                *place = *word;
+                crc = $step(crc, *word);
+            }
+            let (target_payload, padding) = target_rest.split_at_mut(payload.len().min(target_rest.len()));
+            for (place, word) in target_payload.iter_mut().zip(payload) {
+                *place = *word;
+                crc = $step(crc, *word);
+            }
+            for place in padding {
+                *place = 0;
+                crc = $step(crc, 0);
+            }
+            !crc
+        }
+    };
+}
+
+bodies!(words_by_table, seal_by_table, table_word);
+
+#[cfg(target_arch = "x86_64")]
+bodies!(
+    words_by_instruction,
+    seal_by_instruction,
+    |crc, word| core::arch::x86_64::_mm_crc32_u64(u64::from(crc), word) as u32,
+    "sse4.2"
+);
+
+/// The checksum, with the means of computing it chosen once.
+#[derive(Clone, Copy, Debug)]
+pub struct Crc32c {
+    instruction: bool,
+}
+
+impl Crc32c {
+    /// The fastest that this machine has.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let instruction = std::arch::is_x86_feature_detected!("sse4.2");
+        #[cfg(not(target_arch = "x86_64"))]
+        let instruction = false;
+        Self { instruction }
+    }
+
+    /// The tables, whatever the machine has. Gives the same values; for tests and comparison.
+    pub const fn table() -> Self {
+        Self { instruction: false }
+    }
+
+    /// Of whole little-endian words.
+    #[inline]
+    pub fn of_words(self, words: &[u64]) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        if self.instruction {
+            // SAFETY: `instruction` is set by `detect` alone, after it saw SSE4.2 on this machine.
+            return !unsafe { words_by_instruction(u32::MAX, words) };
+        }
+        !words_by_table(u32::MAX, words)
+    }
+
+    /// Of any bytes. Not for the hot path: it goes byte by byte.
+    pub fn of_bytes(self, bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, byte| table_byte(crc, *byte))
+    }
+
+    /// Fills `target` with `head`, `payload` and zeros to its end, and returns the checksum of all of it.
+    #[inline]
+    pub(super) fn seal(self, target: &mut [u64], head: &[u64; 3], payload: &[u64]) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        if self.instruction {
+            // SAFETY: `instruction` is set by `detect` alone, after it saw SSE4.2 on this machine.
+            return unsafe { seal_by_instruction(target, head, payload) };
+        }
+        seal_by_table(target, head, payload)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+use quickcheck::quickcheck;
+
+use super::*;
+
+fn words(bytes: &[u8]) -> Vec<u64> {
+    bytes.chunks_exact(8).map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap())).collect()
+}
+
+/// RFC 3720 appendix B.4, where the values are printed in the order of bytes on the wire.
+#[test]
+fn examples_of_rfc_3720() {
+    let up: Vec<u8> = (0..32).collect();
+    let down: Vec<u8> = (0..32).rev().collect();
+    let mut read_command = [0; 48];
+    for (at, byte) in
+        [(0, 0x01), (1, 0xc0), (16, 0x14), (22, 0x04), (27, 0x14), (31, 0x18), (32, 0x28), (40, 0x02)]
+    {
+        read_command[at] = byte;
+    }
+    let cases: [(&[u8], [u8; 4]); 5] = [
+        (&[0; 32], [0xaa, 0x36, 0x91, 0x8a]),
+        (&[0xff; 32], [0x43, 0xab, 0xa8, 0x62]),
+        (&up, [0x4e, 0x79, 0xdd, 0x46]),
+        (&down, [0x5c, 0xdb, 0x3f, 0x11]),
+        (&read_command, [0x56, 0x3a, 0x96, 0xd9]),
+    ];
+    for (bytes, wire) in cases {
+        let expected = u32::from_le_bytes(wire);
+        assert_eq!(Crc32c::detect().of_words(&words(bytes)), expected);
+        assert_eq!(Crc32c::table().of_words(&words(bytes)), expected);
+        assert_eq!(Crc32c::table().of_bytes(bytes), expected);
+    }
+}
+
+/// The check value of CRC-32/ISCSI in the catalogue of parametrised CRC algorithms.
+#[test]
+fn check_value() {
+    assert_eq!(Crc32c::detect().of_bytes(b"123456789"), 0xe306_9283);
+}
+
+quickcheck! {
+    fn means_agree(words: Vec<u64>) -> bool {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let expected = Crc32c::table().of_bytes(&bytes);
+        Crc32c::detect().of_words(&words) == expected && Crc32c::table().of_words(&words) == expected
+    }
+
+    fn sealing_fills_and_sums(head: (u64, u64, u64), payload: Vec<u64>, padding: u8) -> bool {
+        let head = [head.0, head.1, head.2];
+        let mut expected: Vec<u64> = head.iter().chain(&payload).copied().collect();
+        expected.resize(expected.len() + usize::from(padding % 8), 0);
+        [Crc32c::detect(), Crc32c::table()].into_iter().all(|crc| {
+            let mut target = vec![u64::MAX; expected.len()];
+            let sum = crc.seal(&mut target, &head, &payload);
+            target == expected && sum == crc.of_words(&expected)
+        })
+    }
+}

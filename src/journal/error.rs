@@ -1,0 +1,208 @@
+//! What can go wrong with a journal, where, and the mend.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pricewright_core::kernel::Nanos;
+
+/// An error of the journal; its text is one sentence with the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}; {}", path.display(), io_mend(source))]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// There is no room for another segment.
+    #[error("no room for a segment of {bytes} bytes at {}: {source}; free space there, or choose smaller segments", path.display())]
+    DiskFull {
+        /// The segment's file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// Another writer has the journal.
+    #[error("the journal {} is being written by another process; stop that process, or choose another directory", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is no segment in the directory.
+    #[error("{} holds no journal; check the path, or start a run that writes one", path.display())]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file does not begin as a segment does.
+    #[error("{} is not a journal segment (its first bytes are not PWJOURNL); move it out of the directory", path.display())]
+    NotASegment {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The segment was written in a format that this build does not know.
+    #[error("{} has journal format {found}, this build reads up to {newest}; use a newer build", path.display())]
+    UnknownVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that this build reads.
+        newest: u32,
+    },
+    /// The journal's bytes are not what its writer wrote.
+    #[error(transparent)]
+    Damaged(#[from] Box<Damaged>),
+    /// A setting is out of its range.
+    #[error("journal {setting} = {value} is out of range: {range}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        value: u64,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// The record's stamp lies before the last one's; it was not written.
+    #[error("stamp {now} lies before the last record's {last}; the sequencer's clock must never go back")]
+    TimeWentBack {
+        /// The refused stamp.
+        now: Nanos,
+        /// The last record's.
+        last: Nanos,
+    },
+    /// The record's kind, version or length is not in the catalogue; it was not written.
+    #[error(
+        "kind {kind} version {version} of {len} bytes is not in the catalogue; declare it in the record table"
+    )]
+    NotInCatalogue {
+        /// The record's kind.
+        kind: u16,
+        /// Its version.
+        version: u8,
+        /// Header and payload bytes.
+        len: usize,
+    },
+    /// The journal does not hold the sequence that was asked for.
+    #[error("the journal {} holds no record {seq}: it has {first} to {last}", path.display())]
+    NoSuchRecord {
+        /// The directory.
+        path: PathBuf,
+        /// What was asked for.
+        seq: u64,
+        /// The first it has.
+        first: u64,
+        /// The last it has.
+        last: u64,
+    },
+}
+
+/// Where the journal is damaged, and how.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: offset {offset}, expected record {seq}: {damage}; {}", path.display(), damage.mend())]
+pub struct Damaged {
+    /// The segment's file.
+    pub path: PathBuf,
+    /// Bytes from its start.
+    pub offset: u64,
+    /// The sequence that was expected there; 0 where none is known.
+    pub seq: u64,
+    /// How.
+    pub damage: Damage,
+}
+
+/// How a journal can be damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The file ends before its content does.
+    Cut,
+    /// The head's checksum, or a byte of it that must be zero.
+    Head(&'static str),
+    /// The catalogue's checksum, grammar or padding.
+    Catalogue(String),
+    /// The mark that a segment begins with, or that seals it.
+    Mark(&'static str),
+    /// The length in a commit word is impossible.
+    Length,
+    /// The checksum does not match.
+    Checksum,
+    /// Padding that is not zero.
+    Padding,
+    /// A sequence other than the next.
+    Sequence(u64),
+    /// A stamp before the last one.
+    Time(Nanos),
+    /// A kind that the segment's catalogue does not have.
+    Kind(u16),
+    /// A version or length other than the catalogue's for this kind.
+    Layout(u16),
+    /// Nothing is committed where a record must be.
+    Missing,
+    /// Bytes behind the last record that must be zero.
+    NotZero,
+    /// A segment does not follow on the one before it.
+    Order(&'static str),
+    /// A segment that another follows is not sealed.
+    NotSealed,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cut => f.write_str("the file ends too early"),
+            Self::Head(what) => write!(f, "the segment's head is damaged ({what})"),
+            Self::Catalogue(what) => write!(f, "the schema catalogue is damaged ({what})"),
+            Self::Mark(what) => write!(f, "a mark in the segment's head is damaged ({what})"),
+            Self::Length => f.write_str("the record's length is impossible"),
+            Self::Checksum => f.write_str("the record's checksum does not match"),
+            Self::Padding => f.write_str("the record's padding is not zero"),
+            Self::Sequence(found) => write!(f, "the record has sequence {found}"),
+            Self::Time(found) => write!(f, "the record's stamp {found} lies before the last one's"),
+            Self::Kind(kind) => write!(f, "kind {kind} is not in the catalogue"),
+            Self::Layout(kind) => write!(f, "version or length of kind {kind} is not the catalogue's"),
+            Self::Missing => f.write_str("no record is committed, but later ones are"),
+            Self::NotZero => f.write_str("bytes behind the last record are not zero"),
+            Self::Order(what) => write!(f, "the segment does not follow on the one before ({what})"),
+            Self::NotSealed => f.write_str("a later segment follows, but this one was not sealed"),
+        }
+    }
+}
+
+impl Damage {
+    fn mend(&self) -> &'static str {
+        match self {
+            Self::NotSealed => "opening the journal for writing seals it",
+            _ => "restore the file from a copy, or open with repair to go on from the last good record",
+        }
+    }
+}
+
+impl JournalError {
+    pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_path_buf(), action, source }
+    }
+
+    pub(super) fn damaged(path: &Path, offset: usize, seq: u64, damage: Damage) -> Self {
+        Self::Damaged(Box::new(Damaged { path: path.to_path_buf(), offset: offset as u64, seq, damage }))
+    }
+}
+
+fn io_mend(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "grant the user access to it, or choose another directory",
+        io::ErrorKind::ReadOnlyFilesystem => "choose a directory on a writable file system",
+        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space there",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "the journal needs a directory of its own"
+        }
+        _ => "check the path and the disk",
+    }
+}

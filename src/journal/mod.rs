@@ -1,0 +1,40 @@
+//! The journal: the memory-mapped, append-only log of every event and every decision.
+//!
+//! A directory of segment files, described byte by byte in `docs/journal-format.md`. One [`Writer`] appends, held to that
+//! by a lock on the directory; any number of [`Reader`]s, in this process or others, read what is committed and can
+//! neither slow it down nor see half a record. This is durability mode `process`: what was appended survives the end of
+//! the process, however it ends (`kill -9` too); it does not promise to survive the machine.
+//!
+//! * [`Writer`], [`Preallocator`]: the hot thread's and the helper's part of writing; [`open`] joins them.
+//! * [`Reader`]: iterating and tailing; every record verified.
+//! * [`recovery`]: the torn tail of a crash, and the refusal of anything worse.
+//! * [`Catalogue`]: what a segment says about its own records.
+//!
+//! Unsafe code is in `map` (mapped memory), `crc` (one instruction) and two system calls.
+
+mod catalogue;
+mod check;
+mod crc;
+mod error;
+mod head;
+mod map;
+mod open;
+mod preallocator;
+mod reader;
+pub mod recovery;
+mod segment;
+mod writer;
+
+pub use catalogue::{Catalogue, FieldLayout, KindSchema};
+pub use crc::Crc32c;
+pub use error::{Damage, Damaged, JournalError};
+pub use head::{FORMAT_VERSION, SegmentHead};
+pub use open::{JournalConfig, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, RunIdentity, boot_id};
+pub use preallocator::{Preallocator, Storage};
+pub use reader::Reader;
+pub use recovery::RecoveryReport;
+pub use segment::{segment_indices, segment_path};
+pub use writer::{Appended, Position, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Opens a journal for writing: lock, recovery, a new run in a new segment.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use pricewright_core::kernel::table::SCHEMAS;
+use rtrb::RingBuffer;
+
+use super::catalogue::{Catalogue, Layouts};
+use super::crc::Crc32c;
+use super::error::JournalError;
+use super::head::{ENDIAN_MARK, FORMAT_VERSION, HEAD_LEN, MAGIC, SegmentHead, catalogue_room};
+use super::map::PAGE;
+use super::preallocator::{self, Preallocator, Shared};
+use super::recovery::{RecoveryReport, recover};
+use super::segment::Template;
+use super::writer::{self, Writer};
+
+/// The least that a segment may have.
+pub const MIN_SEGMENT_SIZE: u64 = 1 << 20;
+/// The most: offsets and segment numbers share one word between writer and helper.
+pub const MAX_SEGMENT_SIZE: u64 = 1 << 30;
+/// Segments made ahead: one, and room for another in passing.
+const PREPARED_CAPACITY: usize = 2;
+/// Full segments that may wait for the helper.
+const FULL_CAPACITY: usize = 16;
+
+/// How a journal is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalConfig {
+    /// Bytes of a segment, a multiple of 4096 from [`MIN_SEGMENT_SIZE`] to [`MAX_SEGMENT_SIZE`].
+    pub segment_size: u64,
+    /// Below this many free bytes behind the next segment the storage counts as low.
+    pub min_free: u64,
+    /// How many bytes ahead of the writer pages are faulted in.
+    pub prefault_ahead: u64,
+    /// Go on from the last good record where the journal is corrupt; what follows it is set aside.
+    pub repair: bool,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { segment_size: 64 << 20, min_free: 256 << 20, prefault_ahead: 8 << 20, repair: false }
+    }
+}
+
+/// Who writes, for the head of each segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunIdentity {
+    /// BLAKE3 of the canonical configuration.
+    pub config_hash: [u8; 32],
+    /// BLAKE3 that names the build.
+    pub build_hash: [u8; 32],
+    /// The machine's boot; see [`boot_id`].
+    pub boot_id: [u8; 16],
+    /// Term of the writer among replicas; 0 where there is one writer.
+    pub leader_epoch: u64,
+}
+
+/// The kernel's name for this boot of the machine.
+///
+/// # Errors
+/// Where the kernel does not say it.
+pub fn boot_id() -> Result<[u8; 16], JournalError> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let text = std::fs::read_to_string(path).map_err(JournalError::io(path, "read"))?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16)
+        .map(u128::to_be_bytes)
+        .map_err(|error| JournalError::io(path, "understand")(std::io::Error::other(error)))
+}
+
+impl Writer {
+    /// Opens the journal in `dir` for writing, with a new run. The directory is made where it is missing; what a crash
+    /// left is recovered first. The [`Preallocator`] belongs on the helper's thread.
+    ///
+    /// # Errors
+    /// Where a setting is out of range, another writer has the journal, it is corrupt and `repair` was not said, or the
+    /// file system refuses.
+    pub fn open(
+        dir: &Path,
+        config: &JournalConfig,
+        identity: &RunIdentity,
+    ) -> Result<(Self, Preallocator, RecoveryReport), JournalError> {
+        check_config(config)?;
+        std::fs::create_dir_all(dir).map_err(JournalError::io(dir, "make the directory"))?;
+        let lock = lock(dir)?;
+        let recovered = recover(dir, config.repair)?;
+        let report = recovered.report;
+        let template = template(dir, config, identity, report.last_run + 1, recovered.next_index);
+        let mut segment = template.make(recovered.next_index)?;
+        let prefault = segment.map.prefault();
+        let ahead = usize::try_from(config.prefault_ahead).unwrap_or(usize::MAX);
+        let populated_to = ahead.saturating_add(template.head.records_offset as usize);
+        let can_populate = prefault.populate(0, populated_to).is_ok();
+        if !can_populate {
+            segment.map.touch(0);
+        }
+        let shared = Arc::new(Shared::new(recovered.next_index));
+        let (to_writer, prepared) = RingBuffer::new(PREPARED_CAPACITY);
+        let (to_helper, from_writer) = RingBuffer::new(FULL_CAPACITY);
+        let preallocator = Preallocator::new(preallocator::Parts {
+            template: template.clone(),
+            shared: Arc::clone(&shared),
+            prepared: to_writer,
+            from_writer,
+            first: prefault,
+            first_populated_to: populated_to,
+            can_populate,
+            ahead,
+            min_free: config.min_free,
+        });
+        let writer = Self::new(writer::Parts {
+            segment,
+            template,
+            layouts: Layouts::of(SCHEMAS),
+            last_seq: report.last_seq,
+            last_now: report.last_now,
+            prepared,
+            to_helper,
+            shared,
+            lock,
+        });
+        Ok((writer, preallocator, report))
+    }
+}
+
+fn check_config(config: &JournalConfig) -> Result<(), JournalError> {
+    let size = config.segment_size;
+    if (MIN_SEGMENT_SIZE..=MAX_SEGMENT_SIZE).contains(&size) && size.is_multiple_of(PAGE as u64) {
+        return Ok(());
+    }
+    let range = "choose a multiple of 4096 from 1048576 (1 MiB) to 1073741824 (1 GiB)";
+    Err(JournalError::Setting { setting: "segment_size", value: size, range })
+}
+
+/// Takes the directory's lock; the file that it returns holds it.
+fn lock(dir: &Path) -> Result<File, JournalError> {
+    let path = dir.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(JournalError::io(&path, "open"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: dir.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(JournalError::io(&path, "lock")(error)),
+    }
+}
+
+fn template(dir: &Path, config: &JournalConfig, identity: &RunIdentity, run: u64, index: u64) -> Template {
+    let catalogue = Catalogue::own_text();
+    let head = SegmentHead {
+        magic: MAGIC,
+        format_version: FORMAT_VERSION,
+        endian_mark: ENDIAN_MARK,
+        run,
+        boot_id: identity.boot_id,
+        leader_epoch: identity.leader_epoch,
+        index,
+        segment_size: config.segment_size,
+        config_hash: identity.config_hash,
+        build_hash: identity.build_hash,
+        records_offset: (HEAD_LEN + catalogue_room(catalogue.len())) as u64,
+        // The catalogue is far below the least segment, so its length fits.
+        catalogue_len: catalogue.len() as u32,
+        catalogue_crc: Crc32c::detect().of_bytes(catalogue.as_bytes()),
+    };
+    Template { dir: dir.to_path_buf(), head, catalogue: catalogue.into() }
+}

@@ -1,0 +1,238 @@
+//! Reads a journal, sealed or still being written, in this process or another.
+//!
+//! Every record is verified before it is given out: length, checksum, padding, that its sequence is the next, that its
+//! stamp does not go back, and that the segment's catalogue has its kind with this version and length. The reader goes
+//! from a segment to the next only when the first is sealed and the next has begun exactly behind it, so nothing can
+//! be skipped. It takes no lock and makes no system call except where a segment ends.
+
+use std::path::{Path, PathBuf};
+
+use pricewright_core::kernel::record::CELL_LEN;
+use pricewright_core::kernel::{Nanos, RecordRef};
+
+use super::catalogue::Catalogue;
+use super::check::Cursor;
+use super::crc::Crc32c;
+use super::error::{Damage, JournalError};
+use super::head::SegmentHead;
+use super::map::Block;
+use super::segment::{ReadSegment, segment_indices, segment_path};
+
+/// A place in a journal, and what comes next there.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    segment: ReadSegment,
+    /// Where the next record will lie; 0 while the segment has not begun.
+    offset: usize,
+    /// Where the last record given out lies.
+    last_offset: usize,
+    cursor: Cursor,
+    /// Sequence and stamp are taken from the first begin mark, not checked against it.
+    fresh: bool,
+    crc: Crc32c,
+}
+
+/// What lies at the reader's place.
+enum Found {
+    Record { offset: usize },
+    Nothing,
+}
+
+impl Reader {
+    /// At the oldest record of the journal in `dir`.
+    ///
+    /// # Errors
+    /// Where there is no journal, or its first segment cannot be read.
+    pub fn open(dir: &Path) -> Result<Self, JournalError> {
+        let first = segment_indices(dir)?.first().copied();
+        let first = first.ok_or_else(|| JournalError::Empty { path: dir.to_path_buf() })?;
+        Self::at_segment(dir, first)
+    }
+
+    /// At record `seq`, which the journal must hold or be about to write next. Walks through one segment.
+    ///
+    /// # Errors
+    /// Where there is no journal, it lacks the record, or what lies before it in its segment is damaged.
+    pub fn from_seq(dir: &Path, seq: u64) -> Result<Self, JournalError> {
+        let indices = segment_indices(dir)?;
+        let mut first = 1;
+        for index in indices.iter().rev() {
+            let mut reader = Self::at_segment(dir, *index)?;
+            if !reader.begin()? {
+                continue;
+            }
+            first = reader.cursor.next_seq;
+            if first > seq {
+                continue;
+            }
+            while reader.cursor.next_seq < seq {
+                if reader.next_record()?.is_none() {
+                    let last = reader.cursor.last_seq();
+                    return Err(JournalError::NoSuchRecord { path: dir.to_path_buf(), seq, first, last });
+                }
+            }
+            return Ok(reader);
+        }
+        match indices.last() {
+            None => Err(JournalError::Empty { path: dir.to_path_buf() }),
+            Some(_) => {
+                let last = Self::last_seq(dir)?;
+                Err(JournalError::NoSuchRecord { path: dir.to_path_buf(), seq, first, last })
+            }
+        }
+    }
+
+    /// Behind the last record that the journal holds now: what comes next is new.
+    ///
+    /// # Errors
+    /// Where there is no journal, or its last segment is damaged.
+    pub fn from_end(dir: &Path) -> Result<Self, JournalError> {
+        for index in segment_indices(dir)?.iter().rev() {
+            let mut reader = Self::at_segment(dir, *index)?;
+            if reader.begin()? {
+                while reader.next_record()?.is_some() {}
+                return Ok(reader);
+            }
+        }
+        Self::open(dir)
+    }
+
+    fn last_seq(dir: &Path) -> Result<u64, JournalError> {
+        Ok(Self::from_end(dir)?.cursor.last_seq())
+    }
+
+    pub(super) fn at_segment(dir: &Path, index: u64) -> Result<Self, JournalError> {
+        let crc = Crc32c::detect();
+        let segment = ReadSegment::open(dir, index, None)?;
+        let cursor = Cursor { next_seq: 1, last_now: Nanos::ZERO, last_kind: 0 };
+        Ok(Self { dir: dir.to_path_buf(), segment, offset: 0, last_offset: 0, cursor, fresh: true, crc })
+    }
+
+    /// The next record, where one is committed. `None` at the end of what is there now: ask again later.
+    ///
+    /// # Errors
+    /// Where the bytes there are damaged. The reader stays, and says the same when asked again.
+    #[inline]
+    pub fn next_record(&mut self) -> Result<Option<RecordRef<'_>>, JournalError> {
+        match self.advance()? {
+            Found::Nothing => Ok(None),
+            Found::Record { offset } => match self.segment.block(offset) {
+                Block::Cells(cells) => Ok(RecordRef::first_of(cells)),
+                Block::Empty | Block::Impossible | Block::Outside => Ok(None),
+            },
+        }
+    }
+
+    fn advance(&mut self) -> Result<Found, JournalError> {
+        if self.offset == 0 && !self.begin()? {
+            return Ok(Found::Nothing);
+        }
+        loop {
+            let damage = match self.segment.block(self.offset) {
+                Block::Cells(cells) => match self.cursor.accept(cells, &self.segment.catalogue, self.crc) {
+                    Ok(record) => {
+                        self.last_offset = self.offset;
+                        self.offset += record.cells().len() * CELL_LEN;
+                        return Ok(Found::Record { offset: self.last_offset });
+                    }
+                    Err(damage) => damage,
+                },
+                Block::Impossible => Damage::Length,
+                Block::Outside => Damage::Cut,
+                Block::Empty => {
+                    if self.roll()? {
+                        continue;
+                    }
+                    return Ok(Found::Nothing);
+                }
+            };
+            return Err(self.segment.damaged(self.offset, self.cursor.next_seq, damage));
+        }
+    }
+
+    /// Looks for the segment's begin mark. False while it is not there.
+    fn begin(&mut self) -> Result<bool, JournalError> {
+        let Some(mark) = self.segment.begin(self.crc)? else { return Ok(false) };
+        if self.fresh {
+            self.cursor.next_seq = mark.base_seq;
+            self.cursor.last_now = mark.base_now;
+            self.fresh = false;
+        } else if mark.base_seq != self.cursor.next_seq || mark.base_now != self.cursor.last_now {
+            let damage = Damage::Order("its first sequence or stamp is not the next");
+            return Err(self.segment.damaged(0, self.cursor.next_seq, damage));
+        }
+        self.cursor.last_kind = 0;
+        self.offset = self.segment.records_offset();
+        Ok(true)
+    }
+
+    /// At an uncommitted cell: goes on to the next segment where this one is sealed. False where it is not, or where the
+    /// next one has not begun.
+    fn roll(&mut self) -> Result<bool, JournalError> {
+        let Some(seal) = self.segment.seal(self.crc)? else { return Ok(false) };
+        if !matches!(self.segment.block(self.offset), Block::Empty) {
+            // The record was committed after it was looked for and before the seal was.
+            return Ok(true);
+        }
+        let next_seq = self.cursor.next_seq;
+        if seal.end != self.offset as u64 {
+            return Err(self.segment.damaged(self.offset, next_seq, Damage::Missing));
+        }
+        let last = (seal.last_seq, seal.last_now, seal.last_kind);
+        if last != (self.cursor.last_seq(), self.cursor.last_now, self.cursor.last_kind) {
+            let damage = Damage::Mark("seal: not the last record's");
+            return Err(self.segment.damaged(self.offset, next_seq, damage));
+        }
+        let index = self.segment.head.index + 1;
+        if !segment_path(&self.dir, index).exists() {
+            // A later one without this one would be a hole, not an end.
+            return match segment_indices(&self.dir)?.last() {
+                Some(last) if *last > index => {
+                    let path = segment_path(&self.dir, index);
+                    Err(JournalError::damaged(&path, 0, next_seq, Damage::Order("it is not there")))
+                }
+                _ => Ok(false),
+            };
+        }
+        let next = ReadSegment::open(&self.dir, index, Some(&self.segment))?;
+        if next.begin(self.crc)?.is_none() {
+            return Ok(false);
+        }
+        if next.head.run < self.segment.head.run {
+            return Err(next.damaged(0, next_seq, Damage::Order("its run is an older one")));
+        }
+        self.segment = next;
+        self.begin()
+    }
+
+    /// The segment's file that the last record came from.
+    pub fn path(&self) -> &Path {
+        &self.segment.path
+    }
+
+    /// Where in its file the last record lies; 0 before the first.
+    pub fn offset(&self) -> u64 {
+        self.last_offset as u64
+    }
+
+    /// Head of the segment that the last record came from: its run, build, configuration.
+    pub fn head(&self) -> &SegmentHead {
+        &self.segment.head
+    }
+
+    /// Catalogue of the segment that the last record came from.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.segment.catalogue
+    }
+
+    /// The sequence that comes next.
+    pub fn next_seq(&self) -> u64 {
+        self.cursor.next_seq
+    }
+
+    /// The last record's stamp.
+    pub fn last_now(&self) -> Nanos {
+        self.cursor.last_now
+    }
+}

@@ -1,0 +1,307 @@
+//! Finds the end of a journal before it is written on, and seals what a crash left open.
+//!
+//! The last segment is read whole; those before it are held to their seals and to each other. A tail is *torn* only where
+//! no later 64-byte boundary holds a valid record of the next sequence or a higher one: then it is cut and reported.
+//! Anything else is corruption and is refused, unless `repair` is said: then the good prefix is kept, and everything from
+//! the damage on is set aside under a name ending in `.damaged`. Nothing is guessed, and nothing is destroyed silently.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use pricewright_core::kernel::record::CELL_LEN;
+use pricewright_core::kernel::table::RunEnd;
+use pricewright_core::kernel::{Nanos, Record};
+
+use super::check::{Cursor, holds_record_from, used_bytes};
+use super::crc::Crc32c;
+use super::error::{Damage, JournalError};
+use super::head::{HEAD_LEN, MARK_CELLS, SEAL_AT, SealMark, SealedBy, SegmentHead, publish_mark};
+use super::map::{Block, WriteMap};
+use super::segment::{ReadSegment, segment_indices, segment_path, unfinished_paths};
+
+/// What was found at opening, and what was done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecoveryReport {
+    /// Runs that wrote what is there.
+    pub runs: u64,
+    /// Number of the last of them; 0 where there is none.
+    pub last_run: u64,
+    /// Sequence of the last record; 0 where there is none.
+    pub last_seq: u64,
+    /// Its stamp.
+    pub last_now: Nanos,
+    /// True where the last record ends its run, or there is none at all.
+    pub clean: bool,
+    /// Bytes of a torn record that were cut off.
+    pub torn_bytes: u64,
+    /// Where they lay.
+    pub torn_at: Option<(PathBuf, u64)>,
+    /// Segments that a crash had left open and that were sealed.
+    pub sealed: u64,
+    /// Files that `repair` set aside.
+    pub set_aside: Vec<PathBuf>,
+    /// Head of the last segment: the build, configuration and boot of the last run.
+    pub last_head: Option<SegmentHead>,
+}
+
+/// The journal's end, before a new segment is begun.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) report: RecoveryReport,
+    pub(super) next_index: u64,
+}
+
+struct Recovery<'a> {
+    dir: &'a Path,
+    crc: Crc32c,
+    repair: bool,
+    cursor: Cursor,
+    last_kind: u16,
+    last: Option<ReadSegment>,
+    report: RecoveryReport,
+}
+
+/// How far a segment's records are good.
+struct Scan {
+    end: usize,
+    /// What stopped it; `None` at an uncommitted cell.
+    damage: Option<Damage>,
+}
+
+/// Brings the journal in `dir` to a sealed end. The caller holds the directory's lock.
+pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalError> {
+    for path in unfinished_paths(dir)? {
+        std::fs::remove_file(&path).map_err(JournalError::io(&path, "remove"))?;
+    }
+    let mut indices = segment_indices(dir)?;
+    remove_unused(dir, &mut indices)?;
+    let mut next_index = indices.first().copied().unwrap_or(1);
+    let cursor = Cursor { next_seq: 1, last_now: Nanos::ZERO, last_kind: 0 };
+    let crc = Crc32c::detect();
+    let report = RecoveryReport::default();
+    let mut recovery = Recovery { dir, crc, repair, cursor, last_kind: 0, last: None, report };
+    for (position, index) in indices.iter().enumerate() {
+        match recovery.segment(*index, position + 1 == indices.len()) {
+            Ok(()) => next_index = index + 1,
+            Err(error) if repair && mendable(&error) => {
+                if recovery.last.as_ref().is_some_and(|last| last.head.index == *index) {
+                    next_index = index + 1;
+                }
+                recovery.set_aside_from(next_index, indices.get(position..).unwrap_or(&[]))?;
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Recovered { report: recovery.finish(), next_index })
+}
+
+/// Removes segments at the end that were made ahead and never begun.
+fn remove_unused(dir: &Path, indices: &mut Vec<u64>) -> Result<(), JournalError> {
+    while let Some(index) = indices.last() {
+        let unused = match ReadSegment::open(dir, *index, None) {
+            Ok(segment) => {
+                matches!(segment.block(super::head::BEGIN_AT), Block::Empty) && segment.is_unwritten()?
+            }
+            Err(_) => false,
+        };
+        if !unused {
+            return Ok(());
+        }
+        let path = segment_path(dir, *index);
+        std::fs::remove_file(&path).map_err(JournalError::io(&path, "remove"))?;
+        indices.pop();
+    }
+    Ok(())
+}
+
+fn mendable(error: &JournalError) -> bool {
+    matches!(error, JournalError::Damaged(_) | JournalError::NotASegment { .. })
+}
+
+impl Recovery<'_> {
+    fn segment(&mut self, index: u64, is_last: bool) -> Result<(), JournalError> {
+        let segment = ReadSegment::open(self.dir, index, self.last.as_ref())?;
+        let records = self.begin(&segment)?;
+        let seal = segment.seal(self.crc)?;
+        if let Some(seal) = seal.filter(|_| !is_last) {
+            self.cursor = Cursor {
+                next_seq: seal.last_seq.saturating_add(1),
+                last_now: seal.last_now,
+                last_kind: seal.last_kind,
+            };
+            trim(&segment, seal.end)?;
+            self.keep(segment);
+            return Ok(());
+        }
+        let scan = self.scan(&segment, records);
+        let expected = SealMark::new(
+            self.cursor.last_seq(),
+            self.cursor.last_now,
+            scan.end,
+            self.cursor.last_kind,
+            SealedBy::Writer,
+        );
+        match seal {
+            Some(seal) if scan.damage.is_none() && seal.same_end(&expected) => {
+                trim(&segment, seal.end)?;
+                self.keep(segment);
+                Ok(())
+            }
+            Some(_) => {
+                let damage = scan.damage.unwrap_or(Damage::Missing);
+                self.refuse(segment, scan.end, damage)
+            }
+            None => self.seal_open(segment, scan, is_last),
+        }
+    }
+
+    /// Checks that the segment follows on the last one. Returns where its records begin.
+    fn begin(&mut self, segment: &ReadSegment) -> Result<usize, JournalError> {
+        let next_seq = self.cursor.next_seq;
+        let order = |what| segment.damaged(0, next_seq, Damage::Order(what));
+        let mark = segment.begin(self.crc)?.ok_or_else(|| order("it has not begun"))?;
+        match &self.last {
+            None => (self.cursor.next_seq, self.cursor.last_now) = (mark.base_seq, mark.base_now),
+            Some(last) if segment.head.index != last.head.index + 1 => return Err(order("one is missing")),
+            Some(last) if segment.head.run < last.head.run => return Err(order("its run is an older one")),
+            Some(_) if mark.base_seq != next_seq || mark.base_now != self.cursor.last_now => {
+                return Err(order("its first sequence or stamp is not the next"));
+            }
+            Some(_) => {}
+        }
+        self.cursor.last_kind = 0;
+        Ok(segment.records_offset())
+    }
+
+    fn scan(&mut self, segment: &ReadSegment, records: usize) -> Scan {
+        let mut end = records;
+        loop {
+            let damage = match segment.block(end) {
+                Block::Empty => return Scan { end, damage: None },
+                Block::Impossible => Damage::Length,
+                Block::Outside => Damage::Cut,
+                Block::Cells(cells) => match self.cursor.accept(cells, &segment.catalogue, self.crc) {
+                    Ok(record) => {
+                        end += record.cells().len() * CELL_LEN;
+                        continue;
+                    }
+                    Err(damage) => damage,
+                },
+            };
+            return Scan { end, damage: Some(damage) };
+        }
+    }
+
+    /// Seals a segment that a crash left open, with its torn tail cut.
+    fn seal_open(&mut self, segment: ReadSegment, scan: Scan, is_last: bool) -> Result<(), JournalError> {
+        let rest = segment.copy_from(scan.end)?;
+        let torn = used_bytes(&rest);
+        if torn > 0 && (!is_last || holds_record_from(&rest, self.cursor.next_seq, self.crc)) {
+            return self.refuse(segment, scan.end, scan.damage.unwrap_or(Damage::Missing));
+        }
+        self.seal(&segment, scan.end, torn)?;
+        if torn > 0 {
+            self.report.torn_bytes = torn as u64;
+            self.report.torn_at = Some((segment.path.clone(), scan.end as u64));
+        }
+        self.report.sealed += 1;
+        self.keep(segment);
+        Ok(())
+    }
+
+    /// Corruption at `end`: an error. With `repair` the damaged file is copied aside and the prefix sealed first.
+    fn refuse(&mut self, segment: ReadSegment, end: usize, damage: Damage) -> Result<(), JournalError> {
+        let error = segment.damaged(end, self.cursor.next_seq, damage);
+        if self.repair {
+            let aside = aside_path(&segment.path);
+            std::fs::copy(&segment.path, &aside).map_err(JournalError::io(&aside, "copy to"))?;
+            self.report.set_aside.push(aside);
+            let used = used_bytes(&segment.copy_from(end)?);
+            self.seal(&segment, end, used)?;
+            self.report.sealed += 1;
+            self.keep(segment);
+        }
+        Err(error)
+    }
+
+    /// Zeroes `used` bytes behind `end`, publishes the seal, cuts the file: in this order, so that a crash in between
+    /// leaves a journal that this same recovery brings to the same end.
+    fn seal(&self, segment: &ReadSegment, end: usize, used: usize) -> Result<(), JournalError> {
+        let path = &segment.path;
+        let file =
+            OpenOptions::new().read(true).write(true).open(path).map_err(JournalError::io(path, "open"))?;
+        let file_len = segment.len;
+        file.write_all_at(&vec![0; used], end as u64)
+            .map_err(JournalError::io(path, "cut the torn tail of"))?;
+        let mut map = WriteMap::new(&file, HEAD_LEN.min(file_len)).map_err(JournalError::io(path, "map"))?;
+        if let Some((commit, _)) = map.block(SEAL_AT, MARK_CELLS) {
+            // Release: partner of the acquire in `ReadMap::block`; an old seal is gone before the new one is there.
+            commit.store(0, Ordering::Release);
+        }
+        let Cursor { last_now, last_kind, .. } = self.cursor;
+        let mark = SealMark::new(self.cursor.last_seq(), last_now, end, last_kind, SealedBy::Recovery);
+        publish_mark(&mut map, &mark, self.crc).ok_or_else(|| segment.damaged(0, 0, Damage::Cut))?;
+        file.set_len((end + CELL_LEN) as u64).map_err(JournalError::io(path, "cut"))
+    }
+
+    fn keep(&mut self, segment: ReadSegment) {
+        if self.cursor.last_kind != 0 {
+            self.last_kind = self.cursor.last_kind;
+        }
+        if segment.head.run != self.report.last_run {
+            self.report.runs += 1;
+            self.report.last_run = segment.head.run;
+        }
+        self.last = Some(segment);
+    }
+
+    /// Renames what repair gives up: the segments of `rest` from `first` on.
+    fn set_aside_from(&mut self, first: u64, rest: &[u64]) -> Result<(), JournalError> {
+        for index in rest.iter().filter(|index| **index >= first) {
+            let path = segment_path(self.dir, *index);
+            let aside = aside_path(&path);
+            std::fs::rename(&path, &aside).map_err(JournalError::io(&path, "set aside"))?;
+            self.report.set_aside.push(aside);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> RecoveryReport {
+        self.report.last_seq = self.cursor.last_seq();
+        self.report.last_now = self.cursor.last_now;
+        self.report.clean = self.report.last_seq == 0 || self.last_kind == RunEnd::KIND;
+        self.report.last_head = self.last.map(|last| last.head);
+        self.report
+    }
+}
+
+/// Gives back the unused room of a sealed segment whose writer did not come to it.
+fn trim(segment: &ReadSegment, end: u64) -> Result<(), JournalError> {
+    let end = usize::try_from(end).unwrap_or(usize::MAX);
+    let len = end.saturating_add(CELL_LEN);
+    if segment.len < len {
+        return Err(segment.damaged(segment.len, 0, Damage::Cut));
+    }
+    if segment.len == len {
+        return Ok(());
+    }
+    if used_bytes(&segment.copy_from(end)?) > 0 {
+        return Err(segment.damaged(end, 0, Damage::NotZero));
+    }
+    let path = &segment.path;
+    let file = OpenOptions::new().write(true).open(path).map_err(JournalError::io(path, "open"))?;
+    file.set_len(len as u64).map_err(JournalError::io(path, "cut"))
+}
+
+/// A free name beside `path`.
+fn aside_path(path: &Path) -> PathBuf {
+    let name = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 1 { ".damaged".to_owned() } else { format!(".damaged-{number}") });
+        PathBuf::from(name)
+    };
+    (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX))
+}

@@ -1,0 +1,264 @@
+//! Segment files: their names, how one is made, and how one is opened for reading.
+//!
+//! A segment is made under the name `….new` and gets its own name only when space, head and catalogue are there, so
+//! that a file with a segment's name always has a whole head.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pricewright_core::kernel::Cell;
+use pricewright_core::kernel::record::CELL_LEN;
+use zerocopy::IntoBytes;
+
+use super::catalogue::Catalogue;
+use super::check::used_bytes;
+use super::crc::Crc32c;
+use super::error::{Damage, JournalError};
+use super::head::{self, BeginMark, HEAD_LEN, HeadBytes, Mark, SealMark, SegmentHead};
+use super::map::{Block, ReadMap, WriteMap};
+
+const PREFIX: &str = "journal-";
+const SUFFIX: &str = ".pwj";
+const UNFINISHED: &str = ".new";
+
+/// The file of segment `index` in `dir`.
+pub fn segment_path(dir: &Path, index: u64) -> PathBuf {
+    dir.join(format!("{PREFIX}{index:08}{SUFFIX}"))
+}
+
+/// The numbers of the segments in `dir`, rising.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn segment_indices(dir: &Path) -> Result<Vec<u64>, JournalError> {
+    let mut indices = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(JournalError::io(dir, "list"))? {
+        let name = entry.map_err(JournalError::io(dir, "list"))?.file_name();
+        let index =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
+        // Only the name that we would give: `journal-1.pwj` is somebody else's file.
+        indices.extend(index.filter(|index| segment_path(dir, *index).file_name() == Some(&name)));
+    }
+    indices.sort_unstable();
+    Ok(indices)
+}
+
+/// The files of segments that were never finished.
+pub(super) fn unfinished_paths(dir: &Path) -> Result<Vec<PathBuf>, JournalError> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(JournalError::io(dir, "list"))? {
+        let entry = entry.map_err(JournalError::io(dir, "list"))?;
+        let ours = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(&format!("{SUFFIX}{UNFINISHED}")));
+        if ours {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
+}
+
+/// Everything that is the same for each segment of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    pub(super) dir: PathBuf,
+    pub(super) head: SegmentHead,
+    pub(super) catalogue: Arc<str>,
+}
+
+/// A segment in its writer's hands.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) index: u64,
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    pub(super) map: WriteMap,
+}
+
+impl Template {
+    /// Makes segment `index`: allocated, with head and catalogue, mapped, no mark set.
+    pub(super) fn make(&self, index: u64) -> Result<Segment, JournalError> {
+        let path = segment_path(&self.dir, index);
+        let unfinished = self.dir.join(format!("{PREFIX}{index:08}{SUFFIX}{UNFINISHED}"));
+        match self.make_at(index, &unfinished) {
+            Ok((file, map)) => {
+                std::fs::rename(&unfinished, &path).map_err(JournalError::io(&path, "name"))?;
+                Ok(Segment { index, path, file, map })
+            }
+            Err(error) => {
+                // The space may be what others wait for. Where even this fails, recovery removes the file.
+                if unfinished.exists() {
+                    std::fs::remove_file(&unfinished).map_err(JournalError::io(&unfinished, "remove"))?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn make_at(&self, index: u64, path: &Path) -> Result<(File, WriteMap), JournalError> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
+        let file = file.map_err(JournalError::io(path, "create"))?;
+        let size = self.head.segment_size;
+        allocate(&file, size).map_err(|source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                JournalError::DiskFull { path: path.to_path_buf(), bytes: size, source }
+            }
+            _ => JournalError::io(path, "allocate")(source),
+        })?;
+        let head = SegmentHead { index, ..self.head };
+        file.write_all_at(head.to_bytes().as_bytes(), 0).map_err(JournalError::io(path, "write"))?;
+        let text = self.catalogue.as_bytes();
+        file.write_all_at(text, HEAD_LEN as u64).map_err(JournalError::io(path, "write"))?;
+        let len = usize::try_from(size).unwrap_or(usize::MAX);
+        let map = WriteMap::new(&file, len).map_err(JournalError::io(path, "map"))?;
+        Ok((file, map))
+    }
+}
+
+/// Gives `file` its blocks, so that stores into its mapping cannot fail.
+fn allocate(file: &File, size: u64) -> io::Result<()> {
+    let len = libc::off_t::try_from(size).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    loop {
+        // SAFETY: a plain system call on a descriptor that `file` keeps open.
+        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, len) } == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EINTR) => {}
+            Some(libc::EOPNOTSUPP | libc::ENOSYS) => return write_zeros(file, size),
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Allocates by writing, for file systems without fallocate.
+fn write_zeros(file: &File, size: u64) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let mut at = 0;
+    while at < size {
+        let len = (size - at).min(zeros.len() as u64);
+        file.write_all_at(zeros.get(..len as usize).unwrap_or(&zeros), at)?;
+        at += len;
+    }
+    Ok(())
+}
+
+/// A segment opened for reading: head and catalogue verified.
+#[derive(Debug)]
+pub(super) struct ReadSegment {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    pub(super) len: usize,
+    pub(super) head: SegmentHead,
+    pub(super) catalogue: Arc<Catalogue>,
+    text: Arc<str>,
+    map: ReadMap,
+}
+
+impl ReadSegment {
+    /// Opens segment `index`; where its catalogue is the one of `like`, that one is shared.
+    pub(super) fn open(dir: &Path, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
+        let path = segment_path(dir, index);
+        let file = File::open(&path).map_err(JournalError::io(&path, "open"))?;
+        let len = file.metadata().map_err(JournalError::io(&path, "look at"))?.len();
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let cut = |at| JournalError::damaged(&path, at, 0, Damage::Cut);
+        let mut bytes: HeadBytes = [Cell::ZERO; HEAD_LEN / CELL_LEN];
+        if len < HEAD_LEN {
+            return Err(cut(len));
+        }
+        file.read_exact_at(bytes.as_mut_bytes(), 0).map_err(JournalError::io(&path, "read"))?;
+        let head = SegmentHead::check(&bytes, &path, index)?;
+        if (len as u64) < head.records_offset + CELL_LEN as u64 {
+            return Err(cut(len));
+        }
+        let text = read_catalogue(&file, &head, &path)?;
+        let catalogue = match like {
+            Some(like) if like.text == text => Arc::clone(&like.catalogue),
+            _ => Arc::new(
+                Catalogue::parse(&text)
+                    .map_err(|what| JournalError::damaged(&path, HEAD_LEN, 0, Damage::Catalogue(what)))?,
+            ),
+        };
+        let map = ReadMap::new(&file, len).map_err(JournalError::io(&path, "map"))?;
+        Ok(Self { path, file, len, head, catalogue, text, map })
+    }
+
+    pub(super) fn block(&self, offset: usize) -> Block<'_> {
+        self.map.block(offset)
+    }
+
+    /// Where the first record lies.
+    pub(super) fn records_offset(&self) -> usize {
+        self.head.records_offset as usize
+    }
+
+    /// True where nothing was ever written behind the catalogue.
+    pub(super) fn is_unwritten(&self) -> Result<bool, JournalError> {
+        Ok(matches!(self.block(self.records_offset()), Block::Empty)
+            && used_bytes(&self.copy_from(self.records_offset())?) == 0)
+    }
+
+    /// The begin mark, once the segment's turn has come.
+    pub(super) fn begin(&self, crc: Crc32c) -> Result<Option<BeginMark>, JournalError> {
+        self.mark(crc)
+    }
+
+    /// The seal mark, once nothing more will be appended.
+    pub(super) fn seal(&self, crc: Crc32c) -> Result<Option<SealMark>, JournalError> {
+        self.mark(crc)
+    }
+
+    #[inline]
+    fn mark<M: Mark>(&self, crc: Crc32c) -> Result<Option<M>, JournalError> {
+        match self.map.block(M::AT) {
+            Block::Empty => Ok(None),
+            Block::Cells(cells) => {
+                head::read_mark(cells, crc).map(Some).map_err(|damage| self.damaged(M::AT, 0, damage))
+            }
+            Block::Impossible | Block::Outside => Err(self.damaged(M::AT, 0, Damage::Mark(M::NAME))),
+        }
+    }
+
+    pub(super) fn damaged(&self, offset: usize, seq: u64, damage: Damage) -> JournalError {
+        JournalError::damaged(&self.path, offset, seq, damage)
+    }
+
+    /// The cells from `offset` to the file's end, copied; a cell that the file cuts is filled up with zeros.
+    pub(super) fn copy_from(&self, offset: usize) -> Result<Vec<Cell>, JournalError> {
+        let len = self.file.metadata().map_err(JournalError::io(&self.path, "look at"))?.len();
+        let len = usize::try_from(len).unwrap_or(usize::MAX).saturating_sub(offset);
+        let mut cells = vec![Cell::ZERO; len.div_ceil(CELL_LEN)];
+        let mut done = 0;
+        while let Some(rest) = cells.as_mut_bytes().get_mut(done..len).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, (offset + done) as u64) {
+                // The writer cut the unused tail off meanwhile: what is not there is as good as zero.
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(JournalError::io(&self.path, "read")(error)),
+            }
+        }
+        Ok(cells)
+    }
+}
+
+fn read_catalogue(file: &File, head: &SegmentHead, path: &Path) -> Result<Arc<str>, JournalError> {
+    let damaged = |what: &str| JournalError::damaged(path, HEAD_LEN, 0, Damage::Catalogue(what.to_owned()));
+    let mut text = vec![0; head.records_offset as usize - HEAD_LEN];
+    file.read_exact_at(&mut text, HEAD_LEN as u64).map_err(JournalError::io(path, "read"))?;
+    let padding = text.split_off(head.catalogue_len as usize);
+    if Crc32c::detect().of_bytes(&text) != head.catalogue_crc {
+        return Err(damaged("checksum"));
+    }
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err(damaged("padding is not zero"));
+    }
+    String::from_utf8(text).map(Arc::from).map_err(|_| damaged("not UTF-8"))
+}

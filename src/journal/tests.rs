@@ -1,0 +1,4 @@
+//! What the journal promises, tried on real files.
+
+mod roundtrip;
+mod support;
