@@ -1,0 +1,20 @@
+//! Transports: they move bytes and know no protocol.
+//!
+//! * [`udp`]: multicast and unicast datagrams in batches, by busy-polling `recvmmsg`; kernel drops are counted.
+//! * [`tcp`]: non-blocking streams with a bounded buffer for what the kernel does not take.
+//! * [`file`]: files of framed bytes at maximum or recorded speed.
+//! * [`recording`]: received packets with their stamps, to be pushed through decoding again.
+//! * [`wait`]: how threads that are not hot wait for sockets and for time.
+//!
+//! In steady state sockets use nothing but `recvmmsg`, `recvfrom`, `sendto` and `sendmmsg`, never block and never
+//! allocate. Setting up returns [`IoError`] with the address or path and the mend.
+
+mod error;
+pub mod file;
+pub mod recording;
+mod sys;
+pub mod tcp;
+pub mod udp;
+pub mod wait;
+
+pub use error::IoError;
