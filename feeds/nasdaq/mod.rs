@@ -13,6 +13,8 @@
 pub mod alpha;
 pub mod itch;
 pub mod moldudp64;
+pub mod ouch;
+pub mod soupbintcp;
 pub mod store;
 
 pub use alpha::{Alpha, SessionId, Symbol};
