@@ -5,3 +5,4 @@ pub mod instrument;
 pub mod order;
 pub mod portfolio;
 pub mod risk;
+pub mod matching;

@@ -15,11 +15,15 @@ pub mod naive;
 mod slab;
 mod snapshot;
 mod store;
+mod twin;
 mod types;
 mod view;
 
+pub(crate) use index::{Probe, SlotIndex, hash_of};
 pub use store::Books;
-pub use types::{Bbo, BookError, BookStore, Level, OrderView, Touched};
+pub(crate) use store::Resting;
+pub use twin::BookStore;
+pub use types::{Bbo, BookError, Level, OrderView, Touched};
 pub use view::BookView;
 
 #[cfg(test)]

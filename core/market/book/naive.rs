@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::types::{Bbo, BookError, BookStore, Level, OrderView, Touched};
+use super::twin::BookStore;
+use super::types::{Bbo, BookError, Level, OrderView, Touched};
 use crate::kernel::{InstrumentId, Lots, Side, Ticks};
 
 type Queue = VecDeque<(u64, Lots)>;

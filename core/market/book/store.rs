@@ -8,7 +8,7 @@
 use super::index::{Probe, SlotIndex, hash_of};
 use super::ladder::{ChunkPool, Found, Ladder, key_of};
 use super::slab::{LevelNode, NIL, OrderNode, Slab, dequeue, enqueue};
-use super::types::{Bbo, BookError, BookStore, Level, OrderView, Touched};
+use super::types::{BookError, OrderView, Touched};
 use super::view::BookView;
 use crate::kernel::{InstrumentId, Lots, Side, Ticks};
 
@@ -40,6 +40,15 @@ pub(super) struct Capacity {
     pub(super) instruments: usize,
     pub(super) orders: usize,
     pub(super) levels_per_side: usize,
+}
+
+/// A live order and its slot, for machinery beside the books that keeps something of its own per order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resting {
+    pub(crate) slot: u32,
+    pub(crate) order: u64,
+    pub(crate) price: Ticks,
+    pub(crate) qty: Lots,
 }
 
 impl Ladders {
@@ -198,6 +207,18 @@ impl Books {
         price: Ticks,
         qty: Lots,
     ) -> Result<Touched, BookError> {
+        self.replace_resting(order, new_order, price, qty).map(|(touched, _)| touched)
+    }
+
+    /// As [`Self::replace`]; returns the new order's slot too.
+    #[inline]
+    pub(crate) fn replace_resting(
+        &mut self,
+        order: u64,
+        new_order: u64,
+        price: Ticks,
+        qty: Lots,
+    ) -> Result<(Touched, u32), BookError> {
         let hash = hash_of(order, 0);
         let (_, slot) =
             self.index.find(hash, |slot| self.is_order(slot, order)).ok_or(BookError::UnknownOrder)?;
@@ -225,7 +246,7 @@ impl Books {
         if let Probe::Vacant(place) = self.index.probe(new_hash, |slot| self.is_order(slot, new_order)) {
             self.index.insert(place, new_hash, new_slot);
         }
-        Ok(touched)
+        Ok((touched, new_slot))
     }
 
     /// Forgets all orders of an instrument: the venue's book was reset, or the feed's picture of it is void.
@@ -273,6 +294,37 @@ impl Books {
     /// How often a part of it outgrew its capacity and allocated. For counters: not part of its serialised form.
     pub fn growths(&self) -> u64 {
         self.orders.growths() + self.levels.growths() + self.index.growths() + self.pool.growths()
+    }
+
+    /// How many live orders it was made for.
+    pub(crate) fn capacity_orders(&self) -> usize {
+        self.capacity.orders
+    }
+
+    /// The order that would trade first on a side.
+    #[inline]
+    pub(crate) fn front(&self, i: InstrumentId, side: Side) -> Option<Resting> {
+        let (_, level) = self.best_level(i, side)?;
+        let node = self.orders.get(level.head)?;
+        Some(Resting { slot: level.head, order: node.order, price: level.price, qty: node.qty })
+    }
+
+    /// Takes lots off the order in a slot, at most as many as it has; at zero it leaves the book.
+    #[inline]
+    pub(crate) fn take_from(&mut self, slot: u32, qty: Lots) {
+        let Some(node) = self.orders.get_mut(slot) else { return };
+        if qty < node.qty {
+            node.qty -= qty;
+            if let Some(level) = self.levels.get_mut(node.level) {
+                level.qty -= qty;
+            }
+        } else {
+            let node = *node;
+            if let Some((place, _)) = self.index.find(hash_of(node.order, 0), |found| found == slot) {
+                self.index.remove(place);
+            }
+            self.unlink(slot, node);
+        }
     }
 
     /// The slot of a live order.
@@ -355,65 +407,5 @@ impl Books {
                 ladders.side_mut(side).remove(&mut self.pool, key_of(side, price));
             }
         }
-    }
-}
-
-impl BookStore for Books {
-    fn add(
-        &mut self,
-        i: InstrumentId,
-        order: u64,
-        side: Side,
-        price: Ticks,
-        qty: Lots,
-    ) -> Result<(), BookError> {
-        self.add(i, order, side, price, qty)
-    }
-
-    fn execute(&mut self, order: u64, qty: Lots) -> Result<Touched, BookError> {
-        self.execute(order, qty)
-    }
-
-    fn reduce(&mut self, order: u64, qty: Lots) -> Result<Touched, BookError> {
-        self.reduce(order, qty)
-    }
-
-    fn delete(&mut self, order: u64) -> Result<Touched, BookError> {
-        self.delete(order)
-    }
-
-    fn replace(&mut self, order: u64, new_order: u64, price: Ticks, qty: Lots) -> Result<Touched, BookError> {
-        self.replace(order, new_order, price, qty)
-    }
-
-    fn clear(&mut self, i: InstrumentId) {
-        self.clear(i);
-    }
-
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn find(&self, order: u64) -> Option<OrderView> {
-        self.order(order)
-    }
-
-    fn lots_ahead(&self, order: u64) -> Option<Lots> {
-        self.book(self.order(order)?.instrument)?.queue_ahead(order)
-    }
-
-    fn best(&self, i: InstrumentId) -> Bbo {
-        self.book(i).map_or_else(Bbo::default, |book| book.bbo())
-    }
-
-    fn all_levels(&self, i: InstrumentId, side: Side) -> Vec<Level> {
-        self.book(i).into_iter().flat_map(|book| book.levels(side)).collect()
-    }
-
-    fn all_orders(&self, i: InstrumentId, side: Side) -> Vec<OrderView> {
-        let levels = |book: BookView<'_>| -> Vec<OrderView> {
-            book.levels(side).flat_map(|level| book.orders(side, level.price)).collect()
-        };
-        self.book(i).map_or_else(Vec::new, levels)
     }
 }
