@@ -2,7 +2,7 @@
 
 pub mod book;
 pub mod instrument;
+pub mod matching;
 pub mod order;
 pub mod portfolio;
 pub mod risk;
-pub mod matching;
