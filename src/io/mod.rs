@@ -2,7 +2,7 @@
 //!
 //! * [`udp`]: multicast and unicast datagrams in batches, by busy-polling `recvmmsg`; kernel drops are counted.
 //! * [`tcp`]: non-blocking streams with a bounded buffer for what the kernel does not take.
-//! * [`file`]: files of framed bytes at maximum or recorded speed.
+//! * [`mod@file`]: files of framed bytes at maximum or recorded speed.
 //! * [`recording`]: received packets with their stamps, to be pushed through decoding again.
 //! * [`wait`]: how threads that are not hot wait for sockets and for time.
 //!
