@@ -8,10 +8,12 @@
 //! * [`Writer`], [`Preallocator`]: the hot thread's and the helper's part of writing; [`open`] joins them.
 //! * [`Reader`]: iterating and tailing; every record verified.
 //! * [`recovery`]: the torn tail of a crash, and the refusal of anything worse.
-//! * [`Catalogue`]: what a segment says about its own records.
+//! * [`verify`], [`stats`]: a whole directory judged, and counted.
+//! * [`Catalogue`], [`to_text`], [`to_json`]: any record shown by what its segment says about it.
 //!
 //! Unsafe code is in `map` (mapped memory), `crc` (one instruction) and two system calls.
 
+mod audit;
 mod catalogue;
 mod check;
 mod crc;
@@ -22,9 +24,11 @@ mod open;
 mod preallocator;
 mod reader;
 pub mod recovery;
+mod render;
 mod segment;
 mod writer;
 
+pub use audit::{KindCount, Outcome, Stats, Tail, Verification, stats, verify};
 pub use catalogue::{Catalogue, FieldLayout, KindSchema};
 pub use crc::Crc32c;
 pub use error::{Damage, Damaged, JournalError};
@@ -33,6 +37,7 @@ pub use open::{JournalConfig, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, RunIdentity, b
 pub use preallocator::{Preallocator, Storage};
 pub use reader::Reader;
 pub use recovery::RecoveryReport;
+pub use render::{to_json, to_text};
 pub use segment::{segment_indices, segment_path};
 pub use writer::{Appended, Position, Writer};
 

@@ -235,4 +235,13 @@ impl Reader {
     pub fn last_now(&self) -> Nanos {
         self.cursor.last_now
     }
+
+    pub(super) fn segment(&self) -> &ReadSegment {
+        &self.segment
+    }
+
+    /// Where the next record would lie; 0 while the segment has not begun.
+    pub(super) fn end(&self) -> usize {
+        self.offset
+    }
 }

@@ -199,7 +199,9 @@ impl Recovery<'_> {
     fn seal_open(&mut self, segment: ReadSegment, scan: Scan, is_last: bool) -> Result<(), JournalError> {
         let rest = segment.copy_from(scan.end)?;
         let torn = used_bytes(&rest);
-        if torn > 0 && (!is_last || holds_record_from(&rest, self.cursor.next_seq, self.crc)) {
+        // A record whose padding the file cuts is not whole, though reading it filled it up with zeros.
+        let whole = rest.get(..segment.len.saturating_sub(scan.end) / CELL_LEN).unwrap_or(&rest);
+        if torn > 0 && (!is_last || holds_record_from(whole, self.cursor.next_seq, self.crc)) {
             return self.refuse(segment, scan.end, scan.damage.unwrap_or(Damage::Missing));
         }
         self.seal(&segment, scan.end, torn)?;

@@ -92,6 +92,15 @@ pub(super) fn stamped(record: RecordRef<'_>, seq: u64, now: i64, cause: u16, ext
     bytes
 }
 
+/// Copies a journal as it lies there, as a crash would leave it.
+pub(super) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 pub(super) fn end_run(writer: &mut Writer) {
     let now = Nanos(writer.last_now().0 + 1);
     writer.append_record(&run_end(), SourceId(0), 0, now, 0).unwrap();
