@@ -1,0 +1,198 @@
+//! The desk's part of the configuration. Every key says its unit; unknown keys are refused.
+
+use serde::{Deserialize, Serialize};
+
+use pricewright_core::kernel::{Minor, Nanos, Ticks};
+use pricewright_core::market::instrument::{Instrument, TickSize, in_order};
+use pricewright_core::market::portfolio::{FEE_MAX, TICK_VALUE_MAX};
+use pricewright_core::market::risk::RiskConfig;
+use pricewright_core::models::features::Volatility;
+
+use super::strategy::StrategyConfig;
+
+/// The most instruments of one desk: their answers to one event must fit the outbox.
+pub const MAX_INSTRUMENTS: usize = 256;
+
+/// Everything that the desk is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeskConfig {
+    /// How often the desk's standing is journalled and shown. 1 to 3 600 000 ms; 1 000 unless said.
+    #[serde(default = "default_status_interval_ms")]
+    pub status_interval_ms: i64,
+    /// An order that has not left the machine this long after it was decided is not sent. 1 to 60 000 000 µs; 50 000
+    /// unless said.
+    #[serde(default = "default_order_time_to_send_us")]
+    pub order_time_to_send_us: i64,
+    /// After the gate refused an intent, the same side of the same instrument rests this long. 1 to 3 600 000 ms; 1 000
+    /// unless said.
+    #[serde(default = "default_refusal_pause_ms")]
+    pub refusal_pause_ms: i64,
+    /// Live orders of all books for which memory is reserved. 1 to 16 777 216; 65 536 unless said.
+    #[serde(default = "default_book_orders")]
+    pub book_orders: u32,
+    /// Levels on each side of a book for which memory is reserved. 1 to 65 536; 1 024 unless said.
+    #[serde(default = "default_book_levels")]
+    pub book_levels: u32,
+    /// Own orders remembered, open or done: how late an answer may come and still be understood. At least four times
+    /// `risk.max_open_orders`; at most 1 048 576; 4 096 unless said.
+    #[serde(default = "default_own_orders")]
+    pub own_orders: u32,
+    /// Own fills remembered: how late a repeated or broken fill is still recognised. 1 to 1 048 576; 16 384 unless said.
+    #[serde(default = "default_own_fills")]
+    pub own_fills: u32,
+    /// What strategies see of the data.
+    #[serde(default = "FeatureConfig::standard")]
+    pub features: FeatureConfig,
+    /// The venue's fees.
+    pub fees: FeeConfig,
+    /// The limits of the gate.
+    pub risk: RiskConfig,
+    /// The strategy, the same for each instrument.
+    pub strategy: StrategyConfig,
+    /// What is traded, in the order in which feeds and records number it.
+    pub instruments: Vec<Instrument>,
+}
+
+/// How features are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureConfig {
+    /// Time constant of the volatility: a sample this old weighs 1/e. 1 to 86 400 000 ms; 60 000 unless said.
+    pub volatility_tau_ms: i64,
+    /// Least time between two samples of the mid; keeps the bounce between bid and ask out. 1 to 60 000 ms; 100 unless
+    /// said.
+    pub volatility_sample_ms: i64,
+}
+
+impl FeatureConfig {
+    /// The values that hold where nothing is said.
+    pub fn standard() -> Self {
+        Self { volatility_tau_ms: 60_000, volatility_sample_ms: 100 }
+    }
+
+    pub(super) fn volatility(&self) -> Volatility {
+        Volatility::new(
+            Nanos(self.volatility_tau_ms.saturating_mul(1_000_000)),
+            Nanos(self.volatility_sample_ms.saturating_mul(1_000_000)),
+        )
+    }
+}
+
+/// What the venue charges, in minor units for 10 000 lots; negative is a rebate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeeConfig {
+    /// For lots that rested and were executed.
+    pub maker_fee_per_10000_lots: Minor,
+    /// For lots that took, and for fills of which the venue does not say.
+    pub taker_fee_per_10000_lots: Minor,
+}
+
+fn default_status_interval_ms() -> i64 {
+    1_000
+}
+
+fn default_order_time_to_send_us() -> i64 {
+    50_000
+}
+
+fn default_refusal_pause_ms() -> i64 {
+    1_000
+}
+
+fn default_book_orders() -> u32 {
+    65_536
+}
+
+fn default_book_levels() -> u32 {
+    1_024
+}
+
+fn default_own_orders() -> u32 {
+    4_096
+}
+
+fn default_own_fills() -> u32 {
+    16_384
+}
+
+impl DeskConfig {
+    /// Values for examples and tests: two shares quoted in cents at about a hundred dollars, money in cents, lots of one
+    /// share, a rebate of 20 cents and a fee of 30 cents for 100 shares.
+    ///
+    /// # Errors
+    /// None in practice: the values are fixed; reading the tick size is fallible.
+    pub fn example() -> Result<Self, String> {
+        let tick_size = TickSize::new("0.01").map_err(|error| error.to_string())?;
+        let share = |symbol: &str| Instrument {
+            id: Default::default(),
+            symbol: symbol.to_owned(),
+            tick_size,
+            increment: Ticks(1),
+            lot: 1,
+            tick_value: Minor(1),
+            currency: "USD".to_owned(),
+            currency_decimals: 2,
+        };
+        Ok(Self {
+            status_interval_ms: default_status_interval_ms(),
+            order_time_to_send_us: default_order_time_to_send_us(),
+            refusal_pause_ms: default_refusal_pause_ms(),
+            book_orders: default_book_orders(),
+            book_levels: default_book_levels(),
+            own_orders: default_own_orders(),
+            own_fills: default_own_fills(),
+            features: FeatureConfig::standard(),
+            fees: FeeConfig {
+                maker_fee_per_10000_lots: Minor(-2_000),
+                taker_fee_per_10000_lots: Minor(3_000),
+            },
+            risk: RiskConfig::example(),
+            strategy: StrategyConfig::example(),
+            instruments: vec![share("PRCW"), share("WRGT")],
+        })
+    }
+
+    /// The instruments numbered and everything checked.
+    ///
+    /// # Errors
+    /// The first key that is wrong, and the mend.
+    pub fn checked(&self) -> Result<Self, String> {
+        within("status_interval_ms", self.status_interval_ms, 1, 3_600_000)?;
+        within("order_time_to_send_us", self.order_time_to_send_us, 1, 60_000_000)?;
+        within("refusal_pause_ms", self.refusal_pause_ms, 1, 3_600_000)?;
+        within("book_orders", i64::from(self.book_orders), 1, 1 << 24)?;
+        within("book_levels", i64::from(self.book_levels), 1, 1 << 16)?;
+        within("features.volatility_tau_ms", self.features.volatility_tau_ms, 1, 86_400_000)?;
+        within("features.volatility_sample_ms", self.features.volatility_sample_ms, 1, 60_000)?;
+        for (key, fee) in [
+            ("fees.maker_fee_per_10000_lots", self.fees.maker_fee_per_10000_lots),
+            ("fees.taker_fee_per_10000_lots", self.fees.taker_fee_per_10000_lots),
+        ] {
+            within(key, fee.0, -FEE_MAX.0, FEE_MAX.0)?;
+        }
+        self.risk.validate()?;
+        let least = self.risk.max_open_orders.saturating_mul(4);
+        within("own_orders", i64::from(self.own_orders), least, 1 << 20)?;
+        within("own_fills", i64::from(self.own_fills), 1, 1 << 20)?;
+        self.strategy.validate(&self.risk)?;
+        let count = i64::try_from(self.instruments.len()).unwrap_or(i64::MAX);
+        within("the number of instruments", count, 1, MAX_INSTRUMENTS as i64)?;
+        let instruments = in_order(self.instruments.clone()).map_err(|error| error.to_string())?;
+        for instrument in &instruments {
+            let key = format!("instruments.{}.tick_value", instrument.symbol);
+            within(&key, instrument.tick_value.0, 1, TICK_VALUE_MAX.0)?;
+        }
+        Ok(Self { instruments, ..self.clone() })
+    }
+}
+
+/// # Errors
+/// The key, its value, and the range that it must be in.
+pub(super) fn within(key: &str, value: i64, low: i64, high: i64) -> Result<(), String> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(format!("{key} is {value}: set it from {low} to {high}"))
+}

@@ -1,0 +1,311 @@
+//! The desk's machine: routes each event to where it is handled.
+//!
+//! Guarantees: no order leaves but through the risk gate; nothing is quoted unless the session is ready, the feed valid,
+//! the book complete, events prompt, the instrument trading and the kill latch released; as soon as one of these is no
+//! longer so, every order of the instrument is cancelled. Books are acted upon only at the end of a batch. After
+//! [`Machine::new`] nothing is allocated while the configured capacities hold.
+//!
+//! Refused: quoting before the venue said that the instrument trades, as ITCH 5.0 section 1.2.2 asks for (without a
+//! trading action message an issue is to be taken as halted).
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use pricewright_core::kernel::machine::{read_state, write_state};
+use pricewright_core::kernel::table::{
+    DeskStatus, KillLatched, Malformed, Operator, Rejected, Timer, market_flags,
+};
+use pricewright_core::kernel::{
+    CancelReason, Control, EventRef, Health, InstrumentId, Machine, Nanos, OperatorCommand, Outbox, Probe,
+    RejectReason, SnapshotError, SourceId, Text, Ticks, TradingState,
+};
+use pricewright_core::market::instrument::Instrument;
+use pricewright_core::market::order::OrderTable;
+use pricewright_core::market::portfolio::Holding;
+
+use super::config::DeskConfig;
+use super::state::{State, Turn};
+use super::strategy::Strategy;
+
+/// The timer of the status.
+pub(super) const STATUS_TIMER: u32 = 0;
+/// The first of the timers that wake a strategy, one for each instrument.
+pub(super) const REQUOTE_TIMERS: u32 = 1;
+
+const DAY: i64 = 86_400_000_000_000;
+
+/// The trading desk.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    pub(super) config: DeskConfig,
+    pub(super) strategy: Strategy,
+    pub(super) state: State,
+}
+
+impl Machine for Desk {
+    type Config = DeskConfig;
+
+    const NAME: &'static str = "desk";
+
+    fn new(config: &DeskConfig) -> Result<Self, String> {
+        let config = config.checked()?;
+        let state = State::new(&config)?;
+        Ok(Self { strategy: Strategy::new(&config.strategy), state, config })
+    }
+
+    fn on_event<P: Probe>(&mut self, now: Nanos, event: EventRef<'_>, out: &mut Outbox, probe: &mut P) {
+        let turn = &mut Turn { now, out, probe };
+        self.begin_day(now);
+        match event {
+            EventRef::OrderAdd(event) => self.on_order_add(event, turn),
+            EventRef::OrderExecuted(event) => self.on_order_executed(event, turn),
+            EventRef::OrderExecutedAt(event) => self.on_order_executed_at(event, turn),
+            EventRef::OrderReduced(event) => self.on_order_reduced(event, turn),
+            EventRef::OrderDeleted(event) => self.on_order_deleted(event, turn),
+            EventRef::OrderReplaced(event) => self.on_order_replaced(event, turn),
+            EventRef::Trade(event) => self.on_trade(event, turn),
+            EventRef::CrossTrade(event) => self.on_flags(event.flags, turn),
+            EventRef::TradeBroken(event) => self.on_flags(event.flags, turn),
+            EventRef::MarketPhase(event) => self.on_flags(event.flags, turn),
+            EventRef::TradingStatus(event) => self.on_trading_status(event, turn),
+            EventRef::BookCleared(event) => self.on_book_cleared(event, turn),
+            EventRef::FeedHealth(event) => self.on_feed_health(event, turn),
+            EventRef::Dropped(event) => self.on_dropped(event, turn),
+            EventRef::Mark(event) => self.on_mark(event, turn),
+
+            EventRef::VenueAccepted(event) => self.on_accepted(event, turn),
+            EventRef::VenueReplaced(event) => self.on_replaced(event, turn),
+            EventRef::VenueCanceled(event) => self.on_canceled(event, turn),
+            EventRef::VenueExecuted(event) => self.on_executed(event, turn),
+            EventRef::VenueRejected(event) => self.on_rejected(event, turn),
+            EventRef::VenueBroken(event) => self.on_broken(event, turn),
+            EventRef::VenueCancelHeld(event) => self.on_cancel_held(event, turn),
+            EventRef::VenueRestated(event) => self.on_restated(event, turn),
+            EventRef::SessionState(event) => self.on_session_state(event, turn),
+            EventRef::SendReport(event) => self.on_send_report(event, turn),
+
+            EventRef::Timer(event) => self.on_timer(event, turn),
+            EventRef::Operator(event) => self.on_operator(event, turn),
+            EventRef::Malformed(event) => self.on_malformed(event, turn),
+            EventRef::Define(_) | EventRef::Inventory(_) | EventRef::Purchase(_) => {}
+        }
+    }
+
+    fn snapshot(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        write_state(&self.state, bytes)
+    }
+
+    fn restore(config: &DeskConfig, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let config = config.checked().map_err(SnapshotError::Mismatch)?;
+        let mut state: State = read_state(bytes)?;
+        state.resume(&config).map_err(SnapshotError::Mismatch)?;
+        Ok(Self { strategy: Strategy::new(&config.strategy), state, config })
+    }
+}
+
+impl Desk {
+    /// Our orders.
+    pub fn orders(&self) -> &OrderTable {
+        &self.state.orders
+    }
+
+    /// What is held of an instrument.
+    pub fn holding(&self, instrument: InstrumentId) -> Option<&Holding> {
+        self.state.instrument(instrument).map(|instrument| &instrument.holding)
+    }
+
+    /// The books.
+    pub fn books(&self) -> &pricewright_core::market::book::Books {
+        &self.state.books
+    }
+
+    /// What set the kill latch; `NONE` where it is not set.
+    pub fn latched_by(&self) -> Control {
+        self.state.gate.latch()
+    }
+
+    /// Inputs refused so far.
+    pub fn dead_letters(&self) -> u64 {
+        self.state.dead_letters
+    }
+
+    /// Venue answers so far that said again what was known; they changed nothing.
+    pub fn repeated_answers(&self) -> u64 {
+        self.state.repeats
+    }
+
+    pub(super) fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.config.instruments.get(id.index())
+    }
+
+    /// A UTC day begins: today's profit counts from here.
+    #[inline]
+    fn begin_day(&mut self, now: Nanos) {
+        if now >= self.state.day_end {
+            self.state.day_end = Nanos(now.0.div_euclid(DAY).saturating_add(1).saturating_mul(DAY));
+            self.state.day_start_profit = self.state.profit;
+        }
+    }
+
+    fn on_timer<P: Probe>(&mut self, timer: &Timer, turn: &mut Turn<'_, P>) {
+        if timer.key == STATUS_TIMER {
+            self.report_status(turn);
+            self.arm_status(timer.deadline, turn);
+            return;
+        }
+        let Ok(index) = u16::try_from(timer.key - REQUOTE_TIMERS) else { return };
+        let id = InstrumentId(index);
+        if let Some(instrument) = self.state.instrument_mut(id) {
+            instrument.wake = None;
+            self.act(id, turn);
+        }
+    }
+
+    /// The next status after `from` that is not past.
+    fn arm_status<P: Probe>(&mut self, from: Nanos, turn: &mut Turn<'_, P>) {
+        let interval = self.config.status_interval_ms.saturating_mul(1_000_000).max(1);
+        let behind = turn.now.0.saturating_sub(from.0).max(0) / interval;
+        let next = from.0.saturating_add(interval.saturating_mul(behind.saturating_add(1)));
+        turn.out.arm(STATUS_TIMER, Nanos(next));
+    }
+
+    fn report_status<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        for id in self.state.ids() {
+            let Some(instrument) = self.state.instrument(id) else { continue };
+            let bbo = self.state.books.book(id).map(|book| book.bbo()).unwrap_or_default();
+            let open = self.state.orders.exposure(id).orders;
+            let holding = &instrument.holding;
+            turn.step("the status timer fired");
+            turn.emit(&DeskStatus {
+                bid: bbo.bid.map_or(Ticks(0), |level| level.price),
+                ask: bbo.ask.map_or(Ticks(0), |level| level.price),
+                position: holding.position(),
+                realised: holding.realised(),
+                unrealised: holding.unrealised(instrument.mark),
+                fees: holding.fees(),
+                fills: holding.fills(),
+                gaps: self.state.gaps,
+                open_orders: u16::try_from(open).unwrap_or(u16::MAX),
+                instrument: id,
+                health: instrument.health,
+                phase: self.state.phase,
+                latch: self.state.gate.latch(),
+                spare: 0,
+            });
+        }
+    }
+
+    fn on_operator<P: Probe>(&mut self, event: &Operator, turn: &mut Turn<'_, P>) {
+        match event.command {
+            OperatorCommand::START => {
+                self.state.running = true;
+                self.arm_status(turn.now, turn);
+            }
+            OperatorCommand::STOP => self.state.running = false,
+            OperatorCommand::KILL => self.latch(Control::KILL_LATCH, 1, 0, event.operator, turn),
+            OperatorCommand::REARM => self.rearm(event.operator, turn),
+            OperatorCommand::STORAGE_LOW => self.state.storage_low = true,
+            OperatorCommand::STORAGE_OK => self.state.storage_low = false,
+            unknown => {
+                let letter = (u64::from(unknown.0), RejectReason::UNKNOWN_TYPE);
+                self.dead_letter(letter, None, "operator command that the desk does not know", turn);
+            }
+        }
+        self.act_on_all(turn);
+    }
+
+    /// Sets the kill latch and says so, where it was not set before. The caller then acts on all instruments.
+    pub(super) fn latch<P: Probe>(
+        &mut self,
+        control: Control,
+        value: i64,
+        limit: i64,
+        operator: Text<16>,
+        turn: &mut Turn<'_, P>,
+    ) {
+        if self.state.gate.set_latch(control) {
+            self.tell_latch(control, value, limit, operator, turn);
+        }
+    }
+
+    pub(super) fn tell_latch<P: Probe>(
+        &self,
+        control: Control,
+        value: i64,
+        limit: i64,
+        operator: Text<16>,
+        turn: &mut Turn<'_, P>,
+    ) {
+        turn.step("the kill latch is set: nothing but cancels may leave until an operator releases it");
+        turn.value("daily_profit", self.state.daily_profit().0, "minor");
+        let spare = [0; 5];
+        turn.emit(&KillLatched { value, limit, control, released: 0, spare, operator });
+    }
+
+    fn rearm<P: Probe>(&mut self, operator: Text<16>, turn: &mut Turn<'_, P>) {
+        let control = self.state.gate.release();
+        if control != Control::NONE {
+            turn.step("an operator released the kill latch");
+            let spare = [0; 5];
+            turn.emit(&KillLatched { value: 0, limit: 0, control, released: 1, spare, operator });
+        }
+    }
+
+    fn on_malformed<P: Probe>(&mut self, event: &Malformed, turn: &mut Turn<'_, P>) {
+        self.state.dead_letters += 1;
+        turn.step("the input could not be read");
+        turn.emit(&Rejected {
+            position: event.position,
+            len: event.len,
+            reason: event.reason,
+            source: event.source,
+            text: event.text,
+        });
+    }
+
+    /// Refuses an input that was read and makes no sense. `letter` is a number that finds it again, and why.
+    pub(super) fn dead_letter<P: Probe>(
+        &mut self,
+        letter: (u64, RejectReason),
+        source: Option<SourceId>,
+        text: &'static str,
+        turn: &mut Turn<'_, P>,
+    ) {
+        self.state.dead_letters += 1;
+        turn.step(text);
+        let source = source.unwrap_or(SourceId(u16::MAX));
+        let (position, reason) = letter;
+        turn.emit(&Rejected { position, len: 0, reason, source, text: Text::excerpt(text) });
+    }
+
+    /// Market events that change no book of ours may end a batch.
+    fn on_flags<P: Probe>(&mut self, flags: u8, turn: &mut Turn<'_, P>) {
+        self.state.heard = Some(turn.now);
+        if flags & market_flags::LAST_IN_BATCH != 0 {
+            self.end_batch(turn);
+        }
+    }
+
+    /// Why quotes may not stand now; `Ok` where they may.
+    pub(super) fn may_quote(&self, id: InstrumentId) -> Result<(), CancelReason> {
+        let state = &self.state;
+        let instrument = state.instrument(id).ok_or(CancelReason::STALE_BOOK)?;
+        let limit = Nanos(self.config.risk.ingress_lag_max_us.saturating_mul(1_000));
+        match state.gate.latch() {
+            Control::NONE => {}
+            Control::DAILY_LOSS => return Err(CancelReason::DAILY_LOSS),
+            _ => return Err(CancelReason::KILL),
+        }
+        if !state.running {
+            Err(CancelReason::SHUTDOWN)
+        } else if state.storage_low {
+            Err(CancelReason::OPERATOR)
+        } else if instrument.health != Health::VALID {
+            Err(CancelReason::STALE_BOOK)
+        } else if state.lag.is_none_or(|lag| lag > limit) {
+            Err(CancelReason::INGRESS_LAG)
+        } else if instrument.trading != TradingState::TRADING {
+            Err(CancelReason::HALT)
+        } else {
+            Ok(())
+        }
+    }
+}

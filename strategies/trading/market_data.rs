@@ -1,0 +1,263 @@
+//! Market data into books: batches, health, marks.
+//!
+//! A book is valid while every feed that spoke is valid and no update contradicted the book. A contradiction makes it
+//! stale until it starts anew ([`BookCleared`]): a book that is silently wrong is the worst failure.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use pricewright_core::kernel::table::{
+    ALL_INSTRUMENTS, BookCleared, BookTransition, Dropped, FeedHealth, Mark, OrderAdd, OrderDeleted,
+    OrderExecuted, OrderExecutedAt, OrderReduced, OrderReplaced, Trade, TradingStatus, market_flags,
+};
+use pricewright_core::kernel::{
+    Control, Health, HealthReason, InstrumentId, Lots, Nanos, Probe, RejectReason, Side, SourceId, Text,
+    Ticks,
+};
+use pricewright_core::market::book::{BookError, Touched};
+use pricewright_core::market::portfolio::{HalfTicks, in_range};
+
+use super::desk::Desk;
+use super::state::{Feed, MAX_FEEDS, Turn};
+
+impl Desk {
+    pub(super) fn on_order_add<P: Probe>(&mut self, event: &OrderAdd, turn: &mut Turn<'_, P>) {
+        let qty = Lots(i64::from(event.qty));
+        let added = event.side.side().is_some_and(|side| {
+            self.state.books.add(event.instrument, event.order, side, event.price, qty).is_ok()
+        });
+        self.updated(event.instrument, added && in_range(event.price), event.flags, turn);
+    }
+
+    pub(super) fn on_order_executed<P: Probe>(&mut self, event: &OrderExecuted, turn: &mut Turn<'_, P>) {
+        let touched = self.state.books.execute(event.order, Lots(i64::from(event.qty)));
+        if let Ok(touched) = touched {
+            self.traded(event.instrument, touched.price, turn.now);
+        }
+        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+    }
+
+    pub(super) fn on_order_executed_at<P: Probe>(&mut self, event: &OrderExecutedAt, turn: &mut Turn<'_, P>) {
+        let touched = self.state.books.execute(event.order, Lots(i64::from(event.qty)));
+        self.traded(event.instrument, event.price, turn.now);
+        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+    }
+
+    pub(super) fn on_order_reduced<P: Probe>(&mut self, event: &OrderReduced, turn: &mut Turn<'_, P>) {
+        let touched = self.state.books.reduce(event.order, Lots(i64::from(event.qty)));
+        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+    }
+
+    pub(super) fn on_order_deleted<P: Probe>(&mut self, event: &OrderDeleted, turn: &mut Turn<'_, P>) {
+        let touched = self.state.books.delete(event.order);
+        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+    }
+
+    pub(super) fn on_order_replaced<P: Probe>(&mut self, event: &OrderReplaced, turn: &mut Turn<'_, P>) {
+        let qty = Lots(i64::from(event.qty));
+        let touched = self.state.books.replace(event.order, event.new_order, event.price, qty);
+        let sound = is_of(touched, event.instrument) && in_range(event.price);
+        self.updated(event.instrument, sound, event.flags, turn);
+    }
+
+    pub(super) fn on_trade<P: Probe>(&mut self, event: &Trade, turn: &mut Turn<'_, P>) {
+        self.traded(event.instrument, event.price, turn.now);
+        self.updated(event.instrument, true, event.flags, turn);
+    }
+
+    pub(super) fn on_trading_status<P: Probe>(&mut self, event: &TradingStatus, turn: &mut Turn<'_, P>) {
+        if let Some(instrument) = self.state.instrument_mut(event.instrument) {
+            instrument.trading = event.state;
+        }
+        self.updated(event.instrument, true, event.flags, turn);
+        self.act(event.instrument, turn);
+    }
+
+    fn traded(&mut self, id: InstrumentId, price: Ticks, now: Nanos) {
+        if let Some(instrument) = self.state.instrument_mut(id).filter(|_| in_range(price)) {
+            instrument.last_trade = Some((price, now));
+        }
+    }
+
+    /// After each update: the book is trusted no longer where it was contradicted; the batch may end here.
+    fn updated<P: Probe>(&mut self, id: InstrumentId, sound: bool, flags: u8, turn: &mut Turn<'_, P>) {
+        self.state.heard = Some(turn.now);
+        match self.state.instrument_mut(id) {
+            Some(instrument) => {
+                if !instrument.in_batch {
+                    instrument.in_batch = true;
+                    self.state.batch.push(id);
+                }
+            }
+            None => {
+                let letter = (u64::from(id.0), RejectReason::UNKNOWN_KEY);
+                self.dead_letter(letter, None, "market data of an instrument that is not configured", turn);
+            }
+        }
+        if !sound {
+            self.distrust(id, HealthReason::BAD_DATA, turn);
+        }
+        if flags & market_flags::LAST_IN_BATCH != 0 {
+            self.end_batch(turn);
+        }
+    }
+
+    /// The books are complete up to here: features, marks, then strategies.
+    pub(super) fn end_batch<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        let mut batch = core::mem::take(&mut self.state.batch);
+        for id in &batch {
+            let bbo = self.state.books.book(*id).map(|book| book.bbo()).unwrap_or_default();
+            if let Some(instrument) = self.state.instrument_mut(*id) {
+                instrument.in_batch = false;
+                instrument.features.update(turn.now, &bbo);
+            }
+            self.mark(*id);
+        }
+        self.check_loss(turn);
+        for id in &batch {
+            self.act(*id, turn);
+        }
+        batch.clear();
+        self.state.batch = batch;
+    }
+
+    /// Values the position anew: at the mid, else at the last trade, else as before.
+    pub(super) fn mark(&mut self, id: InstrumentId) {
+        let Some(instrument) = self.state.instrument_mut(id) else { return };
+        let mid = instrument.features.touch.map(|touch| touch.half_ticks());
+        let trade = instrument.last_trade.map(|(price, _)| HalfTicks::from(price));
+        instrument.mark = mid.or(trade).unwrap_or(instrument.mark);
+        self.state.revalue(id);
+    }
+
+    /// Sets the kill latch where today's loss reached its limit.
+    pub(super) fn check_loss<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        if let Some(breach) = self.state.gate.check_loss(self.state.daily_profit()) {
+            self.tell_latch(breach.control, breach.value, breach.limit, Text::default(), turn);
+            self.act_on_all(turn);
+        }
+    }
+
+    fn distrust<P: Probe>(&mut self, id: InstrumentId, reason: HealthReason, turn: &mut Turn<'_, P>) {
+        let position = self.state.feeds.first().map_or(0, |feed| feed.position);
+        if let Some(instrument) = self.state.instrument_mut(id) {
+            instrument.fault.get_or_insert(reason);
+            self.refresh_health(id, reason, (position, 0), turn);
+            self.act(id, turn);
+        }
+    }
+
+    /// Tells where an instrument's health changed. `position` is the source's next one, and how many are missing.
+    fn refresh_health<P: Probe>(
+        &mut self,
+        id: InstrumentId,
+        reason: HealthReason,
+        position: (u64, u64),
+        turn: &mut Turn<'_, P>,
+    ) {
+        let feed = self.state.feed_health();
+        let Some(instrument) = self.state.instrument_mut(id) else { return };
+        let to = if instrument.fault.is_some() { Health::STALE } else { feed };
+        let from = core::mem::replace(&mut instrument.health, to);
+        if from == to {
+            return;
+        }
+        let (position, missing) = position;
+        turn.step("the book's health changed");
+        turn.emit(&BookTransition {
+            position,
+            missing,
+            orders: self.orders_in_book(id),
+            instrument: id,
+            from,
+            to,
+            reason,
+            spare: [0; 3],
+        });
+    }
+
+    fn orders_in_book(&self, id: InstrumentId) -> u64 {
+        let Some(book) = self.state.books.book(id) else { return 0 };
+        let levels = book.levels(Side::Buy).chain(book.levels(Side::Sell));
+        levels.map(|level| u64::from(level.orders)).sum()
+    }
+
+    pub(super) fn on_feed_health<P: Probe>(&mut self, event: &FeedHealth, turn: &mut Turn<'_, P>) {
+        let (source, position) = (event.source, event.expected);
+        let told = Feed { source, health: event.health, position };
+        let feeds = &mut self.state.feeds;
+        if let Some(feed) = feeds.iter_mut().find(|feed| feed.source == source) {
+            *feed = told;
+        } else if self.state.feeds.len() < MAX_FEEDS {
+            self.state.feeds.push(told);
+        } else {
+            let letter = (u64::from(source.0), RejectReason::CAPACITY);
+            self.dead_letter(letter, Some(source), "more feeds than the desk can follow", turn);
+            for id in self.state.ids() {
+                self.distrust(id, HealthReason::OVERRUN, turn);
+            }
+            return;
+        }
+        if event.reason == HealthReason::GAP && event.health != Health::VALID {
+            self.state.gaps = self.state.gaps.saturating_add(1);
+        }
+        for id in self.state.ids() {
+            self.refresh_health(id, event.reason, (position, event.missing), turn);
+        }
+        self.act_on_all(turn);
+    }
+
+    pub(super) fn on_book_cleared<P: Probe>(&mut self, event: &BookCleared, turn: &mut Turn<'_, P>) {
+        if let Some(feed) = self.feed_mut(event.source) {
+            feed.position = event.position;
+        }
+        for id in self.state.ids().filter(|id| event.instrument == ALL_INSTRUMENTS || event.instrument == *id)
+        {
+            self.state.books.clear(id);
+            if let Some(instrument) = self.state.instrument_mut(id) {
+                instrument.fault = None;
+                instrument.features.clear();
+            }
+            self.refresh_health(id, event.reason, (event.position, 0), turn);
+            self.act(id, turn);
+        }
+        self.state.heard = Some(turn.now);
+        if event.flags & market_flags::LAST_IN_BATCH != 0 {
+            self.end_batch(turn);
+        }
+    }
+
+    /// Records were lost on their way. Market data: no book can be trusted. Answers of the venue: neither can our orders.
+    pub(super) fn on_dropped<P: Probe>(&mut self, event: &Dropped, turn: &mut Turn<'_, P>) {
+        if self.state.gateway == Some(event.source) {
+            let lost = i64::try_from(event.count).unwrap_or(i64::MAX);
+            self.latch(Control::SESSION, lost, 0, Text::default(), turn);
+            self.act_on_all(turn);
+            return;
+        }
+        self.state.gaps = self.state.gaps.saturating_add(1);
+        for id in self.state.ids() {
+            self.distrust(id, HealthReason::OVERRUN, turn);
+        }
+    }
+
+    pub(super) fn on_mark<P: Probe>(&mut self, event: &Mark, turn: &mut Turn<'_, P>) {
+        if let Some(feed) = self.feed_mut(event.source) {
+            feed.position = event.first.saturating_add(u64::from(event.count));
+        }
+        let limit = Nanos(self.config.risk.ingress_lag_max_us.saturating_mul(1_000));
+        let lag = Nanos(turn.now.0.saturating_sub(event.received.0).max(0));
+        let was_late = self.state.lag.is_none_or(|lag| lag > limit);
+        self.state.lag = Some(lag);
+        if was_late != (lag > limit) {
+            self.act_on_all(turn);
+        }
+    }
+
+    fn feed_mut(&mut self, source: SourceId) -> Option<&mut Feed> {
+        self.state.feeds.iter_mut().find(|feed| feed.source == source)
+    }
+}
+
+/// True where the command was taken and the order is of this instrument.
+fn is_of(touched: Result<Touched, BookError>, instrument: InstrumentId) -> bool {
+    touched.is_ok_and(|touched| touched.instrument == instrument)
+}

@@ -1,0 +1,23 @@
+//! The trading desk: books, features, strategies, risk gate, own orders and portfolio in one deterministic machine.
+//!
+//! [`desk`] is the machine and routes events; [`market_data`] keeps the books and their health; [`venue`] applies what
+//! venues say of our orders; [`quoting`] asks the strategy and takes its intents through the gate; [`strategy`] is the
+//! list of strategies and what they see; [`market_maker`] is the first of them; [`config`] documents every key.
+
+pub mod config;
+pub mod desk;
+mod explain;
+mod market_data;
+pub mod market_maker;
+mod quoting;
+mod state;
+pub mod strategy;
+mod venue;
+
+pub use config::{DeskConfig, FeatureConfig, FeeConfig};
+pub use desk::Desk;
+pub use market_maker::MarketMakerConfig;
+pub use strategy::{Context, QuoteIntent, Strategy, StrategyConfig};
+
+#[cfg(test)]
+mod tests;

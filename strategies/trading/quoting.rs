@@ -1,0 +1,238 @@
+//! From a strategy's intents to decisions: pull, or ask, then through the gate.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use pricewright_core::kernel::table::{CancelOrder, OrderRefused, PlaceOrder, ReplaceOrder};
+use pricewright_core::kernel::{
+    CancelReason, Control, InstrumentId, Nanos, Probe, SessionPhase, Side, Ticks, TimeInForce,
+};
+use pricewright_core::market::order::{NewOrder, OrderState};
+use pricewright_core::market::risk::{GateContext, Intent, PriorOrder, Reference, Refusal};
+
+use super::desk::{Desk, REQUOTE_TIMERS};
+use super::explain;
+use super::state::Turn;
+use super::strategy::{Context, Plan, QuoteIntent, own_best};
+
+impl Desk {
+    /// Acts on every instrument.
+    pub(super) fn act_on_all<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        for id in self.state.ids() {
+            self.act(id, turn);
+        }
+    }
+
+    /// Pulls the instrument's quotes where they may not stand, else lets the strategy speak. While a batch is being
+    /// applied only the former: the book is between two states.
+    pub(super) fn act<P: Probe>(&mut self, id: InstrumentId, turn: &mut Turn<'_, P>) {
+        // Without a session nothing can leave; when it is ready again, this is called for every instrument.
+        if self.state.phase != SessionPhase::READY {
+            return;
+        }
+        match self.may_quote(id) {
+            Err(reason) => self.pull(id, reason, turn),
+            Ok(()) if self.state.instrument(id).is_some_and(|instrument| !instrument.in_batch) => {
+                self.quote(id, turn);
+            }
+            Ok(()) => {}
+        }
+    }
+
+    fn pull<P: Probe>(&mut self, id: InstrumentId, reason: CancelReason, turn: &mut Turn<'_, P>) {
+        // Each round turns one order into one with a pending cancel, so the loop ends.
+        loop {
+            let open = |state| matches!(state, OrderState::Live | OrderState::PendingNew);
+            let Some(client) =
+                self.state.orders.alive(id).find(|order| open(order.state)).map(|order| order.client)
+            else {
+                return;
+            };
+            turn.step(explain::pull(reason));
+            self.cancel(client, reason, turn);
+        }
+    }
+
+    fn quote<P: Probe>(&mut self, id: InstrumentId, turn: &mut Turn<'_, P>) {
+        let (Some(instrument), Some(state)) = (self.instrument(id), self.state.instrument(id)) else {
+            return;
+        };
+        let plan = self.strategy.plan(&Context {
+            now: turn.now,
+            instrument,
+            features: &state.features,
+            position: state.holding.position(),
+            orders: &self.state.orders,
+        });
+        for intent in plan.intents() {
+            self.carry_out(id, intent, &plan, turn);
+        }
+        if let Some(at) = plan.wake {
+            self.wake_at(id, at, turn);
+        }
+    }
+
+    fn carry_out<P: Probe>(
+        &mut self,
+        id: InstrumentId,
+        wanted: QuoteIntent,
+        plan: &Plan,
+        turn: &mut Turn<'_, P>,
+    ) {
+        let (side, price, qty, prior) = match wanted {
+            QuoteIntent::Cancel { client } => {
+                self.explain(id, plan, turn);
+                turn.step("the strategy no longer wants this order");
+                self.cancel(client, CancelReason::STRATEGY, turn);
+                return;
+            }
+            QuoteIntent::Place { side, price, qty } => (side, price, qty, None),
+            QuoteIntent::Replace { prior, side, price, qty } => {
+                let Some(order) = self.state.orders.get(prior) else { return };
+                (side, price, qty, Some(PriorOrder { client: prior, open: order.open, price: order.price }))
+            }
+        };
+        let paused = self.state.instrument_mut(id).is_some_and(|state| turn.now < *state.pause_of(side));
+        if paused {
+            return;
+        }
+        self.explain(id, plan, turn);
+        let intent = Intent { instrument: id, side, price, qty, prior };
+        let passed = self.gate(&intent, turn).and_then(|()| self.send(&intent, turn));
+        if let Err(refusal) = passed {
+            self.refuse(&intent, refusal, turn);
+        }
+    }
+
+    fn gate<P: Probe>(&mut self, intent: &Intent, turn: &mut Turn<'_, P>) -> Result<(), Refusal> {
+        let unknown =
+            Refusal { control: Control::MALFORMED, value: i64::from(intent.instrument.0), limit: 0 };
+        let instrument = self.instrument(intent.instrument).ok_or(unknown)?;
+        let state = self.state.instrument(intent.instrument).ok_or(unknown)?;
+        let orders = &self.state.orders;
+        let context = GateContext {
+            now: turn.now,
+            increment: instrument.increment,
+            tick_value: instrument.tick_value,
+            reference: self.reference(intent.instrument),
+            position: state.holding.position(),
+            exposure: orders.exposure(intent.instrument),
+            total: orders.total(),
+            own_opposite: own_best(orders, intent.instrument, intent.side.opposite()),
+            health: state.health,
+            lag: self.state.lag,
+            daily_profit: self.state.daily_profit(),
+            phase: self.state.phase,
+            accepting: self.state.running && !self.state.storage_low,
+            trading: state.trading,
+        };
+        let slot = turn.out.count();
+        self.state.gate.check(intent, &context, slot, turn.probe)
+    }
+
+    /// The mid is known to hold as long as the feed is heard; a trade is as old as it is.
+    fn reference(&self, id: InstrumentId) -> Option<Reference> {
+        let state = self.state.instrument(id)?;
+        match (state.features.touch, state.last_trade) {
+            (Some(touch), _) => Some(Reference { price: touch.half_ticks(), at: self.state.heard? }),
+            (None, Some((price, at))) => Some(Reference { price: price.into(), at }),
+            (None, None) => None,
+        }
+    }
+
+    fn send<P: Probe>(&mut self, intent: &Intent, turn: &mut Turn<'_, P>) -> Result<(), Refusal> {
+        let (slots, ..) = self.state.orders.sizes();
+        let limit = i64::try_from(slots).unwrap_or(i64::MAX);
+        let full = Refusal { control: Control::OPEN_ORDERS, value: limit, limit };
+        let wait = self.config.order_time_to_send_us.saturating_mul(1_000);
+        let expires = Nanos(turn.now.0.saturating_add(wait));
+        let Intent { instrument, side, price, qty, prior } = *intent;
+        let tif = TimeInForce::POST_ONLY;
+        match prior {
+            None => {
+                let new = NewOrder { instrument, side, price, qty };
+                let client = self.state.orders.place(turn.now, new).ok_or(full)?;
+                turn.emit(&PlaceOrder { client, price, expires, qty, instrument, side: side.into(), tif });
+            }
+            Some(prior) => {
+                let new = self.state.orders.replace(turn.now, prior.client, price, qty).ok_or(full)?;
+                turn.emit(&ReplaceOrder {
+                    client: new.client,
+                    prior: prior.client,
+                    price,
+                    expires,
+                    qty: new.total,
+                    instrument,
+                    side: side.into(),
+                    tif,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse<P: Probe>(&mut self, intent: &Intent, refusal: Refusal, turn: &mut Turn<'_, P>) {
+        turn.emit(&OrderRefused {
+            value: refusal.value,
+            limit: refusal.limit,
+            price: intent.price,
+            qty: intent.qty,
+            instrument: intent.instrument,
+            control: refusal.control,
+            prior: intent.prior.map_or(0, |prior| prior.client),
+            side: intent.side.into(),
+            spare: [0; 7],
+        });
+        self.pause(intent.instrument, intent.side, turn);
+    }
+
+    /// A side rests for a while, and the strategy is asked again afterwards.
+    pub(super) fn pause<P: Probe>(&mut self, id: InstrumentId, side: Side, turn: &mut Turn<'_, P>) {
+        let until = turn.now.0.saturating_add(self.config.refusal_pause_ms.saturating_mul(1_000_000));
+        if let Some(state) = self.state.instrument_mut(id) {
+            *state.pause_of(side) = Nanos(until);
+        }
+        self.wake_at(id, Nanos(until), turn);
+    }
+
+    fn cancel<P: Probe>(&mut self, client: u64, reason: CancelReason, turn: &mut Turn<'_, P>) {
+        let Some(order) = self.state.orders.get(client).copied() else { return };
+        if !self.state.orders.cancel(client) {
+            return;
+        }
+        turn.emit(&CancelOrder {
+            client,
+            price: order.price,
+            qty: order.open,
+            instrument: order.instrument,
+            side: order.side.into(),
+            reason,
+            spare: 0,
+        });
+    }
+
+    /// Arms the requote timer, unless it fires before anyway.
+    fn wake_at<P: Probe>(&mut self, id: InstrumentId, at: Nanos, turn: &mut Turn<'_, P>) {
+        let Some(state) = self.state.instrument_mut(id) else { return };
+        if state.wake.is_none_or(|wake| at < wake) {
+            state.wake = Some(at);
+            turn.out.arm(REQUOTE_TIMERS + u32::from(id.0), at);
+        }
+    }
+
+    /// Notes what the next decision rests on; compiled to nothing where nobody listens.
+    fn explain<P: Probe>(&self, id: InstrumentId, plan: &Plan, turn: &mut Turn<'_, P>) {
+        if !P::ON {
+            return;
+        }
+        let (Some(instrument), Some(state)) = (self.instrument(id), self.state.instrument(id)) else {
+            return;
+        };
+        if let Some(book) = self.state.books.book(id) {
+            explain::levels(&book, turn);
+        }
+        explain::features(&state.features, turn);
+        explain::parameters(&self.config.strategy, turn);
+        explain::inventory(state, &self.state, turn);
+        explain::plan(plan, turn);
+        turn.value("increment", instrument.increment.0, Ticks::UNIT);
+    }
+}

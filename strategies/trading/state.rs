@@ -1,0 +1,220 @@
+//! What the desk remembers from event to event; all of it is in the snapshot.
+
+use serde::{Deserialize, Serialize};
+
+use pricewright_core::kernel::{
+    Health, HealthReason, InstrumentId, Minor, Nanos, Note, Outbox, Probe, Record, SessionPhase, Side,
+    SourceId, Ticks, TradingState,
+};
+use pricewright_core::market::book::Books;
+use pricewright_core::market::order::OrderTable;
+use pricewright_core::market::portfolio::{HalfTicks, Holding};
+use pricewright_core::market::risk::RiskGate;
+use pricewright_core::models::features::Features;
+
+use super::config::DeskConfig;
+
+/// The most feeds whose health is followed.
+pub(super) const MAX_FEEDS: usize = 64;
+
+/// Decisions of the desk carry this number: it hosts one strategy.
+pub(super) const STRATEGY: SourceId = SourceId(0);
+
+/// One event's turn: the time, where decisions go, and who listens to reasons.
+pub(super) struct Turn<'a, P> {
+    pub(super) now: Nanos,
+    pub(super) out: &'a mut Outbox,
+    pub(super) probe: &'a mut P,
+}
+
+impl<P: Probe> Turn<'_, P> {
+    /// Notes a reason for the next decision.
+    #[inline]
+    pub(super) fn note(&mut self, note: impl FnOnce() -> Note) {
+        self.probe.note(self.out.count(), note);
+    }
+
+    /// Notes an integer for the next decision.
+    #[inline]
+    pub(super) fn value(&mut self, name: &'static str, value: i64, unit: &'static str) {
+        self.note(|| Note::Value { name, value, unit });
+    }
+
+    /// Notes a step of the reasoning for the next decision.
+    #[inline]
+    pub(super) fn step(&mut self, text: &'static str) {
+        self.note(|| Note::Step { text });
+    }
+
+    #[inline]
+    pub(super) fn emit<R: Record>(&mut self, decision: &R) {
+        self.out.emit(STRATEGY, decision);
+    }
+}
+
+/// A feed that spoke of its health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Feed {
+    pub(super) source: SourceId,
+    pub(super) health: Health,
+    /// The next position expected, as far as the desk was told.
+    pub(super) position: u64,
+}
+
+/// The desk's view of one instrument.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct InstrumentState {
+    pub(super) features: Features,
+    pub(super) holding: Holding,
+    pub(super) trading: TradingState,
+    pub(super) health: Health,
+    /// What is wrong with this book whatever its feed says; mended when the book starts anew.
+    pub(super) fault: Option<HealthReason>,
+    pub(super) last_trade: Option<(Ticks, Nanos)>,
+    /// What the position is valued at: the last mid, else the last trade.
+    pub(super) mark: HalfTicks,
+    /// Profit at the mark less fees, as last counted into the desk's.
+    pub(super) profit: Minor,
+    /// After a refusal, no intents of a side until then: buy, sell.
+    pub(super) paused_until: [Nanos; 2],
+    /// The time that the requote timer is armed for.
+    pub(super) wake: Option<Nanos>,
+    /// Updates of a batch were applied whose end has not come.
+    pub(super) in_batch: bool,
+}
+
+impl InstrumentState {
+    /// The pause of a side.
+    pub(super) fn pause_of(&mut self, side: Side) -> &mut Nanos {
+        let [buy, sell] = &mut self.paused_until;
+        match side {
+            Side::Buy => buy,
+            Side::Sell => sell,
+        }
+    }
+}
+
+/// All of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) books: Books,
+    pub(super) orders: OrderTable,
+    pub(super) gate: RiskGate,
+    pub(super) instruments: Vec<InstrumentState>,
+    pub(super) feeds: Vec<Feed>,
+    /// Instruments touched by the batch at hand, in the order of touching.
+    pub(super) batch: Vec<InstrumentId>,
+    pub(super) phase: SessionPhase,
+    /// The gateway whose session it is, once it spoke.
+    pub(super) gateway: Option<SourceId>,
+    pub(super) running: bool,
+    pub(super) storage_low: bool,
+    /// How late the last batch reached the machine.
+    pub(super) lag: Option<Nanos>,
+    /// When the market was last heard.
+    pub(super) heard: Option<Nanos>,
+    pub(super) gaps: u32,
+    /// Inputs refused.
+    pub(super) dead_letters: u64,
+    /// Venue answers that said again what was known.
+    pub(super) repeats: u64,
+    /// Profit of all instruments at their marks, less fees.
+    pub(super) profit: i128,
+    /// The present day's end, and the profit that it began with.
+    pub(super) day_end: Nanos,
+    pub(super) day_start_profit: i128,
+}
+
+impl State {
+    /// The first state; everything that the hot path needs is reserved. `config` was checked.
+    pub(super) fn new(config: &DeskConfig) -> Result<Self, String> {
+        let count = config.instruments.len();
+        let size =
+            |number: u32| usize::try_from(number).map_err(|_| format!("{number} is beyond this machine"));
+        let tick_values: Vec<Minor> =
+            config.instruments.iter().map(|instrument| instrument.tick_value).collect();
+        let mut instruments = Vec::with_capacity(count);
+        for tick_value in &tick_values {
+            instruments.push(InstrumentState {
+                features: Features::new(config.features.volatility()),
+                holding: Holding::new(*tick_value).map_err(|error| error.to_string())?,
+                trading: TradingState::UNKNOWN,
+                health: Health::UNKNOWN,
+                fault: None,
+                last_trade: None,
+                mark: HalfTicks(0),
+                profit: Minor(0),
+                paused_until: [Nanos::ZERO; 2],
+                wake: None,
+                in_batch: false,
+            });
+        }
+        Ok(Self {
+            books: Books::with_capacity(count, size(config.book_orders)?, size(config.book_levels)?),
+            orders: OrderTable::new(&tick_values, size(config.own_orders)?, size(config.own_fills)?)?,
+            gate: RiskGate::new(&config.risk)?,
+            instruments,
+            feeds: Vec::with_capacity(MAX_FEEDS),
+            batch: Vec::with_capacity(count),
+            phase: SessionPhase::DOWN,
+            gateway: None,
+            running: false,
+            storage_low: false,
+            lag: None,
+            heard: None,
+            gaps: 0,
+            dead_letters: 0,
+            repeats: 0,
+            profit: 0,
+            day_end: Nanos::ZERO,
+            day_start_profit: 0,
+        })
+    }
+
+    /// Makes a state that was read from a snapshot ready to go on: limits and reserved memory are not in it.
+    pub(super) fn resume(&mut self, config: &DeskConfig) -> Result<(), String> {
+        let fresh = Self::new(config)?;
+        if self.orders.sizes() != fresh.orders.sizes() || self.instruments.len() != fresh.instruments.len() {
+            return Err("instruments, own_orders or own_fills differ".to_owned());
+        }
+        if self.books.instruments() != fresh.books.instruments() {
+            return Err("the books' instruments differ".to_owned());
+        }
+        self.gate.reconfigure(&config.risk)?;
+        let (feeds, batch) = (self.feeds.len(), self.batch.len());
+        self.feeds.reserve(MAX_FEEDS.saturating_sub(feeds));
+        self.batch.reserve(fresh.instruments.len().saturating_sub(batch));
+        Ok(())
+    }
+
+    pub(super) fn instrument(&self, id: InstrumentId) -> Option<&InstrumentState> {
+        self.instruments.get(id.index())
+    }
+
+    pub(super) fn instrument_mut(&mut self, id: InstrumentId) -> Option<&mut InstrumentState> {
+        self.instruments.get_mut(id.index())
+    }
+
+    /// All instruments' numbers.
+    pub(super) fn ids(&self) -> impl Iterator<Item = InstrumentId> + use<> {
+        (0..u16::try_from(self.instruments.len()).unwrap_or(u16::MAX)).map(InstrumentId)
+    }
+
+    /// Today's profit of the desk.
+    pub(super) fn daily_profit(&self) -> Minor {
+        pricewright_core::market::portfolio::minor(self.profit - self.day_start_profit)
+    }
+
+    /// The worst health of the feeds that spoke; unknown where none did.
+    pub(super) fn feed_health(&self) -> Health {
+        self.feeds.iter().map(|feed| feed.health).max().unwrap_or(Health::UNKNOWN)
+    }
+
+    /// Counts an instrument's profit at its mark into the desk's.
+    pub(super) fn revalue(&mut self, id: InstrumentId) {
+        let Some(instrument) = self.instruments.get_mut(id.index()) else { return };
+        let profit = instrument.holding.profit(instrument.mark);
+        self.profit += i128::from(profit.0) - i128::from(instrument.profit.0);
+        instrument.profit = profit;
+    }
+}

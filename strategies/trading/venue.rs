@@ -1,0 +1,182 @@
+//! What the venue, its session and our gateway say of our orders; fills into the portfolio.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use pricewright_core::kernel::table::{
+    PositionChanged, SendReport, SessionState, VenueAccepted, VenueBroken, VenueCancelHeld, VenueCanceled,
+    VenueExecuted, VenueRejected, VenueReplaced, VenueRestated,
+};
+use pricewright_core::kernel::{
+    Control, InstrumentId, Liquidity, Lots, Minor, Probe, RejectReason, SessionPhase, Text,
+};
+use pricewright_core::market::order::{AnswerError, BookedFill};
+use pricewright_core::market::portfolio::HalfTicks;
+
+use super::desk::Desk;
+use super::state::Turn;
+
+impl Desk {
+    pub(super) fn on_accepted<P: Probe>(&mut self, event: &VenueAccepted, turn: &mut Turn<'_, P>) {
+        let outcome = self.state.orders.accepted(event);
+        self.answered(event.client, outcome, "acceptance that fits no order of ours", turn);
+    }
+
+    pub(super) fn on_replaced<P: Probe>(&mut self, event: &VenueReplaced, turn: &mut Turn<'_, P>) {
+        let outcome = self.state.orders.replaced(event);
+        self.answered(event.client, outcome, "replacement that fits no order of ours", turn);
+    }
+
+    pub(super) fn on_canceled<P: Probe>(&mut self, event: &VenueCanceled, turn: &mut Turn<'_, P>) {
+        let outcome = self.state.orders.canceled(event);
+        self.answered(event.client, outcome, "cancel that fits no order of ours", turn);
+    }
+
+    pub(super) fn on_rejected<P: Probe>(&mut self, event: &VenueRejected, turn: &mut Turn<'_, P>) {
+        let order = self.state.orders.get(event.client).copied();
+        let outcome = self.state.orders.rejected(event);
+        if let (Ok(id), Some(order)) = (outcome, order) {
+            // The venue would refuse the same again: that side rests as after a refusal of our own gate.
+            self.pause(id, order.side, turn);
+        }
+        self.answered(event.client, outcome, "rejection that fits no order of ours", turn);
+    }
+
+    pub(super) fn on_cancel_held<P: Probe>(&mut self, event: &VenueCancelHeld, turn: &mut Turn<'_, P>) {
+        let outcome = self.state.orders.cancel_held(event);
+        self.answered(event.client, outcome, "held cancel that fits no order of ours", turn);
+    }
+
+    pub(super) fn on_restated<P: Probe>(&mut self, event: &VenueRestated, turn: &mut Turn<'_, P>) {
+        let outcome = self.state.orders.restated(event);
+        self.answered(event.client, outcome, "restatement that fits no order of ours", turn);
+    }
+
+    pub(super) fn on_send_report<P: Probe>(&mut self, event: &SendReport, turn: &mut Turn<'_, P>) {
+        let order = self.state.orders.get(event.client).copied();
+        let outcome = self.state.orders.send_report(event.client, event.outcome);
+        if let (Ok(id), Some(before)) = (outcome, order) {
+            let died = self.state.orders.get(event.client).is_some_and(|order| !order.is_alive());
+            if died && before.is_alive() {
+                self.pause(id, before.side, turn);
+            }
+        }
+        self.answered(event.client, outcome, "send report that fits no order of ours", turn);
+    }
+
+    /// After an answer: the strategy may want something else now. One that fits nothing is a dead letter; one that says
+    /// again what was known is counted.
+    fn answered<P: Probe>(
+        &mut self,
+        client: u64,
+        outcome: Result<InstrumentId, AnswerError>,
+        text: &'static str,
+        turn: &mut Turn<'_, P>,
+    ) {
+        match outcome {
+            Ok(id) => self.act(id, turn),
+            Err(AnswerError::Repeated) => self.state.repeats += 1,
+            Err(error) => self.dead_letter((client, error.reason()), self.state.gateway, text, turn),
+        }
+    }
+
+    pub(super) fn on_executed<P: Probe>(&mut self, event: &VenueExecuted, turn: &mut Turn<'_, P>) {
+        match self.state.orders.executed(event) {
+            Ok(outcome) => {
+                self.book(&outcome.fill, 1, turn);
+                if outcome.excess > 0 {
+                    let text = "fill of more lots than the order asked for: booked, and the latch is set";
+                    let letter = (event.client, RejectReason::CONTRADICTION);
+                    self.dead_letter(letter, self.state.gateway, text, turn);
+                    self.latch(Control::POSITION, i64::from(outcome.excess), 0, Text::default(), turn);
+                    self.act_on_all(turn);
+                }
+                self.act(outcome.fill.instrument, turn);
+            }
+            Err(AnswerError::Repeated) => self.state.repeats += 1,
+            Err(error) => {
+                let text = "fill that fits no order of ours: the position is not known, the latch is set";
+                self.unbookable(event.client, error.reason(), i64::from(event.qty), text, turn);
+            }
+        }
+    }
+
+    pub(super) fn on_broken<P: Probe>(&mut self, event: &VenueBroken, turn: &mut Turn<'_, P>) {
+        match self.state.orders.broken(event) {
+            Ok(fill) => {
+                self.book(&fill, -1, turn);
+                self.act(fill.instrument, turn);
+            }
+            Err(AnswerError::Repeated) => self.state.repeats += 1,
+            Err(error) => {
+                let text =
+                    "broken match that fits no fill of ours: the position is not known, the latch is set";
+                self.unbookable(event.client, error.reason(), 1, text, turn);
+            }
+        }
+    }
+
+    /// Books a fill, or with `sign` −1 takes it back, and checks the day's loss.
+    fn book<P: Probe>(&mut self, fill: &BookedFill, sign: i64, turn: &mut Turn<'_, P>) {
+        let fee = self.fee(fill.liquidity);
+        let Some(instrument) = self.state.instrument_mut(fill.instrument) else { return };
+        let holding = &mut instrument.holding;
+        let booked = match sign {
+            1 => holding.fill(fill.side, fill.price, fill.qty, fee),
+            _ => holding.break_fill(fill.side, fill.price, fill.qty, fee),
+        };
+        if booked.is_err() {
+            let text = "fill beyond the numbers that the portfolio holds: the latch is set";
+            self.unbookable(fill.client, RejectReason::OUT_OF_RANGE, i64::from(fill.qty), text, turn);
+            return;
+        }
+        if instrument.features.touch.is_none() && instrument.last_trade.is_none() {
+            instrument.mark = HalfTicks::from(fill.price);
+        }
+        let changed = PositionChanged {
+            client: fill.client,
+            match_number: fill.match_number,
+            price: fill.price,
+            fill: Lots(i64::from(fill.qty) * fill.side.sign() * sign),
+            position: holding.position(),
+            cost: holding.cost(),
+            realised: holding.realised(),
+            fees: holding.fees(),
+            instrument: fill.instrument,
+            spare: [0; 6],
+        };
+        self.mark(fill.instrument);
+        turn.step(if sign == 1 { "the venue executed our order" } else { "the venue broke a fill of ours" });
+        turn.value("daily_profit", self.state.daily_profit().0, "minor");
+        turn.emit(&changed);
+        self.check_loss(turn);
+    }
+
+    /// A fill could not be booked: what is held is not known, so nothing more may be risked.
+    fn unbookable<P: Probe>(
+        &mut self,
+        client: u64,
+        reason: RejectReason,
+        lots: i64,
+        text: &'static str,
+        turn: &mut Turn<'_, P>,
+    ) {
+        self.dead_letter((client, reason), self.state.gateway, text, turn);
+        self.latch(Control::POSITION, lots, 0, Text::default(), turn);
+        self.act_on_all(turn);
+    }
+
+    fn fee(&self, liquidity: Liquidity) -> Minor {
+        match liquidity {
+            Liquidity::ADDED => self.config.fees.maker_fee_per_10000_lots,
+            _ => self.config.fees.taker_fee_per_10000_lots,
+        }
+    }
+
+    pub(super) fn on_session_state<P: Probe>(&mut self, event: &SessionState, turn: &mut Turn<'_, P>) {
+        let before = core::mem::replace(&mut self.state.phase, event.phase);
+        self.state.gateway = Some(event.source);
+        if event.phase == SessionPhase::READY && before != SessionPhase::READY {
+            self.state.orders.session_ready(event.next_client);
+        }
+        self.act_on_all(turn);
+    }
+}
