@@ -1,0 +1,265 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 good; 1 the work found a fault (damaged journal, divergence, failed run); 2 unusable arguments, \
+configuration or input.
+With no command: a simulated exchange and a market maker on this machine for 30 seconds.";
+
+/// A trading and dynamic pricing engine whose every decision replays bit for bit.
+#[derive(Debug, Parser)]
+#[command(name = "pricewright", version, about, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` without a configuration where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Arguments of `run` where no command is given.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline; without CONFIG, the demo: a simulated exchange and a market maker.
+    Run(RunArgs),
+    /// Run the simulated exchange as a process of its own.
+    Sim(SimArgs),
+    /// Demonstrations that need nothing else.
+    #[command(subcommand)]
+    Demo(DemoCommand),
+    /// Decide a journal's events again; with --verify compare every decision byte for byte.
+    Replay(ReplayArgs),
+    /// Why was a decision made? Cause, book, features, parameters, every risk check, latencies.
+    Explain(ExplainArgs),
+    /// Look into a journal.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Read a configuration and say what it would do, without doing it.
+    Check(CheckArgs),
+    /// Write commented example configurations into a directory.
+    Init(InitArgs),
+    /// Measure this machine and this program.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Print shell completions.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// Configuration file (TOML); none runs the demo.
+    pub config: Option<PathBuf>,
+    /// Journal directory; wins over the configuration.
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+    /// Stop after so many seconds; wins over the configuration. The demo's default is 30.
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<u64>,
+    /// Seed of the demo's exchange.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Loss on each of the demo's lines, in percent.
+    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    pub loss: f64,
+    /// Record every received packet with its stamp into this file.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// One JSON object at the end instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Cut a journal that is damaged in its middle back to the damage, and go on.
+    #[arg(long)]
+    pub repair: bool,
+    /// Recover a crashed journal although another build wrote it; journalled.
+    #[arg(long)]
+    pub accept_divergence: bool,
+}
+
+/// `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// Compare every decision with the journal's, byte for byte.
+    #[arg(long)]
+    pub verify: bool,
+    /// Stop after this record.
+    #[arg(long, value_name = "N")]
+    pub until: Option<u64>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Journal directory and record, in either order; the newest journal and its last order where they are missing.
+    #[arg(value_name = "DIR|N", num_args = 0..=2)]
+    pub what: Vec<String>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `journal`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Print records.
+    Inspect(InspectArgs),
+    /// Print records as they are written, until interrupted.
+    Tail(InspectArgs),
+    /// Check every byte. Exit code 0 good, 1 damaged (the first bad record is named), 2 unusable.
+    Verify(DirArgs),
+    /// Count what is in it.
+    Stats(DirArgs),
+}
+
+/// A journal directory.
+#[derive(Clone, Debug, Args)]
+pub struct DirArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `journal inspect` and `journal tail`.
+#[derive(Clone, Debug, Args)]
+pub struct InspectArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// Begin at this record.
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+    /// Only records of this type, by name (OrderAdd, PlaceOrder, …); may be given more than once.
+    #[arg(long = "type", value_name = "T")]
+    pub types: Vec<String>,
+    /// End after so many records.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Configuration file (TOML).
+    pub config: PathBuf,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `init`.
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// The directory to make.
+    pub dir: PathBuf,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DemoCommand {
+    /// Prices for a shop: generated purchases, the flash-sale formula, the same engine.
+    FlashSale(FlashSaleArgs),
+}
+
+/// `demo flash-sale`.
+#[derive(Clone, Debug, Args)]
+pub struct FlashSaleArgs {
+    /// Seed of the generated events.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Length in seconds.
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    /// Serve GET /prices/{sku} here.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub http: SocketAddr,
+    /// Journal directory.
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+    /// One JSON object at the end instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sim`.
+#[derive(Clone, Debug, Args)]
+pub struct SimArgs {
+    /// Replay this ITCH 5.0 file as the market instead of generated flow.
+    #[arg(long, value_name = "FILE")]
+    pub itch: Option<PathBuf>,
+    /// Write the session's ITCH messages to this file.
+    #[arg(long, value_name = "FILE")]
+    pub write_itch: Option<PathBuf>,
+    /// Seed of the background flow and of the lines' faults.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Stop after so many seconds; 0 runs until interrupted.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seconds: u64,
+    /// Background messages a second, on average.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub rate: u32,
+    /// Symbols, comma-separated, at most 8 letters each.
+    #[arg(long, value_delimiter = ',', default_value = "DEMO")]
+    pub symbols: Vec<String>,
+    /// The lines' groups (or unicast addresses), A first.
+    #[arg(long, value_delimiter = ',', default_value = "239.192.7.1:31001,239.192.7.2:31002")]
+    pub lines: Vec<SocketAddr>,
+    /// Re-request server.
+    #[arg(long, default_value = "127.0.0.1:31003")]
+    pub rerequest: SocketAddr,
+    /// OUCH over SoupBinTCP.
+    #[arg(long, default_value = "127.0.0.1:31004")]
+    pub ouch: SocketAddr,
+    /// Loss on each line, in percent.
+    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    pub loss: f64,
+    /// Duplicated packets on each line, in percent.
+    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    pub duplicate: f64,
+    /// Reordered packets on each line, in percent.
+    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    pub reorder: f64,
+    /// Loss on the re-request path, in percent.
+    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    pub rerequest_loss: f64,
+    /// One JSON object at the end instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// What this machine can do at best: cache-line ping-pong, memory copy, socket echo, clock cost, jitter.
+    Floor(BenchArgs),
+    /// Packet bytes in to order bytes out, in memory, journalling on.
+    TickToDecision(BenchArgs),
+}
+
+/// Arguments of every bench.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// A few iterations only: checks that it works, measures nothing.
+    #[arg(long)]
+    pub smoke: bool,
+}

@@ -1,0 +1,381 @@
+//! The configuration file: one TOML file per pipeline, unknown keys refused, errors with line and mend.
+//!
+//! The canonical form (defaults filled in, comments gone) is the first thing in a journal, so that a replay needs
+//! nothing else. It never holds a secret: passwords come from environment variables that the file names.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use pricewright_core::kernel::Machine;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One pipeline: its machine, where events come from, where decisions go, where the journal lies, which threads run it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineConfig<C> {
+    /// Which machine runs: `desk`, `flash_sale`, or the name of your own.
+    pub machine: String,
+    /// Where the journal lies and how it is cut.
+    #[serde(default)]
+    pub journal: JournalSettings,
+    /// Threads.
+    #[serde(default)]
+    pub runtime: RuntimeSettings,
+    /// Where events come from.
+    #[serde(default)]
+    pub feed: FeedSettings,
+    /// Where decisions go.
+    #[serde(default)]
+    pub gateway: GatewaySettings,
+    /// The machine's own configuration.
+    pub config: C,
+}
+
+/// Only the part that chooses the machine.
+#[derive(Deserialize)]
+struct Head {
+    machine: String,
+}
+
+/// `[journal]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalSettings {
+    /// Directory; `--journal` wins over it.
+    pub dir: PathBuf,
+    /// Size of a segment file in MiB, 1 to 1024.
+    pub segment_mib: u32,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("pricewright-data/journal"), segment_mib: 64 }
+    }
+}
+
+/// `[runtime]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuntimeSettings {
+    /// `auto`, `fused`, `pipelined`, or `explicit` with `[[runtime.thread]]`.
+    pub topology: Topology,
+    /// How a hot thread waits: `spin`, `yield`, `backoff`, `park`. `auto` spins where a core is free for it.
+    pub idle: Idle,
+    /// Cells of 64 bytes in each ring between threads; a power of two.
+    pub ring_cells: usize,
+    /// Seed of every generator that the machine uses.
+    pub seed: u64,
+    /// Stop after so many seconds; 0 runs until stopped.
+    pub duration_s: u64,
+    /// The explicit map of stages to threads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thread: Vec<ThreadSettings>,
+}
+
+impl Default for RuntimeSettings {
+    fn default() -> Self {
+        Self {
+            topology: Topology::Auto,
+            idle: Idle::Auto,
+            ring_cells: 1 << 16,
+            seed: 1,
+            duration_s: 0,
+            thread: Vec::new(),
+        }
+    }
+}
+
+/// How stages are laid on threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topology {
+    /// Chosen from the cores at hand.
+    Auto,
+    /// Ingress, sequencer, machine and gateway on one thread, direct calls between them.
+    Fused,
+    /// Ingress on one thread, sequencer, machine and gateway on another.
+    Pipelined,
+    /// As `[[runtime.thread]]` says.
+    Explicit,
+}
+
+/// How a hot thread waits for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Idle {
+    /// Spin where a core is free for it, else back off.
+    Auto,
+    /// Spin with a pause instruction.
+    Spin,
+    /// Give the core away between polls.
+    Yield,
+    /// Spin, then yield, then sleep ever longer, at most 1 ms.
+    Backoff,
+    /// Sleep up to 50 µs between polls.
+    Park,
+}
+
+/// `[[runtime.thread]]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThreadSettings {
+    /// The core to pin it to.
+    pub core: usize,
+    /// How it waits.
+    #[serde(default = "idle_auto")]
+    pub idle: Idle,
+    /// Its stages in polling order: `ingress`, `sequencer`, `gateway`, `helper`.
+    pub stages: Vec<StageName>,
+}
+
+fn idle_auto() -> Idle {
+    Idle::Auto
+}
+
+/// A stage that can be placed on a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageName {
+    /// Transport and decoder.
+    Ingress,
+    /// Sequencer, machine and journal.
+    Sequencer,
+    /// Encoder and venue session.
+    Gateway,
+    /// Segment preparation, telemetry, clock calibration.
+    Helper,
+}
+
+/// `[feed]`: exactly one of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeedSettings {
+    /// ITCH 5.0 over MoldUDP64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nasdaq: Option<NasdaqFeed>,
+    /// JSON lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jsonl: Option<JsonlFeed>,
+}
+
+/// `[feed.nasdaq]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NasdaqFeed {
+    /// The lines, A first: group (or unicast) address and port of each.
+    pub lines: Vec<SocketAddr>,
+    /// The interface that joins the groups.
+    #[serde(default = "loopback")]
+    pub interface: std::net::Ipv4Addr,
+    /// The re-request server.
+    pub rerequest: SocketAddr,
+    /// How long a line may be ahead before missing messages are asked for, in µs.
+    #[serde(default = "patience_us")]
+    pub patience_us: u64,
+    /// Silence on all lines after which the books are stale, in ms.
+    #[serde(default = "silence_ms")]
+    pub silence_ms: u64,
+    /// Midnight of the venue's day, RFC 3339; empty means today, UTC.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub day_start: String,
+}
+
+fn loopback() -> std::net::Ipv4Addr {
+    std::net::Ipv4Addr::LOCALHOST
+}
+
+fn patience_us() -> u64 {
+    300
+}
+
+fn silence_ms() -> u64 {
+    3_000
+}
+
+/// `[feed.jsonl]`: exactly one of `stdin`, `file`, `listen`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JsonlFeed {
+    /// Read standard input to its end.
+    pub stdin: bool,
+    /// Read this file to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Accept TCP connections here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[gateway]`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewaySettings {
+    /// OUCH 5.0 over SoupBinTCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ouch: Option<OuchGateway>,
+    /// JSON lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jsonl: Option<JsonlGateway>,
+    /// Current prices over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpGateway>,
+}
+
+/// `[gateway.ouch]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OuchGateway {
+    /// The venue's order entry.
+    pub address: SocketAddr,
+    /// Login name, at most 6 characters.
+    pub user: String,
+    /// The environment variable that holds the password; unset means an empty password.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub password_env: String,
+}
+
+/// `[gateway.jsonl]`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JsonlGateway {
+    /// Write decisions to standard output.
+    pub stdout: bool,
+    /// Write decisions to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Write dead letters to this file; without it they go to standard error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<PathBuf>,
+    /// Send decisions back to the TCP clients of the feed.
+    pub tcp: bool,
+}
+
+/// `[gateway.http]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpGateway {
+    /// Where to listen.
+    pub listen: SocketAddr,
+}
+
+/// A configuration's text with the name errors call it by.
+#[derive(Clone, Debug)]
+pub struct ConfigText {
+    /// The file, or what stands for it.
+    pub path: String,
+    /// TOML.
+    pub text: String,
+}
+
+impl ConfigText {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+            path: path.to_path_buf(),
+            source,
+            mend: "name a configuration file (`pricewright init DIR` writes examples)",
+        })?;
+        Ok(Self { path: path.display().to_string(), text })
+    }
+
+    /// The name of the machine it is for.
+    ///
+    /// # Errors
+    /// Where it is not TOML or names no machine.
+    pub fn machine(&self) -> Result<String> {
+        Ok(self.parse::<Head>()?.machine)
+    }
+
+    /// The whole configuration for machine `M`, validated: the machine itself was made once from it.
+    ///
+    /// # Errors
+    /// Unknown keys, wrong types, values out of range: with the line where it is known.
+    pub fn pipeline<M: Machine>(&self) -> Result<PipelineConfig<M::Config>> {
+        let config: PipelineConfig<M::Config> = self.parse()?;
+        self.check_settings(&config)?;
+        M::new(&config.config).map_err(|message| self.error_at_key(message))?;
+        Ok(config)
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        toml::from_str(&self.text).map_err(|error| {
+            let line = error.span().map(|span| self.line_of(span.start));
+            let message = match line.and_then(|line| self.text.lines().nth(line - 1)) {
+                Some(text) => format!("{} (in `{}`)", error.message().trim_end(), text.trim()),
+                None => error.message().to_owned(),
+            };
+            Error::Config { path: self.path.clone(), line, message }
+        })
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    }
+
+    /// An error whose message begins with, or quotes, the key at fault: finds the key's line.
+    fn error_at_key(&self, message: String) -> Error {
+        let line = message
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .filter(|word| word.len() > 2)
+            .find_map(|word| {
+                self.text.lines().position(|line| {
+                    line.trim_start().strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('='))
+                })
+            })
+            .map(|index| index + 1);
+        Error::Config { path: self.path.clone(), line, message }
+    }
+
+    fn check_settings<C>(&self, config: &PipelineConfig<C>) -> Result<()> {
+        let complain = |message: &str| Err(self.error_at_key(message.to_owned()));
+        if !(1..=1024).contains(&config.journal.segment_mib) {
+            return complain("segment_mib: give 1 to 1024");
+        }
+        if !config.runtime.ring_cells.is_power_of_two() || config.runtime.ring_cells < 1024 {
+            return complain("ring_cells: give a power of two, at least 1024");
+        }
+        if (config.runtime.topology == Topology::Explicit) == config.runtime.thread.is_empty() {
+            return complain("topology: \"explicit\" goes with [[runtime.thread]] entries, and they with it");
+        }
+        match (&config.feed.nasdaq, &config.feed.jsonl) {
+            (Some(feed), None) => {
+                if feed.lines.is_empty() || feed.lines.len() > 4 {
+                    return complain("lines: give 1 to 4 addresses, line A first");
+                }
+            }
+            (None, Some(feed)) => {
+                let sources =
+                    usize::from(feed.stdin) + usize::from(feed.file.is_some()) + usize::from(feed.listen.is_some());
+                if sources != 1 {
+                    return complain("[feed.jsonl]: give exactly one of stdin = true, file = \"…\", listen = \"ip:port\"");
+                }
+            }
+            (None, None) => return complain("no feed: add [feed.nasdaq] or [feed.jsonl]"),
+            (Some(_), Some(_)) => return complain("two feeds: keep one of [feed.nasdaq] and [feed.jsonl]"),
+        }
+        if let Some(ouch) = &config.gateway.ouch
+            && (ouch.user.is_empty() || ouch.user.len() > 6)
+        {
+            return complain("user: give 1 to 6 characters");
+        }
+        Ok(())
+    }
+}
+
+impl<C: Serialize> PipelineConfig<C> {
+    /// The canonical text: every key, defaults filled in, no comments.
+    ///
+    /// # Errors
+    /// Where a value has no TOML form (an integer past `i64`).
+    pub fn canonical(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Usage(format!("the configuration has no canonical form: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests;

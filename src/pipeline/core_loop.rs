@@ -1,0 +1,249 @@
+//! What the thread of the sequencer does, whatever else runs on it: commands, venue answers, timers, offered records;
+//! and how a run ends, cleanly or not.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crossbeam::channel::Receiver;
+use pricewright_core::kernel::table::{Operator, RunEnd};
+use pricewright_core::kernel::{
+    EndReason, Full, Machine, Nanos, OperatorCommand, RecordBuf, RecordRef, RecordSink, Text,
+};
+
+use super::edge::Gateway;
+use super::sequencer::{Sequencer, SequencerError};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+
+/// Cells that answers of one poll may take before the buffer grows.
+const ANSWER_CELLS: usize = 8192;
+/// Timers fired in one turn.
+const TIMER_BUDGET: usize = 64;
+/// How long a clean end waits for the venue to confirm cancels.
+const DRAIN: Nanos = Nanos::from_millis(2_000);
+
+/// Sequencer, machine and gateway, with what they share.
+#[derive(Debug)]
+pub struct CoreLoop<M, G, C> {
+    sequencer: Sequencer<M>,
+    gateway: G,
+    clock: C,
+    answers: RecordBuf,
+    commands: Receiver<Operator>,
+    fatal: Option<Error>,
+}
+
+impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
+    /// Puts the parts together.
+    pub fn new(sequencer: Sequencer<M>, gateway: G, clock: C, commands: Receiver<Operator>) -> Self {
+        Self {
+            sequencer,
+            gateway,
+            clock,
+            answers: RecordBuf::with_capacity(ANSWER_CELLS),
+            commands,
+            fatal: None,
+        }
+    }
+
+    /// Commands, answers and timers. Returns how much was done.
+    ///
+    /// # Errors
+    /// Where journal or gateway fail for good.
+    #[inline]
+    pub fn turn(&mut self) -> Result<usize> {
+        let mut work = 0;
+        while let Ok(command) = self.commands.try_recv() {
+            self.command(&command)?;
+            work += 1;
+        }
+        let now = self.clock.now();
+        self.answers.clear();
+        self.gateway.poll(now, &mut self.answers)?;
+        if !self.answers.is_empty() {
+            work += self.take_answers()?;
+        }
+        let fired = self.sequencer.fire_timers(now, TIMER_BUDGET, &mut self.gateway)?;
+        if fired > 0 {
+            self.gateway.flush(now)?;
+        }
+        Ok(work + fired)
+    }
+
+    fn take_answers(&mut self) -> Result<usize> {
+        let answers = core::mem::take(&mut self.answers);
+        let mut taken = 0;
+        let mut sink = self.sink();
+        for record in answers.iter() {
+            if sink.push(record).is_err() {
+                break;
+            }
+            taken += 1;
+        }
+        self.answers = answers;
+        self.check()?;
+        Ok(taken)
+    }
+
+    fn command(&mut self, command: &Operator) -> Result<()> {
+        let now = self.clock.now();
+        self.sequencer.ingest_own(now, command, 0, &mut self.gateway)?;
+        self.gateway.flush(now)?;
+        Ok(())
+    }
+
+    /// The sink that feeds offer records to.
+    #[inline]
+    pub fn sink(&mut self) -> CoreSink<'_, M, G, C> {
+        CoreSink { core: self }
+    }
+
+    /// The error that a sink met, where it met one.
+    ///
+    /// # Errors
+    /// That one.
+    #[inline]
+    pub fn check(&mut self) -> Result<()> {
+        self.fatal.take().map_or(Ok(()), Err)
+    }
+
+    /// Takes `record` at `now`; under a manual clock `now` is the record's own time.
+    ///
+    /// # Errors
+    /// Where journal or gateway fail for good.
+    #[inline]
+    pub fn take_at(&mut self, now: Nanos, record: RecordRef<'_>) -> Result<()> {
+        let ingested = self.sequencer.ingest(now, record, &mut self.gateway)?;
+        if ingested.decisions > 0 {
+            let decided = self.clock.now();
+            let left = self.gateway.flush(decided)?;
+            let sent = left.then(|| self.clock.now());
+            self.sequencer.trace(ingested.seq, now, decided, sent);
+        }
+        Ok(())
+    }
+
+    /// Fires the timers whose deadline lies before `now`, each stamped with its deadline: the manual clock's order.
+    ///
+    /// # Errors
+    /// Where the journal fails for good.
+    pub fn fire_timers_before(&mut self, now: Nanos) -> Result<usize> {
+        let mut fired = 0;
+        while let Some(deadline) = self.sequencer.next_deadline().filter(|deadline| *deadline < now) {
+            let at = deadline.max(self.sequencer.now());
+            fired += self.sequencer.fire_timers(at, 1, &mut self.gateway)?;
+            self.gateway.flush(at)?;
+        }
+        Ok(fired)
+    }
+
+    /// Ends the run: tells the machine to stop, keeps polling (with `poll` for whatever else this thread feeds) until
+    /// the venue has confirmed that nothing rests, writes the run's last record, seals the journal.
+    ///
+    /// # Errors
+    /// Where journal or gateway fail for good.
+    pub fn end(mut self, reason: EndReason, mut poll: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        let start = self.clock.now();
+        self.command(&Operator {
+            argument: i64::from(reason.0),
+            command: OperatorCommand::STOP,
+            spare: [0; 6],
+            operator: Text::excerpt(reason.name()),
+        })?;
+        while self.gateway.open_orders() > 0 && self.clock.now() < start + DRAIN {
+            self.turn()?;
+            poll(&mut self)?;
+        }
+        self.turn()?;
+        let now = self.clock.now();
+        self.gateway.close(now);
+        self.write_end(reason)
+    }
+
+    fn write_end(mut self, reason: EndReason) -> Result<()> {
+        let (events, decisions) = self.sequencer.counts();
+        let state_hash = self
+            .sequencer
+            .driver()
+            .state_hash()
+            .map_err(|error| Error::Failed(format!("the machine's state cannot be hashed: {error}")))?;
+        let end = RunEnd { events, decisions, state_hash, reason, spare: [0; 7] };
+        let now = self.clock.now();
+        self.sequencer.append_system(now, &end)?;
+        self.sequencer.into_journal().close()?;
+        Ok(())
+    }
+
+    /// After a panic: cancels all orders from the gateway's own table and seals the journal as it is.
+    fn abandon(mut self) {
+        let now = self.clock.now();
+        self.gateway.cancel_all(now);
+        if let Err(error) = self.sequencer.into_journal().close() {
+            // The panic is what the user must hear of; recovery copes with an unsealed journal.
+            tracing::error!(%error, "the journal could not be sealed after a panic");
+        }
+    }
+
+    /// The sequencer.
+    pub fn sequencer(&self) -> &Sequencer<M> {
+        &self.sequencer
+    }
+
+    /// The clock.
+    pub fn clock(&mut self) -> &mut C {
+        &mut self.clock
+    }
+}
+
+/// Runs `work` on the loop in `slot`, where one is still there. Where `work` panics, the loop is abandoned and the panic
+/// goes on to the thread's loop.
+pub fn guarded<M: Machine, G: Gateway, C: Clock, T>(
+    slot: &mut Option<CoreLoop<M, G, C>>,
+    work: impl FnOnce(&mut CoreLoop<M, G, C>) -> T,
+) -> Option<T> {
+    let core = slot.as_mut()?;
+    match catch_unwind(AssertUnwindSafe(|| work(core))) {
+        Ok(value) => Some(value),
+        Err(panic) => {
+            if let Some(core) = slot.take() {
+                core.abandon();
+            }
+            resume_unwind(panic)
+        }
+    }
+}
+
+/// Offers records straight to the sequencer: the same-thread edge.
+#[derive(Debug)]
+pub struct CoreSink<'a, M, G, C> {
+    core: &'a mut CoreLoop<M, G, C>,
+}
+
+impl<M: Machine, G: Gateway, C: Clock> RecordSink for CoreSink<'_, M, G, C> {
+    #[inline]
+    fn push(&mut self, record: RecordRef<'_>) -> core::result::Result<(), Full> {
+        if self.core.fatal.is_some() {
+            return Err(Full);
+        }
+        let now = self.core.clock.now();
+        self.core.take_at(now, record).map_err(|error| {
+            self.core.fatal = Some(error);
+            Full
+        })
+    }
+
+    #[inline]
+    fn room(&self) -> usize {
+        if self.core.fatal.is_some() { 0 } else { usize::MAX }
+    }
+}
+
+impl From<SequencerError> for Error {
+    fn from(error: SequencerError) -> Self {
+        match error {
+            SequencerError::Journal(error) => Self::Journal(error),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Run to completion: feed, sequencer, machine and gateway as one stage, with direct calls between them.
+
+use pricewright_core::kernel::{EndReason, Machine};
+
+use super::control::Control;
+use super::core_loop::{CoreLoop, guarded};
+use super::edge::{Feed, Gateway};
+use super::stage::Stage;
+use crate::clock::Clock;
+use crate::error::Result;
+
+/// Packets taken in one turn while the run ends.
+const CLOSE_BUDGET: usize = 16;
+
+/// The whole hot path on one thread.
+#[derive(Debug)]
+pub struct FusedStage<M, F, G, C> {
+    feed: F,
+    feed_clock: C,
+    core: Option<CoreLoop<M, G, C>>,
+    control: Control,
+}
+
+impl<M: Machine, F: Feed, G: Gateway, C: Clock> FusedStage<M, F, G, C> {
+    /// Puts the parts together; `feed_clock` stamps what the feed receives.
+    pub fn new(feed: F, feed_clock: C, core: CoreLoop<M, G, C>, control: Control) -> Self {
+        Self { feed, feed_clock, core: Some(core), control }
+    }
+
+    fn turn(&mut self, budget: usize) -> Result<usize> {
+        let Self { feed, feed_clock, core, .. } = self;
+        let work = guarded(core, |core| -> Result<usize> {
+            let work = core.turn()?;
+            let received = feed.poll(feed_clock, &mut core.sink(), budget)?;
+            core.check()?;
+            Ok(work + received)
+        });
+        let work = work.unwrap_or(Ok(0))?;
+        if work == 0 && self.feed.ended() {
+            self.control.stop(EndReason::END_OF_INPUT);
+        }
+        self.control.beat();
+        Ok(work)
+    }
+}
+
+impl<M, F, G, C> Stage for FusedStage<M, F, G, C>
+where
+    M: Machine + Send,
+    F: Feed,
+    G: Gateway,
+    C: Clock,
+{
+    fn name(&self) -> &str {
+        "ingress+sequencer+gateway"
+    }
+
+    fn poll(&mut self, budget: usize) -> usize {
+        match self.turn(budget) {
+            Ok(work) => work,
+            Err(error) => {
+                self.control.fail(error);
+                0
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        let reason = self.control.reason();
+        let Self { feed, feed_clock, core, .. } = self;
+        let Some(core) = core.take() else { return };
+        let ended = core.end(reason, |core| {
+            feed.poll(feed_clock, &mut core.sink(), CLOSE_BUDGET)?;
+            core.check()
+        });
+        if let Err(error) = ended {
+            self.control.fail(error);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The hot path over several threads: ingress in front of a ring, the sequencer behind it, and, where the map says so,
+//! the gateway on a thread of its own, which tails the journal.
+
+use pricewright_core::kernel::{Class, DecisionRef, EndReason, Kind, Machine, RecordBuf, RecordSink};
+
+use super::control::Control;
+use super::core_loop::{CoreLoop, guarded};
+use super::edge::{Feed, Gateway};
+use super::stage::Stage;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::journal::Reader;
+use crate::ring::{Consumer, Producer};
+
+/// Records taken from a ring in one turn while the run ends.
+const CLOSE_BUDGET: usize = 256;
+
+/// A feed before a ring.
+#[derive(Debug)]
+pub struct IngressStage<F, C> {
+    feed: F,
+    clock: C,
+    ring: Producer,
+    control: Control,
+}
+
+impl<F: Feed, C: Clock> IngressStage<F, C> {
+    /// Puts the parts together.
+    pub fn new(feed: F, clock: C, ring: Producer, control: Control) -> Self {
+        Self { feed, clock, ring, control }
+    }
+}
+
+impl<F: Feed, C: Clock> Stage for IngressStage<F, C> {
+    fn name(&self) -> &str {
+        "ingress"
+    }
+
+    fn poll(&mut self, budget: usize) -> usize {
+        match self.feed.poll(&mut self.clock, &mut self.ring, budget) {
+            Ok(0) if self.feed.ended() => {
+                self.control.input_ended();
+                0
+            }
+            Ok(work) => work,
+            Err(error) => {
+                self.control.fail(error);
+                0
+            }
+        }
+    }
+
+    fn close(&mut self) {}
+}
+
+/// The sequencer behind rings, with the gateway called directly or on another thread ([`super::edge::NoGateway`]).
+#[derive(Debug)]
+pub struct SequencerStage<M, G, C> {
+    inputs: Vec<Consumer>,
+    core: Option<CoreLoop<M, G, C>>,
+    control: Control,
+}
+
+impl<M: Machine, G: Gateway, C: Clock> SequencerStage<M, G, C> {
+    /// Puts the parts together; `inputs` in the order of their sources.
+    pub fn new(inputs: Vec<Consumer>, core: CoreLoop<M, G, C>, control: Control) -> Self {
+        Self { inputs, core: Some(core), control }
+    }
+
+    fn turn(&mut self, budget: usize) -> Result<usize> {
+        let Self { inputs, core, .. } = self;
+        let work = guarded(core, |core| -> Result<usize> {
+            let mut work = core.turn()?;
+            for input in inputs.iter_mut() {
+                work += drain(input, core, budget)?;
+            }
+            Ok(work)
+        });
+        let work = work.unwrap_or(Ok(0))?;
+        if work == 0 && self.control.has_input_ended() && self.inputs.iter_mut().all(|input| input.peek().is_none()) {
+            self.control.stop(EndReason::END_OF_INPUT);
+        }
+        self.control.beat();
+        Ok(work)
+    }
+}
+
+fn drain<M: Machine, G: Gateway, C: Clock>(
+    input: &mut Consumer,
+    core: &mut CoreLoop<M, G, C>,
+    budget: usize,
+) -> Result<usize> {
+    let mut work = 0;
+    while work < budget
+        && let Some(record) = input.peek()
+    {
+        // The sink refuses only after an error, which `check` returns.
+        let taken = core.sink().push(record);
+        core.check()?;
+        if taken.is_ok() {
+            input.advance();
+        }
+        work += 1;
+    }
+    Ok(work)
+}
+
+impl<M, G, C> Stage for SequencerStage<M, G, C>
+where
+    M: Machine + Send,
+    G: Gateway,
+    C: Clock,
+{
+    fn name(&self) -> &str {
+        "sequencer"
+    }
+
+    fn poll(&mut self, budget: usize) -> usize {
+        match self.turn(budget) {
+            Ok(work) => work,
+            Err(error) => {
+                self.control.fail(error);
+                0
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        let reason = self.control.reason();
+        let Self { inputs, core, .. } = self;
+        let Some(core) = core.take() else { return };
+        let ended = core.end(reason, |core| {
+            for input in inputs.iter_mut() {
+                drain(input, core, CLOSE_BUDGET)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = ended {
+            self.control.fail(error);
+        }
+    }
+}
+
+/// A gateway on a thread of its own: takes decisions from the journal, puts answers into a ring.
+#[derive(Debug)]
+pub struct GatewayStage<G, C> {
+    gateway: G,
+    clock: C,
+    journal: Reader,
+    answers: RecordBuf,
+    /// Cells of `answers` that the ring has taken already.
+    taken: usize,
+    ring: Producer,
+    control: Control,
+}
+
+impl<G: Gateway, C: Clock> GatewayStage<G, C> {
+    /// Puts the parts together; `journal` stands behind the last record before this run's first decision.
+    pub fn new(gateway: G, clock: C, journal: Reader, ring: Producer, control: Control) -> Self {
+        Self { gateway, clock, journal, answers: RecordBuf::with_capacity(8192), taken: 0, ring, control }
+    }
+
+    fn turn(&mut self, budget: usize) -> Result<usize> {
+        let mut work = 0;
+        while work < budget {
+            let Some(record) = self.journal.next_record()? else { break };
+            work += 1;
+            let header = *record.header();
+            if Kind::from_u16(header.kind).is_some_and(|kind| kind.schema().class == Class::Decision)
+                && let Some(decision) = DecisionRef::of(&record)
+            {
+                self.gateway.decide(header.seq, header.now, decision);
+            }
+        }
+        let now = self.clock.now();
+        if work > 0 {
+            self.gateway.flush(now)?;
+        }
+        if self.taken == self.answers.cells().len() {
+            self.answers.clear();
+            self.taken = 0;
+            work += self.gateway.poll(now, &mut self.answers)?;
+        }
+        self.offer_answers();
+        Ok(work)
+    }
+
+    fn offer_answers(&mut self) {
+        let rest = self.answers.cells().get(self.taken..).unwrap_or(&[]);
+        for record in pricewright_core::kernel::record::records_in(rest) {
+            if self.ring.push(record).is_err() {
+                break;
+            }
+            self.taken += record.cells().len();
+        }
+    }
+}
+
+impl<G: Gateway, C: Clock> Stage for GatewayStage<G, C> {
+    fn name(&self) -> &str {
+        "gateway"
+    }
+
+    fn poll(&mut self, budget: usize) -> usize {
+        match self.turn(budget) {
+            Ok(work) => work,
+            Err(error) => {
+                self.control.fail(error);
+                0
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if let Err(error) = self.turn(usize::MAX) {
+            self.control.fail(error);
+        }
+        let now = self.clock.now();
+        if self.control.failed() {
+            self.gateway.cancel_all(now);
+        }
+        self.gateway.close(now);
+    }
+}

@@ -1,0 +1,26 @@
+//! Deciding again what a journal holds: verification, recovery, explanation.
+
+pub mod explain;
+pub mod follow;
+pub mod run_info;
+pub mod verify;
+
+use pricewright_core::kernel::{Cell, RecordRef};
+
+/// A record copied out of a journal or an outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owned {
+    cells: Box<[Cell]>,
+}
+
+impl Owned {
+    /// A copy of `record`.
+    pub fn of(record: RecordRef<'_>) -> Self {
+        Self { cells: record.cells().into() }
+    }
+
+    /// The record.
+    pub fn record(&self) -> Option<RecordRef<'_>> {
+        RecordRef::first_of(&self.cells)
+    }
+}

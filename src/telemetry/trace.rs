@@ -1,0 +1,177 @@
+//! The side trace: when each stage of an event was done, keyed by sequence.
+//!
+//! Latencies are never visible to a machine, so they are not in the journal: they lie beside it, in `trace-<run>.pwt`.
+//! The hot thread pushes entries into a ring and never waits; what a full ring cannot take is counted. The helper writes
+//! the file and keeps the histogram.
+//!
+//! File: 16 bytes of head (`PWTRACE1`, u64 run), then entries of 40 bytes, little-endian, in rising order of `seq`:
+//!
+//! ```text
+//! 0 u64 seq   8 i64 received_ns   16 i64 sequenced_ns   24 i64 decided_ns   32 i64 sent_ns (0: nothing was sent)
+//! ```
+
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use hdrhistogram::Histogram;
+use rtrb::RingBuffer;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::error::{Error, Result};
+
+/// Entries that may wait for the helper.
+const RING_ENTRIES: usize = 1 << 14;
+const MAGIC: &[u8; 8] = b"PWTRACE1";
+const HEAD_LEN: usize = 16;
+
+/// When the stages of one event were done, by this machine's clock, in Unix ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TraceEntry {
+    /// The event.
+    pub seq: u64,
+    /// Its batch was received.
+    pub received: i64,
+    /// The sequencer stamped it.
+    pub sequenced: i64,
+    /// Its decisions were journalled.
+    pub decided: i64,
+    /// Its orders were handed to the kernel; 0 where it caused none.
+    pub sent: i64,
+}
+
+/// The hot thread's end.
+#[derive(Debug)]
+pub struct Tracer {
+    ring: rtrb::Producer<TraceEntry>,
+    lost: u64,
+}
+
+impl Tracer {
+    /// Both ends.
+    pub fn channel() -> (Self, TraceDrain) {
+        let (producer, consumer) = RingBuffer::new(RING_ENTRIES);
+        (Self { ring: producer, lost: 0 }, TraceDrain { ring: consumer })
+    }
+
+    /// Takes an entry, or counts it as lost where the helper is behind.
+    #[inline]
+    pub fn push(&mut self, entry: TraceEntry) {
+        if self.ring.push(entry).is_err() {
+            self.lost += 1;
+        }
+    }
+
+    /// Entries lost so far.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+/// The helper's end.
+#[derive(Debug)]
+pub struct TraceDrain {
+    ring: rtrb::Consumer<TraceEntry>,
+}
+
+impl TraceDrain {
+    /// The next entry.
+    pub fn pop(&mut self) -> Option<TraceEntry> {
+        self.ring.pop().ok()
+    }
+}
+
+/// Writes the file and keeps the histogram.
+#[derive(Debug)]
+pub struct TraceWriter {
+    drain: TraceDrain,
+    file: BufWriter<File>,
+    path: PathBuf,
+    /// Receive to order, in ns.
+    receive_to_order: Histogram<u64>,
+}
+
+impl TraceWriter {
+    /// Begins the trace of `run` in the journal's directory.
+    ///
+    /// # Errors
+    /// Where the file cannot be made.
+    pub fn create(dir: &Path, run: u64, drain: TraceDrain) -> Result<Self> {
+        let path = path_of(dir, run);
+        let complain = |source| Error::File { path: path.clone(), source, mend: "the journal's directory must be writable" };
+        let mut file = BufWriter::new(File::create(&path).map_err(complain)?);
+        file.write_all(MAGIC).and_then(|()| file.write_all(&run.to_le_bytes())).map_err(complain)?;
+        let receive_to_order = new_histogram()?;
+        Ok(Self { drain, file, path: path.clone(), receive_to_order })
+    }
+
+    /// Takes up to `budget` waiting entries. Returns how many it took.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn poll(&mut self, budget: usize) -> Result<usize> {
+        let mut taken = 0;
+        while taken < budget
+            && let Some(entry) = self.drain.pop()
+        {
+            taken += 1;
+            self.file.write_all(entry.as_bytes()).map_err(|source| self.complain(source))?;
+            if entry.sent > 0 {
+                let latency = u64::try_from(entry.sent - entry.received).unwrap_or(0);
+                self.receive_to_order.saturating_record(latency);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes all that waits and ends the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn finish(mut self) -> Result<Histogram<u64>> {
+        while self.poll(RING_ENTRIES)? > 0 {}
+        self.file.flush().map_err(|source| self.complain(source))?;
+        Ok(self.receive_to_order)
+    }
+
+    fn complain(&self, source: std::io::Error) -> Error {
+        Error::File { path: self.path.clone(), source, mend: "free space beside the journal" }
+    }
+}
+
+/// A histogram of nanoseconds from 1 ns to 100 s with three digits.
+///
+/// # Errors
+/// Never for these bounds; the library asks.
+pub fn new_histogram() -> Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, 100_000_000_000, 3).map_err(|error| Error::Failed(format!("histogram: {error}")))
+}
+
+/// Where the trace of `run` lies.
+pub fn path_of(dir: &Path, run: u64) -> PathBuf {
+    dir.join(format!("trace-{run:08}.pwt"))
+}
+
+/// The entry of event `seq` in the trace of `run`; `None` where it was not traced or there is no trace.
+///
+/// # Errors
+/// Where the file is there and cannot be read, or is no trace.
+pub fn find(dir: &Path, run: u64, seq: u64) -> Result<Option<TraceEntry>> {
+    let path = path_of(dir, run);
+    let complain =
+        |source| Error::File { path: path.clone(), source, mend: "remove the trace: the journal does not need it" };
+    let mut bytes = Vec::new();
+    match File::open(&path) {
+        Ok(mut file) => file.read_to_end(&mut bytes).map_err(complain)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(complain(error)),
+    };
+    if bytes.get(..8) != Some(MAGIC.as_slice()) {
+        return Err(complain(std::io::Error::new(std::io::ErrorKind::InvalidData, "not a trace")));
+    }
+    let body = bytes.get(HEAD_LEN..).unwrap_or(&[]);
+    let entry_len = size_of::<TraceEntry>();
+    let entries = body.chunks_exact(entry_len).filter_map(|chunk| TraceEntry::read_from_bytes(chunk).ok());
+    Ok(entries.into_iter().find(|entry| entry.seq == seq))
+}
