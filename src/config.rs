@@ -10,6 +10,8 @@ use pricewright_core::kernel::Machine;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::pipeline::idle::Idle;
+use crate::pipeline::plan::PlannedThread;
 
 /// One pipeline: its machine, where events come from, where decisions go, where the journal lies, which threads run it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,8 +63,10 @@ impl Default for JournalSettings {
 pub struct RuntimeSettings {
     /// `auto`, `fused`, `pipelined`, or `explicit` with `[[runtime.thread]]`.
     pub topology: Topology,
-    /// How a hot thread waits: `spin`, `yield`, `backoff`, `park`. `auto` spins where a core is free for it.
-    pub idle: Idle,
+    /// How a thread that would spin waits instead: `yield`, `backoff`, `backoff:100us`, `park`, `park:1ms`. Without it
+    /// hot threads spin where the plan has a core free for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
     /// Cells of 64 bytes in each ring between threads; a power of two.
     pub ring_cells: usize,
     /// Seed of every generator that the machine uses.
@@ -71,14 +75,14 @@ pub struct RuntimeSettings {
     pub duration_s: u64,
     /// The explicit map of stages to threads.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub thread: Vec<ThreadSettings>,
+    pub thread: Vec<PlannedThread>,
 }
 
 impl Default for RuntimeSettings {
     fn default() -> Self {
         Self {
             topology: Topology::Auto,
-            idle: Idle::Auto,
+            idle: None,
             ring_cells: 1 << 16,
             seed: 1,
             duration_s: 0,
@@ -99,53 +103,6 @@ pub enum Topology {
     Pipelined,
     /// As `[[runtime.thread]]` says.
     Explicit,
-}
-
-/// How a hot thread waits for work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Idle {
-    /// Spin where a core is free for it, else back off.
-    Auto,
-    /// Spin with a pause instruction.
-    Spin,
-    /// Give the core away between polls.
-    Yield,
-    /// Spin, then yield, then sleep ever longer, at most 1 ms.
-    Backoff,
-    /// Sleep up to 50 µs between polls.
-    Park,
-}
-
-/// `[[runtime.thread]]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ThreadSettings {
-    /// The core to pin it to.
-    pub core: usize,
-    /// How it waits.
-    #[serde(default = "idle_auto")]
-    pub idle: Idle,
-    /// Its stages in polling order: `ingress`, `sequencer`, `gateway`, `helper`.
-    pub stages: Vec<StageName>,
-}
-
-fn idle_auto() -> Idle {
-    Idle::Auto
-}
-
-/// A stage that can be placed on a thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StageName {
-    /// Transport and decoder.
-    Ingress,
-    /// Sequencer, machine and journal.
-    Sequencer,
-    /// Encoder and venue session.
-    Gateway,
-    /// Segment preparation, telemetry, clock calibration.
-    Helper,
 }
 
 /// `[feed]`: exactly one of them.

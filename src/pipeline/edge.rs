@@ -1,5 +1,8 @@
 //! The two edges of a pipeline: a feed offers records, a gateway takes decisions and answers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use pricewright_core::kernel::{DecisionRef, Nanos, RecordBuf, RecordSink};
 
 use super::sequencer::DecisionSink;
@@ -67,6 +70,46 @@ impl Gateway for NoGateway {
         0
     }
 
+    fn cancel_all(&mut self, _now: Nanos) {}
+
+    fn close(&mut self, _now: Nanos) {}
+}
+
+/// Stands on the sequencer's thread for a gateway that runs on another and takes decisions from the journal.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteGateway {
+    open_orders: Arc<AtomicUsize>,
+}
+
+impl RemoteGateway {
+    /// Says how many orders may rest; called by the gateway's thread.
+    pub fn report(&self, open_orders: usize) {
+        // Relaxed: a count on its own; who reads it asks again.
+        self.open_orders.store(open_orders, Ordering::Relaxed);
+    }
+}
+
+impl DecisionSink for RemoteGateway {
+    #[inline]
+    fn decide(&mut self, _seq: u64, _now: Nanos, _decision: DecisionRef<'_>) {}
+}
+
+impl Gateway for RemoteGateway {
+    #[inline]
+    fn flush(&mut self, _now: Nanos) -> Result<bool> {
+        Ok(false)
+    }
+
+    #[inline]
+    fn poll(&mut self, _now: Nanos, _answers: &mut RecordBuf) -> Result<usize> {
+        Ok(0)
+    }
+
+    fn open_orders(&self) -> usize {
+        self.open_orders.load(Ordering::Relaxed)
+    }
+
+    /// The gateway's own thread does it when it closes after a failure.
     fn cancel_all(&mut self, _now: Nanos) {}
 
     fn close(&mut self, _now: Nanos) {}

@@ -2,13 +2,14 @@
 
 use pricewright_core::kernel::{EndReason, Machine};
 
-use super::control::Control;
+use super::run_control::RunControl;
 use super::core_loop::{CoreLoop, guarded};
 use super::edge::{Feed, Gateway};
 use super::stage::Stage;
 use crate::clock::Clock;
 use crate::error::Result;
 
+const NAME: &str = "ingress+machine+gateway";
 /// Packets taken in one turn while the run ends.
 const CLOSE_BUDGET: usize = 16;
 
@@ -18,12 +19,12 @@ pub struct FusedStage<M, F, G, C> {
     feed: F,
     feed_clock: C,
     core: Option<CoreLoop<M, G, C>>,
-    control: Control,
+    control: RunControl,
 }
 
 impl<M: Machine, F: Feed, G: Gateway, C: Clock> FusedStage<M, F, G, C> {
     /// Puts the parts together; `feed_clock` stamps what the feed receives.
-    pub fn new(feed: F, feed_clock: C, core: CoreLoop<M, G, C>, control: Control) -> Self {
+    pub fn new(feed: F, feed_clock: C, core: CoreLoop<M, G, C>, control: RunControl) -> Self {
         Self { feed, feed_clock, core: Some(core), control }
     }
 
@@ -52,14 +53,14 @@ where
     C: Clock,
 {
     fn name(&self) -> &str {
-        "ingress+sequencer+gateway"
+        NAME
     }
 
     fn poll(&mut self, budget: usize) -> usize {
         match self.turn(budget) {
             Ok(work) => work,
             Err(error) => {
-                self.control.fail(error);
+                self.control.fail(NAME, &error);
                 0
             }
         }
@@ -74,7 +75,7 @@ where
             core.check()
         });
         if let Err(error) = ended {
-            self.control.fail(error);
+            self.control.fail(NAME, &error);
         }
     }
 }

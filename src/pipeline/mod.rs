@@ -5,8 +5,18 @@
 //! runs where.
 
 pub mod control;
+pub mod core_loop;
 pub mod cores;
+pub mod edge;
+pub mod fused;
+pub mod helper;
 pub mod idle;
+pub mod open;
 pub mod plan;
+pub mod resume;
+pub mod run_control;
+pub mod sequencer;
+pub mod split;
 pub mod stage;
 pub mod threads;
+pub mod topology;

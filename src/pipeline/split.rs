@@ -3,9 +3,9 @@
 
 use pricewright_core::kernel::{Class, DecisionRef, EndReason, Kind, Machine, RecordBuf, RecordSink};
 
-use super::control::Control;
+use super::run_control::RunControl;
 use super::core_loop::{CoreLoop, guarded};
-use super::edge::{Feed, Gateway};
+use super::edge::{Feed, Gateway, RemoteGateway};
 use super::stage::Stage;
 use crate::clock::Clock;
 use crate::error::Result;
@@ -21,12 +21,12 @@ pub struct IngressStage<F, C> {
     feed: F,
     clock: C,
     ring: Producer,
-    control: Control,
+    control: RunControl,
 }
 
 impl<F: Feed, C: Clock> IngressStage<F, C> {
     /// Puts the parts together.
-    pub fn new(feed: F, clock: C, ring: Producer, control: Control) -> Self {
+    pub fn new(feed: F, clock: C, ring: Producer, control: RunControl) -> Self {
         Self { feed, clock, ring, control }
     }
 }
@@ -44,7 +44,7 @@ impl<F: Feed, C: Clock> Stage for IngressStage<F, C> {
             }
             Ok(work) => work,
             Err(error) => {
-                self.control.fail(error);
+                self.control.fail("ingress", &error);
                 0
             }
         }
@@ -58,12 +58,12 @@ impl<F: Feed, C: Clock> Stage for IngressStage<F, C> {
 pub struct SequencerStage<M, G, C> {
     inputs: Vec<Consumer>,
     core: Option<CoreLoop<M, G, C>>,
-    control: Control,
+    control: RunControl,
 }
 
 impl<M: Machine, G: Gateway, C: Clock> SequencerStage<M, G, C> {
     /// Puts the parts together; `inputs` in the order of their sources.
-    pub fn new(inputs: Vec<Consumer>, core: CoreLoop<M, G, C>, control: Control) -> Self {
+    pub fn new(inputs: Vec<Consumer>, core: CoreLoop<M, G, C>, control: RunControl) -> Self {
         Self { inputs, core: Some(core), control }
     }
 
@@ -112,14 +112,14 @@ where
     C: Clock,
 {
     fn name(&self) -> &str {
-        "sequencer"
+        "machine"
     }
 
     fn poll(&mut self, budget: usize) -> usize {
         match self.turn(budget) {
             Ok(work) => work,
             Err(error) => {
-                self.control.fail(error);
+                self.control.fail("machine", &error);
                 0
             }
         }
@@ -136,7 +136,7 @@ where
             Ok(())
         });
         if let Err(error) = ended {
-            self.control.fail(error);
+            self.control.fail("machine", &error);
         }
     }
 }
@@ -145,19 +145,28 @@ where
 #[derive(Debug)]
 pub struct GatewayStage<G, C> {
     gateway: G,
+    /// What the sequencer's thread sees of it.
+    seen: RemoteGateway,
     clock: C,
     journal: Reader,
     answers: RecordBuf,
     /// Cells of `answers` that the ring has taken already.
     taken: usize,
     ring: Producer,
-    control: Control,
+    control: RunControl,
 }
 
 impl<G: Gateway, C: Clock> GatewayStage<G, C> {
     /// Puts the parts together; `journal` stands behind the last record before this run's first decision.
-    pub fn new(gateway: G, clock: C, journal: Reader, ring: Producer, control: Control) -> Self {
-        Self { gateway, clock, journal, answers: RecordBuf::with_capacity(8192), taken: 0, ring, control }
+    pub fn new(
+        gateway: G,
+        seen: RemoteGateway,
+        clock: C,
+        journal: Reader,
+        ring: Producer,
+        control: RunControl,
+    ) -> Self {
+        Self { gateway, seen, clock, journal, answers: RecordBuf::with_capacity(8192), taken: 0, ring, control }
     }
 
     fn turn(&mut self, budget: usize) -> Result<usize> {
@@ -182,6 +191,7 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
             work += self.gateway.poll(now, &mut self.answers)?;
         }
         self.offer_answers();
+        self.seen.report(self.gateway.open_orders());
         Ok(work)
     }
 
@@ -205,7 +215,7 @@ impl<G: Gateway, C: Clock> Stage for GatewayStage<G, C> {
         match self.turn(budget) {
             Ok(work) => work,
             Err(error) => {
-                self.control.fail(error);
+                self.control.fail("gateway", &error);
                 0
             }
         }
@@ -213,7 +223,7 @@ impl<G: Gateway, C: Clock> Stage for GatewayStage<G, C> {
 
     fn close(&mut self) {
         if let Err(error) = self.turn(usize::MAX) {
-            self.control.fail(error);
+            self.control.fail("gateway", &error);
         }
         let now = self.clock.now();
         if self.control.failed() {

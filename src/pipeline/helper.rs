@@ -1,0 +1,180 @@
+//! What the helper thread does so that the hot thread need not: the next journal segment, the clock's calibration, the
+//! side trace, the watchdog, and the tailers that show and export what the journal says.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use pricewright_core::kernel::RecordRef;
+
+use super::run_control::RunControl;
+use super::stage::Stage;
+use crate::clock::Calibrator;
+use crate::error::Result;
+use crate::journal::{Preallocator, Reader};
+use crate::telemetry::trace::TraceWriter;
+
+const NAME: &str = "helper";
+/// How often the clock is held against the machine's wall clock.
+const CALIBRATION: Duration = Duration::from_secs(1);
+/// How long the hot thread may be silent before its venue session is dropped.
+const STALL: Duration = Duration::from_secs(5);
+/// Records taken by tailers in one poll.
+const TAIL_BUDGET: usize = 4096;
+/// Trace entries taken in one poll.
+const TRACE_BUDGET: usize = 4096;
+
+/// Takes the journal's records, off the hot path.
+pub trait Tailer: Send {
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// Where it cannot write what it makes of it.
+    fn take(&mut self, record: RecordRef<'_>) -> Result<()>;
+
+    /// Called after each round of records and at least every few milliseconds.
+    ///
+    /// # Errors
+    /// Where it cannot write.
+    fn flush(&mut self) -> Result<()>;
+}
+
+/// Drops the venue session where the hot thread has stalled; what is open there is then cancelled by the venue.
+pub trait Watchdog: Send {
+    /// Drops the session.
+    fn drop_session(&mut self);
+}
+
+/// Everything that the helper polls. Its results are handed back through `done` when it closes.
+pub struct HelperStage {
+    preallocator: Preallocator,
+    calibrator: Option<Calibrator>,
+    calibrated: Instant,
+    trace: Option<TraceWriter>,
+    tail: Option<(Reader, Vec<Box<dyn Tailer>>)>,
+    watchdog: Option<Box<dyn Watchdog>>,
+    beat: (u64, Instant),
+    control: RunControl,
+    done: crossbeam::channel::Sender<HelperReport>,
+}
+
+/// What the helper has at the end of a run.
+#[derive(Debug)]
+pub struct HelperReport {
+    /// Receive to order, in ns.
+    pub receive_to_order: Option<Histogram<u64>>,
+}
+
+/// Parts of a helper.
+pub struct HelperParts {
+    /// Makes journal segments.
+    pub preallocator: Preallocator,
+    /// Keeps the live clock.
+    pub calibrator: Option<Calibrator>,
+    /// Writes the side trace.
+    pub trace: Option<TraceWriter>,
+    /// Reads the journal for `tailers`.
+    pub tail: Option<Reader>,
+    /// Take the journal's records.
+    pub tailers: Vec<Box<dyn Tailer>>,
+    /// Watches the hot thread.
+    pub watchdog: Option<Box<dyn Watchdog>>,
+}
+
+impl HelperStage {
+    /// Puts the parts together. The report comes out of the receiver when the stage was closed.
+    pub fn new(parts: HelperParts, control: RunControl) -> (Self, crossbeam::channel::Receiver<HelperReport>) {
+        let (done, report) = crossbeam::channel::bounded(1);
+        let stage = Self {
+            preallocator: parts.preallocator,
+            calibrator: parts.calibrator,
+            calibrated: Instant::now(),
+            trace: parts.trace,
+            tail: parts.tail.map(|reader| (reader, parts.tailers)),
+            watchdog: parts.watchdog,
+            beat: (0, Instant::now()),
+            control,
+            done,
+        };
+        (stage, report)
+    }
+
+    fn turn(&mut self) -> Result<usize> {
+        let mut work = self.preallocator.poll();
+        if let Some(error) = self.preallocator.take_error() {
+            tracing::warn!(%error, "journal");
+        }
+        let now = Instant::now();
+        if now.duration_since(self.calibrated) >= CALIBRATION {
+            self.calibrated = now;
+            if let Some(calibrator) = &mut self.calibrator {
+                calibrator.recalibrate();
+            }
+        }
+        if let Some(trace) = &mut self.trace {
+            work += trace.poll(TRACE_BUDGET)?;
+        }
+        work += self.tail(TAIL_BUDGET)?;
+        self.watch(now);
+        Ok(work)
+    }
+
+    fn tail(&mut self, budget: usize) -> Result<usize> {
+        let Some((reader, tailers)) = &mut self.tail else { return Ok(0) };
+        let mut work = 0;
+        while work < budget
+            && let Some(record) = reader.next_record()?
+        {
+            for tailer in tailers.iter_mut() {
+                tailer.take(record)?;
+            }
+            work += 1;
+        }
+        for tailer in tailers.iter_mut() {
+            tailer.flush()?;
+        }
+        Ok(work)
+    }
+
+    fn watch(&mut self, now: Instant) {
+        let beats = self.control.beats();
+        if beats != self.beat.0 {
+            self.beat = (beats, now);
+        } else if beats > 0 && now.duration_since(self.beat.1) > STALL && !self.control.threads().stop_requested() {
+            if let Some(mut watchdog) = self.watchdog.take() {
+                tracing::error!("the hot thread stands still: dropping the venue session");
+                watchdog.drop_session();
+            }
+        }
+    }
+}
+
+impl Stage for HelperStage {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn poll(&mut self, _budget: usize) -> usize {
+        match self.turn() {
+            Ok(work) => work,
+            Err(error) => {
+                self.control.fail(NAME, &error);
+                0
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        let mut finish = || -> Result<Option<Histogram<u64>>> {
+            self.preallocator.poll();
+            while self.tail(TAIL_BUDGET)? > 0 {}
+            self.trace.take().map(TraceWriter::finish).transpose()
+        };
+        match finish() {
+            Ok(receive_to_order) => {
+                // Nobody listens where the caller gave up first.
+                let _unheard = self.done.send(HelperReport { receive_to_order });
+            }
+            Err(error) => self.control.fail(NAME, &error),
+        }
+    }
+}

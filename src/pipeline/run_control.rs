@@ -1,0 +1,82 @@
+//! What the stages of one run share: why it ends, whether the input has ended, and the hot thread's pulse.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+use pricewright_core::kernel::EndReason;
+
+use super::control::{Control, Failure};
+use crate::error::Error;
+
+/// [`Control`] with the reasons that a journal's last record wants. Clones are the same handle.
+#[derive(Clone, Debug, Default)]
+pub struct RunControl {
+    control: Control,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    reason: AtomicU8,
+    input_ended: AtomicBool,
+    beats: AtomicU64,
+}
+
+impl RunControl {
+    /// Asks all threads to stop. The first reason of a run is kept.
+    pub fn stop(&self, reason: EndReason) {
+        // Relaxed: the flag behind `request_stop` publishes it.
+        let _first_reason_stands =
+            self.shared.reason.compare_exchange(0, reason.0, Ordering::Relaxed, Ordering::Relaxed);
+        self.control.request_stop();
+    }
+
+    /// Why the run ends; [`EndReason::OPERATOR`] where only the flag was set, as signal handlers do.
+    pub fn reason(&self) -> EndReason {
+        match self.shared.reason.load(Ordering::Relaxed) {
+            0 if self.failed() => EndReason::FAILURE,
+            0 => EndReason::OPERATOR,
+            reason => EndReason(reason),
+        }
+    }
+
+    /// Stops the run because a stage cannot go on.
+    pub fn fail(&self, stage: &str, error: &Error) {
+        let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        self.control.fail(Failure { thread, stage: stage.to_owned(), message: error.to_string(), panicked: false });
+    }
+
+    /// True once something failed.
+    pub fn failed(&self) -> bool {
+        self.control.failure().is_some()
+    }
+
+    /// The input has ended and is all in the rings.
+    pub fn input_ended(&self) {
+        // Release: partner of the acquire below, so that what was pushed before is seen.
+        self.shared.input_ended.store(true, Ordering::Release);
+    }
+
+    /// True once the input has ended.
+    pub fn has_input_ended(&self) -> bool {
+        self.shared.input_ended.load(Ordering::Acquire)
+    }
+
+    /// The hot thread lives.
+    #[inline]
+    pub fn beat(&self) {
+        // One writer: a load and a store are enough, and cheaper than an atomic addition.
+        let beats = self.shared.beats.load(Ordering::Relaxed);
+        self.shared.beats.store(beats.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// How often it has beaten.
+    pub fn beats(&self) -> u64 {
+        self.shared.beats.load(Ordering::Relaxed)
+    }
+
+    /// The handle of the threads.
+    pub fn threads(&self) -> &Control {
+        &self.control
+    }
+}

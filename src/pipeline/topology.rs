@@ -1,0 +1,127 @@
+//! From a plan to threads with stages: which edges are direct calls, which are rings, which tail the journal.
+
+use crossbeam::channel::Receiver;
+use pricewright_core::kernel::table::Operator;
+use pricewright_core::kernel::{Machine, SourceId};
+
+use super::core_loop::CoreLoop;
+use super::edge::{Feed, Gateway, RemoteGateway};
+use super::fused::FusedStage;
+use super::helper::HelperStage;
+use super::plan::{Plan, PlannedThread, Role};
+use super::run_control::RunControl;
+use super::sequencer::Sequencer;
+use super::split::{GatewayStage, IngressStage, SequencerStage};
+use super::stage::Stage;
+use super::threads::{DEFAULT_BUDGET, ThreadSpec};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::journal::Reader;
+use crate::ring::ring;
+
+/// The source number of feeds' records.
+pub const FEED_SOURCE: SourceId = SourceId(1);
+/// The source number of the gateway's records.
+pub const GATEWAY_SOURCE: SourceId = SourceId(2);
+
+/// The parts of a pipeline, before they are laid on threads.
+pub struct Parts<M, F, G, C> {
+    /// Sequencer with machine and journal.
+    pub sequencer: Sequencer<M>,
+    /// Where events come from.
+    pub feed: F,
+    /// Where decisions go.
+    pub gateway: G,
+    /// The live clock.
+    pub clock: C,
+    /// Operator commands.
+    pub commands: Receiver<Operator>,
+    /// The helper's work.
+    pub helper: HelperStage,
+    /// Cells of each ring.
+    pub ring_cells: usize,
+    /// The journal's directory, for a gateway that tails it.
+    pub journal_dir: std::path::PathBuf,
+    /// Shared by all.
+    pub control: RunControl,
+}
+
+/// Lays `parts` on the threads of `plan`.
+///
+/// # Errors
+/// Where the journal cannot be tailed.
+pub fn lay<M, F, G, C>(parts: Parts<M, F, G, C>, plan: &Plan) -> Result<Vec<ThreadSpec>>
+where
+    M: Machine + Send + 'static,
+    F: Feed + 'static,
+    G: Gateway + 'static,
+    C: Clock + Clone + 'static,
+{
+    let gateway_inline = together(plan, Role::Machine, Role::Gateway);
+    let mut stages = Placed::default();
+    stages.put(Role::Helper, parts.helper);
+    if gateway_inline && together(plan, Role::Ingress, Role::Machine) {
+        let core = CoreLoop::new(parts.sequencer, parts.gateway, parts.clock.clone(), parts.commands);
+        stages.put(Role::Machine, FusedStage::new(parts.feed, parts.clock, core, parts.control));
+        return Ok(stages.onto(plan));
+    }
+    let (records, input) = ring(parts.ring_cells);
+    stages.put(Role::Ingress, IngressStage::new(parts.feed, parts.clock.clone(), records, parts.control.clone()));
+    if gateway_inline {
+        let core = CoreLoop::new(parts.sequencer, parts.gateway, parts.clock, parts.commands);
+        stages.put(Role::Machine, SequencerStage::new(vec![input], core, parts.control));
+    } else {
+        let (answers, answered) = ring(parts.ring_cells);
+        let open_orders = RemoteGateway::default();
+        let tail = Reader::from_seq(&parts.journal_dir, parts.sequencer.journal().last_seq() + 1)?;
+        let gateway = GatewayStage::new(
+            parts.gateway,
+            open_orders.clone(),
+            parts.clock.clone(),
+            tail,
+            answers,
+            parts.control.clone(),
+        );
+        stages.put(Role::Gateway, gateway);
+        let core = CoreLoop::new(parts.sequencer, open_orders, parts.clock, parts.commands);
+        stages.put(Role::Machine, SequencerStage::new(vec![input, answered], core, parts.control));
+    }
+    Ok(stages.onto(plan))
+}
+
+fn together(plan: &Plan, one: Role, other: Role) -> bool {
+    plan.threads().iter().any(|thread| thread.stages.contains(&one) && thread.stages.contains(&other))
+}
+
+/// Stages by the role that brings them onto a thread.
+#[derive(Default)]
+struct Placed {
+    stages: Vec<(Role, Box<dyn Stage>)>,
+}
+
+impl Placed {
+    fn put(&mut self, role: Role, stage: impl Stage + 'static) {
+        self.stages.push((role, Box::new(stage)));
+    }
+
+    /// Roles that joined another stage have none of their own.
+    fn onto(mut self, plan: &Plan) -> Vec<ThreadSpec> {
+        plan.threads().iter().map(|thread| self.thread(thread)).collect()
+    }
+
+    fn thread(&mut self, thread: &PlannedThread) -> ThreadSpec {
+        let mut stages = Vec::new();
+        for role in &thread.stages {
+            if let Some(at) = self.stages.iter().position(|(placed, _)| placed == role) {
+                stages.push(self.stages.swap_remove(at).1);
+            }
+        }
+        ThreadSpec {
+            name: thread.name.clone(),
+            core: thread.core,
+            idle: thread.idle,
+            budget: DEFAULT_BUDGET,
+            stages,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Replay of a whole journal, with or without comparing.
+
+use std::path::Path;
+
+use pricewright_core::kernel::{Class, Kind, Machine, Recorder};
+
+use super::Owned;
+use super::follow::{Divergence, Follower};
+use super::run_info::RunInfo;
+use crate::config::PipelineConfig;
+use crate::error::{Error, Result};
+use crate::journal::Reader;
+
+/// What a replay found.
+#[derive(Debug)]
+pub struct Replay {
+    /// Events decided again.
+    pub events: u64,
+    /// Decisions that agree.
+    pub decisions: u64,
+    /// The last record followed.
+    pub last_seq: u64,
+    /// BLAKE3 of the machine's last state.
+    pub state_hash: [u8; 32],
+    /// True where the last run ended cleanly.
+    pub clean: bool,
+    /// Decisions of the last event that the journal does not hold: a crash, or a run still going on.
+    pub unjournalled: usize,
+    /// The first difference.
+    pub divergence: Option<Box<Divergence>>,
+    /// The machine's reasons at the event before the difference.
+    pub reasons: Option<Recorder>,
+    /// Wall seconds of the replay.
+    pub seconds: f64,
+}
+
+/// Decides the events of the journal in `dir` again, up to record `until`, and compares every decision.
+///
+/// # Errors
+/// Where the journal cannot be read, or its configuration makes no machine of this kind.
+pub fn replay<M: Machine>(dir: &Path, until: Option<u64>, progress: &mut dyn FnMut(u64)) -> Result<Replay> {
+    let info = RunInfo::read(dir)?;
+    let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
+    let start = std::time::Instant::now();
+    let mut follower = Follower::<M>::new(&config.config).map_err(Error::Usage)?;
+    let mut reader = Reader::open(dir)?;
+    let mut clean = false;
+    let mut divergence = None;
+    while until.is_none_or(|until| reader.next_seq() <= until)
+        && let Some(record) = reader.next_record()?
+    {
+        let header = record.header();
+        clean = header.kind == Kind::RunEnd as u16;
+        if let Err(found) = follower.follow(record) {
+            divergence = Some(found);
+            break;
+        }
+        if header.seq.is_multiple_of(1 << 16) {
+            progress(header.seq);
+        }
+    }
+    let reasons = match &divergence {
+        Some(found) => reasons_before::<M>(dir, &config.config, found)?,
+        None => None,
+    };
+    let state_hash =
+        follower.driver().state_hash().map_err(|error| Error::Failed(format!("the state cannot be hashed: {error}")))?;
+    let (events, decisions) = follower.counts();
+    let unjournalled = if divergence.is_some() { 0 } else { follower.pending().count() };
+    let last_seq = reader.next_seq().saturating_sub(1);
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Replay { events, decisions, last_seq, state_hash, clean, unjournalled, divergence, reasons, seconds })
+}
+
+/// The machine's reasons at the event that the differing decision belongs to.
+fn reasons_before<M: Machine>(dir: &Path, config: &M::Config, found: &Divergence) -> Result<Option<Recorder>> {
+    let cause = match found {
+        Divergence::Decision { cause, .. } | Divergence::Missing { cause, .. } => *cause,
+        _ => return Ok(None),
+    };
+    let mut follower = Follower::<M>::new(config).map_err(Error::Usage)?;
+    let mut reader = Reader::open(dir)?;
+    while let Some(record) = reader.next_record()? {
+        if record.header().seq == cause {
+            let mut recorder = Recorder::default();
+            let _the_event_itself_agreed = follower.follow_with(record, &mut recorder);
+            return Ok(Some(recorder));
+        }
+        if follower.follow(record).is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+/// The last record of a class for which `wanted` holds.
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub fn last_where(dir: &Path, wanted: impl Fn(&Owned) -> bool) -> Result<Option<u64>> {
+    let mut reader = Reader::open(dir)?;
+    let mut last = None;
+    while let Some(record) = reader.next_record()? {
+        let class = Kind::from_u16(record.header().kind).map(|kind| kind.schema().class);
+        if class == Some(Class::Decision) && wanted(&Owned::of(record)) {
+            last = Some(record.header().seq);
+        }
+    }
+    Ok(last)
+}
