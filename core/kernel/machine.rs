@@ -3,10 +3,11 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::decimal::Decimal;
 use super::outbox::Outbox;
 use super::probe::Probe;
 use super::table::EventRef;
-use super::units::Nanos;
+use super::units::{InstrumentId, Minor, Nanos, Ticks};
 
 /// A deterministic state machine: events in, decisions out.
 ///
@@ -21,6 +22,11 @@ pub trait Machine: Sized {
 
     /// The name that a configuration selects it by.
     const NAME: &'static str;
+
+    /// How its prices and its money are written for people.
+    fn units(_config: &Self::Config) -> DisplayUnits {
+        DisplayUnits::default()
+    }
 
     /// The machine in its first state.
     ///
@@ -42,6 +48,49 @@ pub trait Machine: Sized {
     /// # Errors
     /// Where the bytes are not such a snapshot.
     fn restore(config: &Self::Config, bytes: &[u8]) -> Result<Self, SnapshotError>;
+}
+
+/// How ticks and minor units are written for people; nothing is decided by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DisplayUnits {
+    /// In the order of instrument ids.
+    pub instruments: Vec<InstrumentUnits>,
+    /// Decimals of a minor unit of money.
+    pub money_decimals: u8,
+}
+
+/// How an instrument's prices are written: a tick is `tick_units / 10^decimals`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstrumentUnits {
+    /// Its name.
+    pub symbol: String,
+    /// Units of the last decimal in one tick.
+    pub tick_units: i64,
+    /// Decimals of a price.
+    pub decimals: u8,
+}
+
+impl DisplayUnits {
+    /// A price of `instrument` as text; ticks where it is not known.
+    pub fn price(&self, instrument: InstrumentId, price: Ticks) -> String {
+        match self.instruments.get(instrument.index()) {
+            Some(units) => {
+                let minor = Minor(price.0.saturating_mul(units.tick_units));
+                Decimal { minor, decimals: units.decimals }.to_string()
+            }
+            None => format!("{price} ticks"),
+        }
+    }
+
+    /// Money as text.
+    pub fn money(&self, minor: Minor) -> String {
+        Decimal { minor, decimals: self.money_decimals }.to_string()
+    }
+
+    /// An instrument's name; its number where it is not known.
+    pub fn symbol(&self, instrument: InstrumentId) -> String {
+        self.instruments.get(instrument.index()).map_or_else(|| format!("#{instrument}"), |units| units.symbol.clone())
+    }
 }
 
 /// A snapshot could not be written or read.

@@ -19,7 +19,7 @@ pub mod units;
 pub use codes::*;
 pub use decimal::{Decimal, DecimalError, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};
-pub use machine::{Machine, SnapshotError, state_hash_of};
+pub use machine::{DisplayUnits, InstrumentUnits, Machine, SnapshotError, state_hash_of};
 pub use outbox::Outbox;
 pub use probe::{NoProbe, Note, Probe, Recorder};
 pub use record::{

@@ -1,0 +1,67 @@
+//! The commands: arguments in, one clear sentence or a table out, documented exit codes.
+
+pub mod args;
+mod bench;
+mod check;
+mod demo;
+mod explain;
+mod init;
+mod journal;
+mod replay;
+mod run;
+mod show;
+mod sim;
+mod where_is;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::error::{Error, Result};
+use crate::machines::Hosted;
+use args::{Cli, Command};
+
+/// Reads the command line and does what it says.
+pub fn main<Own: Hosted>() -> ExitCode {
+    let cli = Cli::parse();
+    start_logs();
+    match dispatch::<Own>(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Somebody closed the pipe behind us (`| head`): not an error of ours.
+        Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to try where standard error is closed.
+            let _closed = writeln!(std::io::stderr(), "pricewright: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
+    match cli.command {
+        None => run::run::<Own>(&cli.run),
+        Some(Command::Run(args)) => run::run::<Own>(&args),
+        Some(Command::Sim(args)) => sim::sim(&args),
+        Some(Command::Demo(args)) => demo::demo(&args),
+        Some(Command::Replay(args)) => replay::replay::<Own>(&args),
+        Some(Command::Explain(args)) => explain::explain::<Own>(&args),
+        Some(Command::Journal(args)) => journal::journal(&args),
+        Some(Command::Check(args)) => check::check::<Own>(&args),
+        Some(Command::Init(args)) => init::init(&args),
+        Some(Command::Bench(args)) => bench::bench(&args),
+        Some(Command::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pricewright", &mut text);
+            show::print(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+/// Logs go to standard error, by `PRICEWRIGHT_LOG` (default `warn`); nothing on the hot path logs.
+fn start_logs() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PRICEWRIGHT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A host program may have a subscriber of its own; then that one stays.
+    let _already_there = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,59 @@
+//! Which journal a command means.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::{Error, Result};
+use crate::journal::segment_indices;
+
+/// Where runs without a configured place keep their journals.
+pub(super) const DATA_DIR: &str = "pricewright-data";
+
+/// `dir`, or the newest journal under [`DATA_DIR`].
+pub(super) fn journal_dir(dir: Option<&Path>) -> Result<PathBuf> {
+    if let Some(dir) = dir {
+        return Ok(dir.to_path_buf());
+    }
+    let none = || {
+        Error::Usage(format!(
+            "there is no journal under ./{DATA_DIR}; name a directory, or make one with `pricewright run`"
+        ))
+    };
+    let mut newest: Option<(SystemTime, PathBuf)> = None;
+    for path in journals_in(Path::new(DATA_DIR)).map_err(|_| none())? {
+        let changed = std::fs::metadata(&path).and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        if newest.as_ref().is_none_or(|(when, _)| changed >= *when) {
+            newest = Some((changed, path));
+        }
+    }
+    newest.map(|(_, path)| path).ok_or_else(none)
+}
+
+/// The directories under `data` that hold a journal.
+pub(super) fn journals_in(data: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(data)? {
+        let path = entry?.path();
+        if path.is_dir() && segment_indices(&path).is_ok_and(|indices| !indices.is_empty()) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// How the user can call this program again: its name where it is on the PATH, else its path.
+pub(super) fn program() -> String {
+    let Ok(path) = std::env::current_exe() else { return "pricewright".to_owned() };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let on_path = std::env::var_os("PATH").is_some_and(|paths| {
+        std::env::split_paths(&paths).any(|dir| dir.join(&name).canonicalize().ok().as_deref() == Some(path.as_path()))
+    });
+    if on_path {
+        return name;
+    }
+    let here = std::env::current_dir().ok();
+    match here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)) {
+        Some(relative) => format!("./{}", relative.display()),
+        None => path.display().to_string(),
+    }
+}
