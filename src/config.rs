@@ -3,7 +3,7 @@
 //! The canonical form (defaults filled in, comments gone) is the first thing in a journal, so that a replay needs
 //! nothing else. It never holds a secret: passwords come from environment variables that the file names.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::Machine;
@@ -122,12 +122,12 @@ pub struct FeedSettings {
 #[serde(deny_unknown_fields)]
 pub struct NasdaqFeed {
     /// The lines, A first: group (or unicast) address and port of each.
-    pub lines: Vec<SocketAddr>,
+    pub lines: Vec<SocketAddrV4>,
     /// The interface that joins the groups.
     #[serde(default = "loopback")]
     pub interface: std::net::Ipv4Addr,
     /// The re-request server.
-    pub rerequest: SocketAddr,
+    pub rerequest: SocketAddrV4,
     /// How long a line may be ahead before missing messages are asked for, in µs.
     #[serde(default = "patience_us")]
     pub patience_us: u64,

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -220,10 +220,10 @@ pub struct SimArgs {
     pub symbols: Vec<String>,
     /// The lines' groups (or unicast addresses), A first.
     #[arg(long, value_delimiter = ',', default_value = "239.192.7.1:31001,239.192.7.2:31002")]
-    pub lines: Vec<SocketAddr>,
+    pub lines: Vec<SocketAddrV4>,
     /// Re-request server.
     #[arg(long, default_value = "127.0.0.1:31003")]
-    pub rerequest: SocketAddr,
+    pub rerequest: SocketAddrV4,
     /// OUCH over SoupBinTCP.
     #[arg(long, default_value = "127.0.0.1:31004")]
     pub ouch: SocketAddr,

@@ -1,0 +1,93 @@
+//! `pricewright check`.
+
+use serde_json::json;
+
+use super::args::CheckArgs;
+use super::show::{json as print_json, line};
+use crate::config::{ConfigText, PipelineConfig, Topology};
+use crate::error::{Error, Result};
+use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::pipeline::topology::plan_for;
+
+pub(super) fn check<Own: Hosted>(args: &CheckArgs) -> Result<()> {
+    let text = ConfigText::read(&args.config)?;
+    let name = text.machine()?;
+    let path = text.path.clone();
+    let found = with_machine::<Own, _>(&name, Visit { text })??;
+    if args.json {
+        return print_json(&found.json);
+    }
+    line(&format!("{path}: good.\n{}", found.text))
+}
+
+struct Visit {
+    text: ConfigText,
+}
+
+struct Found {
+    text: String,
+    json: serde_json::Value,
+}
+
+impl MachineVisitor for Visit {
+    type Output = Result<Found>;
+
+    fn visit<M: Hosted>(self) -> Self::Output {
+        let config = self.text.pipeline::<M>()?;
+        let plan = plan_for(&config.runtime)?;
+        let feed = feed_text(&config);
+        let gateway = gateway_text(&config);
+        let text = format!(
+            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments)\nthreads  {plan}",
+            config.machine,
+            config.journal.dir.display(),
+            config.journal.segment_mib,
+        );
+        let canonical: serde_json::Value =
+            serde_json::to_value(&config).map_err(|error| Error::Usage(error.to_string()))?;
+        let json = json!({
+            "good": true,
+            "plan": plan.to_string(),
+            "topology_from_configuration": config.runtime.topology != Topology::Auto,
+            "configuration": canonical,
+        });
+        Ok(Found { text, json })
+    }
+}
+
+fn feed_text<C>(config: &PipelineConfig<C>) -> String {
+    match (&config.feed.nasdaq, &config.feed.jsonl) {
+        (Some(feed), _) => {
+            let lines: Vec<String> = feed.lines.iter().map(ToString::to_string).collect();
+            format!("ITCH 5.0 over MoldUDP64, lines {} on {}, re-requests to {}", lines.join(" and "), feed.interface, feed.rerequest)
+        }
+        (None, Some(feed)) => match (&feed.file, feed.listen) {
+            (Some(file), _) => format!("JSON lines from {}", file.display()),
+            (None, Some(listen)) => format!("JSON lines over TCP on {listen}"),
+            (None, None) => "JSON lines from standard input".to_owned(),
+        },
+        (None, None) => "none".to_owned(),
+    }
+}
+
+fn gateway_text<C>(config: &PipelineConfig<C>) -> String {
+    let mut parts = Vec::new();
+    if let Some(ouch) = &config.gateway.ouch {
+        parts.push(format!("OUCH 5.0 over SoupBinTCP to {} as {}", ouch.address, ouch.user));
+    }
+    if let Some(jsonl) = &config.gateway.jsonl {
+        if jsonl.stdout {
+            parts.push("JSON lines to standard output".to_owned());
+        }
+        if let Some(file) = &jsonl.file {
+            parts.push(format!("JSON lines to {}", file.display()));
+        }
+        if jsonl.tcp {
+            parts.push("JSON lines to TCP clients".to_owned());
+        }
+    }
+    if let Some(http) = &config.gateway.http {
+        parts.push(format!("GET /prices/{{sku}} on http://{}", http.listen));
+    }
+    if parts.is_empty() { "into the journal only".to_owned() } else { parts.join("; ") }
+}

@@ -1,0 +1,146 @@
+//! `pricewright replay`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::args::ReplayArgs;
+use super::records::Renderer;
+use super::show::{hex, json as print_json, line, thousands};
+use super::where_is::journal_dir;
+use crate::error::{Error, Result};
+use crate::journal::Reader;
+use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::replay::follow::Divergence;
+use crate::replay::run_info::RunInfo;
+use crate::replay::verify::{self, Replay};
+
+pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
+    let dir = journal_dir(args.dir.as_deref())?;
+    let machine = RunInfo::read(&dir)?.start.machine;
+    let replay = with_machine::<Own, _>(machine.as_str(), Visit { dir: dir.clone(), until: args.until })??;
+    let renderer = Renderer::open::<Own>(&dir)?;
+    if args.json {
+        print_json(&as_json(&dir, &replay, &renderer))?;
+    } else {
+        line(&as_text(&dir, &replay, &renderer))?;
+    }
+    match &replay.divergence {
+        Some(found) if args.verify => Err(Error::Diverged(format!(
+            "{}: the replay differs from the journal at record {}",
+            dir.display(),
+            found.seq()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+struct Visit {
+    dir: PathBuf,
+    until: Option<u64>,
+}
+
+impl MachineVisitor for Visit {
+    type Output = Result<Replay>;
+
+    fn visit<M: Hosted>(self) -> Self::Output {
+        let bar = ProgressBar::new(self.until.map_or_else(|| last_seq(&self.dir), Ok)?);
+        if let Ok(style) = ProgressStyle::with_template("replay {bar:40} {human_pos} of {human_len} records, {eta} left") {
+            bar.set_style(style);
+        }
+        let start = std::time::Instant::now();
+        let replay = verify::replay::<M>(&self.dir, self.until, &mut |seq| {
+            if start.elapsed() > Duration::from_secs(2) {
+                bar.set_position(seq);
+            }
+        });
+        bar.finish_and_clear();
+        replay
+    }
+}
+
+fn last_seq(dir: &std::path::Path) -> Result<u64> {
+    Ok(Reader::from_end(dir)?.next_seq().saturating_sub(1))
+}
+
+fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> String {
+    let rate = (replay.events as f64 / replay.seconds.max(1e-9)) as u64;
+    let mut text = format!(
+        "{}: {} events decided again in {:.2} s ({} events/s); {} decisions are the journal's, bit for bit.",
+        dir.display(),
+        thousands(replay.events),
+        replay.seconds,
+        thousands(rate),
+        thousands(replay.decisions),
+    );
+    if let Some(found) = &replay.divergence {
+        text.push_str(&format!("\nFIRST DIFFERENCE at record {}: {}", found.seq(), describe(found, renderer)));
+        if let Some(reasons) = &replay.reasons {
+            text.push_str("\n  what the machine saw and weighed just then:");
+            for (_, note) in &reasons.notes {
+                text.push_str(&format!("\n    {}", renderer.note(note)));
+            }
+        }
+        return text;
+    }
+    if replay.unjournalled > 0 {
+        text.push_str(&format!(
+            "\nThe journal ends before {} decision(s) of its last event: the run crashed there, or still goes on.",
+            replay.unjournalled
+        ));
+    } else if !replay.clean {
+        text.push_str("\nThe journal does not end with a run's end: it crashed, still goes on, or --until cut it.");
+    }
+    text.push_str(&format!("\nState hash {}", hex(&replay.state_hash)));
+    text
+}
+
+fn as_json(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> serde_json::Value {
+    json!({
+        "journal": dir.display().to_string(),
+        "events": replay.events,
+        "decisions": replay.decisions,
+        "last_seq": replay.last_seq,
+        "identical": replay.divergence.is_none(),
+        "clean_end": replay.clean,
+        "unjournalled_decisions": replay.unjournalled,
+        "state_hash": hex(&replay.state_hash),
+        "seconds": replay.seconds,
+        "divergence": replay.divergence.as_ref().map(|found| json!({
+            "seq": found.seq(),
+            "what": describe(found, renderer),
+            "notes": replay.reasons.as_ref().map(|reasons| reasons.notes.iter().map(|(_, note)| note).collect::<Vec<_>>()),
+        })),
+    })
+}
+
+fn describe(found: &Divergence, renderer: &Renderer) -> String {
+    match found {
+        Divergence::Decision { cause, journal, machine, .. } => format!(
+            "on event {cause}\n  journal: {}\n  machine: {}",
+            renderer.owned(journal),
+            machine.as_ref().map_or_else(|| "decides nothing (more) here".to_owned(), |machine| renderer.owned(machine)),
+        ),
+        Divergence::Missing { cause, machine, .. } => {
+            format!("on event {cause}\n  journal: has no decision here\n  machine: {}", renderer.owned(machine))
+        }
+        Divergence::Timer { journal, machine, .. } => format!(
+            "a timer\n  journal: key {} due {}\n  machine: {}",
+            journal.1,
+            journal.0,
+            machine.map_or_else(|| "asked for none".to_owned(), |(due, key)| format!("key {key} due {due}")),
+        ),
+        Divergence::Clock { last, now, .. } => format!("the stamp {now} lies before the last one, {last}"),
+        Divergence::Cause { expected, .. } => {
+            format!("the decision does not name event {expected} as its cause, or carries another stamp")
+        }
+        Divergence::StateHash { .. } => "the machine's state at the run's end has another hash".to_owned(),
+        Divergence::Unknown { kind, version, .. } => {
+            format!("kind {kind} version {version} is unknown to this build; use one that knows it")
+        }
+        Divergence::Counts { .. } => "the run's end counts other numbers of events and decisions".to_owned(),
+        Divergence::Snapshot { message, .. } => format!("the machine's state cannot be written: {message}"),
+    }
+}

@@ -1,0 +1,11 @@
+//! The edges of a pipeline: each a transport joined to a protocol.
+//!
+//! * [`nasdaq`]: ITCH over MoldUDP64 in, with recovery; [`ouch`]: orders out and answers in.
+//! * [`jsonl`]: JSON lines in, from standard input, a file, TCP or a generator; [`lines_out`]: prices and dead letters out.
+//! * [`http`]: current prices over HTTP.
+
+pub mod http;
+pub mod jsonl;
+pub mod lines_out;
+pub mod nasdaq;
+pub mod ouch;
