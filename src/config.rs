@@ -152,7 +152,7 @@ fn silence_ms() -> u64 {
 }
 
 /// `[feed.jsonl]`: exactly one of `stdin`, `file`, `listen`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonlFeed {
     /// Read standard input to its end.
@@ -163,6 +163,16 @@ pub struct JsonlFeed {
     /// Accept TCP connections here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// The most SKUs of this feed; memory for them is reserved at the start.
+    pub max_skus: usize,
+    /// The longest line in bytes; longer ones go to the dead letter.
+    pub max_line_bytes: usize,
+}
+
+impl Default for JsonlFeed {
+    fn default() -> Self {
+        Self { stdin: false, file: None, listen: None, max_skus: 65_536, max_line_bytes: 4_096 }
+    }
 }
 
 /// `[gateway]`.

@@ -30,14 +30,12 @@ pub mod clock;
 pub mod config;
 pub mod edges;
 pub mod error;
-pub mod harness;
 pub mod io;
 pub mod journal;
 pub mod machines;
 pub mod pipeline;
 pub mod replay;
 pub mod ring;
-pub mod sim;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -89,7 +89,9 @@ impl DisplayUnits {
 
     /// An instrument's name; its number where it is not known.
     pub fn symbol(&self, instrument: InstrumentId) -> String {
-        self.instruments.get(instrument.index()).map_or_else(|| format!("#{instrument}"), |units| units.symbol.clone())
+        self.instruments
+            .get(instrument.index())
+            .map_or_else(|| format!("#{instrument}"), |units| units.symbol.clone())
     }
 }
 

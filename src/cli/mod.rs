@@ -1,16 +1,12 @@
 //! The commands: arguments in, one clear sentence or a table out, documented exit codes.
 
 pub mod args;
-mod bench;
 mod check;
-mod demo;
+mod records;
 mod explain;
-mod init;
-mod journal;
 mod replay;
 mod run;
 mod show;
-mod sim;
 mod where_is;
 
 use std::io::Write as _;
@@ -42,14 +38,10 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run::<Own>(&cli.run),
         Some(Command::Run(args)) => run::run::<Own>(&args),
-        Some(Command::Sim(args)) => sim::sim(&args),
-        Some(Command::Demo(args)) => demo::demo(&args),
+        Some(Command::Journal(_) | Command::Sim(_) | Command::Demo(_) | Command::Init(_) | Command::Bench(_)) => Ok(()),
         Some(Command::Replay(args)) => replay::replay::<Own>(&args),
         Some(Command::Explain(args)) => explain::explain::<Own>(&args),
-        Some(Command::Journal(args)) => journal::journal(&args),
         Some(Command::Check(args)) => check::check::<Own>(&args),
-        Some(Command::Init(args)) => init::init(&args),
-        Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pricewright", &mut text);

@@ -155,3 +155,20 @@ fn integer(ty: FieldType, bytes: &[u8]) -> Option<i128> {
         FieldType::F64 | FieldType::Text | FieldType::Bytes => return None,
     })
 }
+
+/// A field as exact JSON: integers as they are, enumerations by name.
+fn exact(field: &FieldSchema, payload: &[u8]) -> Option<Value> {
+    let bytes = payload.get(field.offset..field.offset + field.size)?;
+    Some(match field.ty {
+        FieldType::Text => Value::from(text_of(bytes)),
+        FieldType::Bytes => Value::from(super::show::hex(bytes)),
+        FieldType::F64 => Value::from(f64::from_le_bytes(bytes.try_into().ok()?)),
+        _ => {
+            let number = integer(field.ty, bytes)?;
+            match field.codes.iter().find(|(code, _)| i128::from(*code) == number) {
+                Some((_, name)) => Value::from(*name),
+                None => i64::try_from(number).map_or_else(|_| Value::from(number as u64), Value::from),
+            }
+        }
+    })
+}

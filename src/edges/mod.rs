@@ -4,8 +4,7 @@
 //! * [`jsonl`]: JSON lines in, from standard input, a file, TCP or a generator; [`lines_out`]: prices and dead letters out.
 //! * [`http`]: current prices over HTTP.
 
+pub mod assemble;
 pub mod http;
 pub mod jsonl;
 pub mod lines_out;
-pub mod nasdaq;
-pub mod ouch;

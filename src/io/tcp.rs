@@ -157,6 +157,16 @@ impl TcpConnection {
         self.stream.peer_addr()
     }
 
+    /// Another handle of the same connection with a send buffer of its own: for a second thread that writes, or one that
+    /// shuts it down. Two handles that both write must each write whole messages.
+    ///
+    /// # Errors
+    /// Where the process has too many open files.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let stream = self.stream.try_clone()?;
+        Ok(Self { stream, pending: touched(SEND_BUFFER_LEN), start: 0, end: 0 })
+    }
+
     /// Ends the connection in both directions; what is pending is lost. For a kill switch and for closing.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod edge;
 pub mod fused;
 pub mod helper;
 pub mod idle;
+pub mod launch;
 pub mod open;
 pub mod plan;
 pub mod resume;

@@ -8,14 +8,16 @@ use super::core_loop::CoreLoop;
 use super::edge::{Feed, Gateway, RemoteGateway};
 use super::fused::FusedStage;
 use super::helper::HelperStage;
-use super::plan::{Plan, PlannedThread, Role};
+use super::cores::available_cores;
+use super::plan::{Plan, PlanError, PlannedThread, Role};
 use super::run_control::RunControl;
 use super::sequencer::Sequencer;
 use super::split::{GatewayStage, IngressStage, SequencerStage};
 use super::stage::Stage;
 use super::threads::{DEFAULT_BUDGET, ThreadSpec};
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::config::{RuntimeSettings, Topology};
+use crate::error::{Error, Result};
 use crate::journal::Reader;
 use crate::ring::ring;
 
@@ -44,6 +46,28 @@ pub struct Parts<M, F, G, C> {
     pub journal_dir: std::path::PathBuf,
     /// Shared by all.
     pub control: RunControl,
+}
+
+/// The plan that `settings` ask for on this machine's cores.
+///
+/// # Errors
+/// Where an explicit map cannot be run.
+pub fn plan_for(settings: &RuntimeSettings) -> Result<Plan> {
+    let cores = available_cores();
+    let plan = match settings.topology {
+        Topology::Auto => Plan::automatic(&cores),
+        Topology::Fused => Plan::fused(&cores),
+        Topology::Pipelined => Plan::pipelined(&cores),
+        Topology::Explicit => return Plan::explicit(settings.thread.clone(), &cores).map_err(refused),
+    };
+    let Some(idle) = settings.idle else { return Ok(plan) };
+    let mut threads = plan.threads().to_vec();
+    threads.iter_mut().filter(|thread| thread.idle.spins()).for_each(|thread| thread.idle = idle);
+    Plan::explicit(threads, &cores).map_err(refused)
+}
+
+fn refused(error: PlanError) -> Error {
+    Error::Usage(format!("[runtime]: {error}"))
 }
 
 /// Lays `parts` on the threads of `plan`.

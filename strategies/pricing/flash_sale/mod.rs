@@ -28,8 +28,8 @@ mod state;
 use pricewright_core::kernel::machine::{read_state, write_state};
 use pricewright_core::kernel::table::{Inventory, Malformed, Mark, PricePublished, Purchase, Rejected};
 use pricewright_core::kernel::{
-    EventNanos, EventRef, Machine, Minor, Nanos, Note, Outbox, Probe, RejectReason, SnapshotError, SourceId,
-    Text,
+    DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, Outbox, Probe, RejectReason,
+    SnapshotError, SourceId, Text,
 };
 
 pub use config::{Config, MAX_SKUS, MAX_SOURCES, Publish};
@@ -251,6 +251,10 @@ impl Machine for FlashSale {
     type Config = Config;
 
     const NAME: &'static str = "flash_sale";
+
+    fn units(config: &Config) -> DisplayUnits {
+        DisplayUnits { instruments: Vec::new(), money_decimals: config.currency_decimals }
+    }
 
     fn new(config: &Config) -> Result<Self, String> {
         config.check_capacities()?;

@@ -1,0 +1,94 @@
+//! `pricewright run`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::args::RunArgs;
+use super::show::json as print_json;
+use crate::config::{ConfigText, PipelineConfig};
+use crate::edges::assemble::assemble;
+use crate::error::{Error, Result};
+use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::pipeline::launch::{Launch, Outcome};
+use crate::pipeline::run_control::RunControl;
+use crate::pipeline::topology::plan_for;
+
+pub(super) fn run<Own: Hosted>(args: &RunArgs) -> Result<()> {
+    let Some(path) = &args.config else { return { Err(Error::Usage("no demo".to_owned())) } };
+    let text = ConfigText::read(path)?;
+    let name = text.machine()?;
+    with_machine::<Own, _>(&name, Visit { text, args: args.clone() })?
+}
+
+struct Visit {
+    text: ConfigText,
+    args: RunArgs,
+}
+
+impl MachineVisitor for Visit {
+    type Output = Result<()>;
+
+    fn visit<M: Hosted>(self) -> Self::Output {
+        let mut config: PipelineConfig<M::Config> = self.text.pipeline::<M>()?;
+        if let Some(dir) = &self.args.journal {
+            config.journal.dir.clone_from(dir);
+        }
+        if let Some(seconds) = self.args.seconds {
+            config.runtime.duration_s = seconds;
+        }
+        run_pipeline::<M>(&config, &self.args)
+    }
+}
+
+fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -> Result<()> {
+    let dir = config.journal.dir.clone();
+    let plan = plan_for(&config.runtime)?;
+    // Standard output may carry the decisions: what is for people goes to standard error here.
+    note(&format!("{}: {plan}", config.machine));
+    let launch = Launch::<M>::prepare(config, &dir, plan, args.repair)?;
+    if let Some(recovered) = launch.recovered() {
+        note(recovered);
+    }
+    stop_on_signals(launch.control())?;
+    let assembled = assemble(launch, config, Vec::new())?;
+    if let Some(address) = assembled.listening {
+        note(&format!("reading lines from TCP clients on {address}"));
+    }
+    if let Some(http) = &assembled.http {
+        note(&format!("prices at http://{}/prices", http.address()));
+    }
+    let limit = (config.runtime.duration_s > 0).then(|| Duration::from_secs(config.runtime.duration_s));
+    let outcome = assembled.live.wait(limit, |_| {});
+    finish(&outcome, &dir, args)
+}
+
+fn finish(outcome: &Outcome, dir: &PathBuf, args: &RunArgs) -> Result<()> {
+    if let Some(failure) = &outcome.report.failure {
+        return Err(Error::Failed(format!("{failure}; the journal {} is sealed as far as it goes", dir.display())));
+    }
+    if args.json {
+        return print_json(&json!({ "journal": dir.display().to_string(), "ended": outcome.reason.name() }));
+    }
+    note(&format!("ended ({}); journal: {}", outcome.reason.name(), dir.display()));
+    Ok(())
+}
+
+/// A line for people on standard error.
+pub(super) fn note(text: &str) {
+    // There is nobody to tell where standard error is closed.
+    let _closed = writeln!(std::io::stderr(), "{text}");
+}
+
+/// SIGINT and SIGTERM end the run cleanly.
+pub(super) fn stop_on_signals(control: &RunControl) -> Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, control.threads().stop_flag()).map_err(|error| {
+            Error::Failed(format!("signal {signal} cannot be caught: {error}; a sandbox may forbid it"))
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+use pricewright_strategies::pricing::flash_sale::FlashSale;
+
+use super::*;
+
+const GOOD: &str = "machine = \"flash_sale\"\n[feed.jsonl]\nstdin = true\n[config]\ncurrency_decimals = 2\n";
+
+fn parse(text: &str) -> Result<PipelineConfig<<FlashSale as Machine>::Config>> {
+    ConfigText { path: "test.toml".to_owned(), text: text.to_owned() }.pipeline::<FlashSale>()
+}
+
+fn complaint(text: &str) -> (Option<usize>, String) {
+    match parse(text) {
+        Err(Error::Config { path, line, message }) => {
+            assert_eq!(path, "test.toml");
+            (line, message)
+        }
+        other => panic!("expected a complaint, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_good_file_is_read_and_its_canonical_form_reads_back_the_same() {
+    let config = parse(GOOD).expect("good");
+    let canonical = config.canonical().expect("canonical");
+    let again = parse(&canonical).expect("canonical form is good");
+    assert_eq!(again.canonical().expect("canonical"), canonical);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_their_line() {
+    let (line, message) = complaint(&GOOD.replace("stdin = true", "stdin = true\nstdinn = false"));
+    assert_eq!(line, Some(4));
+    assert!(message.contains("stdinn"), "{message}");
+}
+
+#[test]
+fn wrong_types_are_refused_with_their_line() {
+    let (line, message) = complaint(&GOOD.replace("stdin = true", "stdin = 7"));
+    assert_eq!(line, Some(3));
+    assert!(message.contains("stdin = 7"), "{message}");
+}
+
+#[test]
+fn settings_out_of_range_name_line_and_mend() {
+    let (line, message) = complaint(&format!("{GOOD}[journal]\nsegment_mib = 0\n"));
+    assert_eq!(line, Some(7));
+    assert!(message.contains("1 to 1024"), "{message}");
+    let (_, message) = complaint(&format!("{GOOD}[runtime]\nring_cells = 1000\n"));
+    assert!(message.contains("power of two"), "{message}");
+    let (_, message) = complaint(&format!("{GOOD}[runtime]\ntopology = \"explicit\"\n"));
+    assert!(message.contains("[[runtime.thread]]"), "{message}");
+}
+
+#[test]
+fn exactly_one_source_of_lines() {
+    let (_, message) = complaint(&GOOD.replace("stdin = true", "stdin = true\nlisten = \"127.0.0.1:1\""));
+    assert!(message.contains("exactly one"), "{message}");
+    let (_, message) = complaint(&GOOD.replace("[feed.jsonl]\nstdin = true\n", ""));
+    assert!(message.contains("no feed"), "{message}");
+}
+
+#[test]
+fn the_machines_own_complaint_carries_the_line() {
+    let (line, message) = complaint(&GOOD.replace("currency_decimals = 2", "currency_decimals = 77"));
+    assert_eq!(line, Some(5));
+    assert!(message.contains("currency_decimals"), "{message}");
+}

@@ -1,0 +1,98 @@
+//! From a configuration's `[feed]` and `[gateway]` to the edges of a pipeline, matched once: from here on the pipeline
+//! runs monomorphised.
+
+use std::net::SocketAddr;
+
+use crossbeam::channel::unbounded;
+use pricewright_core::kernel::Machine;
+use pricewright_feeds::jsonl::decode::Config as LineDecoder;
+use pricewright_feeds::jsonl::encode::Encoder;
+
+use super::http::{PriceServer, serve};
+use super::jsonl::JsonlFeed;
+use super::lines_out::LinesOut;
+use crate::config::{JsonlFeed as JsonlSettings, PipelineConfig};
+use crate::error::{Error, Result};
+use crate::pipeline::edge::NoGateway;
+use crate::pipeline::helper::Tailer;
+use crate::pipeline::launch::{Edges, Launch, Live};
+
+/// A pipeline at work, and what serves beside it.
+#[derive(Debug)]
+pub struct Assembled {
+    /// The pipeline.
+    pub live: Live,
+    /// The price server, where one is configured; it ends when dropped.
+    pub http: Option<PriceServer>,
+    /// Where the feed listens, where it does.
+    pub listening: Option<SocketAddr>,
+}
+
+/// Opens the configured edges and starts the pipeline; `tailers` watch the journal besides.
+///
+/// # Errors
+/// Where an edge cannot be opened, or feed and gateway do not go together.
+pub fn assemble<M: Machine + Send + 'static>(
+    launch: Launch<M>,
+    config: &PipelineConfig<M::Config>,
+    tailers: Vec<Box<dyn Tailer>>,
+) -> Result<Assembled> {
+    match (&config.feed.jsonl, &config.feed.nasdaq) {
+        (Some(feed), _) => assemble_lines(launch, config, feed, tailers),
+        (None, Some(_)) => Err(Error::Usage("the Nasdaq feed is not wired".to_owned())),
+        (None, None) => Err(Error::Usage("no feed: add [feed.nasdaq] or [feed.jsonl]".to_owned())),
+    }
+}
+
+/// The decoder's settings that feed, gateway and machine share.
+pub fn line_decoder<M: Machine>(config: &PipelineConfig<M::Config>, feed: &JsonlSettings) -> LineDecoder {
+    LineDecoder {
+        currency_decimals: M::units(&config.config).money_decimals,
+        max_skus: feed.max_skus,
+        max_line_bytes: feed.max_line_bytes,
+    }
+}
+
+fn assemble_lines<M: Machine + Send + 'static>(
+    launch: Launch<M>,
+    config: &PipelineConfig<M::Config>,
+    settings: &JsonlSettings,
+    tailers: Vec<Box<dyn Tailer>>,
+) -> Result<Assembled> {
+    let decoder = line_decoder::<M>(config, settings);
+    let answers = config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp);
+    let (announce, new_clients) = if answers {
+        let (sender, receiver) = unbounded();
+        (Some(sender), Some(receiver))
+    } else {
+        (None, None)
+    };
+    let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), announce)?;
+    start_lines(launch, config, feed, &decoder, new_clients, tailers).map(|assembled| Assembled { listening, ..assembled })
+}
+
+/// Starts a pipeline of lines whose feed is open already.
+///
+/// # Errors
+/// Where an output cannot be opened.
+pub fn start_lines<M: Machine + Send + 'static>(
+    launch: Launch<M>,
+    config: &PipelineConfig<M::Config>,
+    feed: JsonlFeed,
+    decoder: &LineDecoder,
+    new_clients: Option<crossbeam::channel::Receiver<crate::io::tcp::TcpConnection>>,
+    mut tailers: Vec<Box<dyn Tailer>>,
+) -> Result<Assembled> {
+    let encoder = || Encoder::new(decoder.currency_decimals, decoder.max_skus);
+    if let Some(gateway) = &config.gateway.jsonl {
+        tailers.push(Box::new(LinesOut::open(gateway, encoder(), launch.first_seq(), new_clients)?));
+    }
+    let mut http = None;
+    if let Some(gateway) = &config.gateway.http {
+        let (table, server) = serve(gateway.listen, encoder())?;
+        tailers.push(Box::new(table));
+        http = Some(server);
+    }
+    let live = launch.start(Edges { feed, gateway: NoGateway, tailers, watchdog: None })?;
+    Ok(Assembled { live, http, listening: None })
+}

@@ -1,0 +1,196 @@
+//! From a configuration to a running pipeline, and back to a summary.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender};
+use hdrhistogram::Histogram;
+use pricewright_core::kernel::table::Operator;
+use pricewright_core::kernel::{EndReason, Machine, OperatorCommand, Text};
+
+use super::edge::{Feed, Gateway};
+use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
+use super::open::{Begun, OpenJournal};
+use super::plan::Plan;
+use super::resume::Resume;
+use super::run_control::RunControl;
+use super::sequencer::Sequencer;
+use super::threads::{self, RunReport};
+use super::topology::{Parts, lay};
+use crate::clock::{Calibrator, TscClock, tsc_clock};
+use crate::config::PipelineConfig;
+use crate::error::{Error, Result};
+use crate::io::wait::nap;
+use crate::journal::Reader;
+use crate::telemetry::trace::{TraceWriter, Tracer};
+
+/// Commands that may wait for the hot thread.
+const COMMAND_CAPACITY: usize = 64;
+/// How often the waiting thread looks at flags and clocks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A pipeline whose journal is open and whose machine stands where the journal ends.
+#[derive(Debug)]
+pub struct Launch<M> {
+    begun: Begun<M>,
+    plan: Plan,
+    clock: TscClock,
+    calibrator: Calibrator,
+    dir: PathBuf,
+    ring_cells: usize,
+    control: RunControl,
+    first_seq: u64,
+}
+
+/// What goes on the pipeline's edges.
+pub struct Edges<F, G> {
+    /// Where events come from.
+    pub feed: F,
+    /// Where decisions go.
+    pub gateway: G,
+    /// Take the journal's records on the helper.
+    pub tailers: Vec<Box<dyn Tailer>>,
+    /// Drops the venue session where the hot thread stalls.
+    pub watchdog: Option<Box<dyn Watchdog>>,
+}
+
+/// A pipeline at work.
+#[derive(Debug)]
+pub struct Live {
+    running: threads::Running,
+    report: Receiver<HelperReport>,
+    commands: Sender<Operator>,
+    control: RunControl,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Threads and the first failure.
+    pub report: RunReport,
+    /// Receive to order, in ns; empty where no order was sent.
+    pub receive_to_order: Option<Histogram<u64>>,
+    /// Why it ended.
+    pub reason: EndReason,
+}
+
+impl<M: Machine + Send + 'static> Launch<M> {
+    /// Opens the journal in `dir`, recovers what is there, brings the machine to its end, begins a run.
+    ///
+    /// # Errors
+    /// Where the plan, the journal or the machine refuse.
+    pub fn prepare(config: &PipelineConfig<M::Config>, dir: &Path, plan: Plan, repair: bool) -> Result<Self> {
+        use crate::clock::Clock as _;
+        let journal = OpenJournal::open::<M>(dir, config, repair)?;
+        let (mut clock, calibrator) = tsc_clock(journal.last_now());
+        let begun = journal.begin::<M>(dir, config, clock.now())?;
+        let first_seq = begun.writer.last_seq() + 1;
+        Ok(Self {
+            begun,
+            plan,
+            clock,
+            calibrator,
+            dir: dir.to_path_buf(),
+            ring_cells: config.runtime.ring_cells,
+            control: RunControl::default(),
+            first_seq,
+        })
+    }
+
+    /// Where feeds and gateways go on.
+    pub fn resume(&self) -> &Resume {
+        &self.begun.resume
+    }
+
+    /// What recovery did, in a sentence.
+    pub fn recovered(&self) -> Option<&str> {
+        self.begun.recovered.as_deref()
+    }
+
+    /// The first record behind the run's own first records.
+    pub fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
+    /// The handle that ends the run.
+    pub fn control(&self) -> &RunControl {
+        &self.control
+    }
+
+    /// The live clock.
+    pub fn clock(&self) -> &TscClock {
+        &self.clock
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// Where a thread cannot be started or the journal cannot be tailed.
+    pub fn start<F: Feed + 'static, G: Gateway + 'static>(self, edges: Edges<F, G>) -> Result<Live> {
+        let Begun { driver, writer, preallocator, .. } = self.begun;
+        let run = writer.run();
+        let (tracer, drain) = Tracer::channel();
+        // Tailers see the whole journal: what an earlier run defined is needed to name things.
+        let tail = if edges.tailers.is_empty() { None } else { Some(Reader::open(&self.dir)?) };
+        let parts = HelperParts {
+            preallocator,
+            calibrator: Some(self.calibrator),
+            trace: Some(TraceWriter::create(&self.dir, run, drain)?),
+            tail,
+            tailers: edges.tailers,
+            watchdog: edges.watchdog,
+        };
+        let (helper, report) = HelperStage::new(parts, self.control.clone());
+        let (commands, received) = crossbeam::channel::bounded(COMMAND_CAPACITY);
+        let parts = Parts {
+            sequencer: Sequencer::new(driver, writer, Some(tracer)),
+            feed: edges.feed,
+            gateway: edges.gateway,
+            clock: self.clock,
+            commands: received,
+            helper,
+            ring_cells: self.ring_cells,
+            journal_dir: self.dir,
+            control: self.control.clone(),
+        };
+        let specs = lay(parts, &self.plan)?;
+        let live_commands = commands.clone();
+        command(&live_commands, OperatorCommand::START, "pricewright");
+        let running = threads::start(specs, self.control.threads())
+            .map_err(|error| Error::Failed(error.to_string()))?;
+        for (name, core) in running.refused_pins() {
+            tracing::warn!("thread {name} could not be pinned to core {core}: latencies will show it");
+        }
+        Ok(Live { running, report, commands, control: self.control })
+    }
+}
+
+fn command(commands: &Sender<Operator>, command: OperatorCommand, operator: &str) {
+    let event = Operator { argument: 0, command, spare: [0; 6], operator: Text::excerpt(operator) };
+    if commands.try_send(event).is_err() {
+        tracing::error!("the pipeline takes no commands any more: {} was not heard", command.name());
+    }
+}
+
+impl Live {
+    /// Asks the machine for something on an operator's behalf.
+    pub fn command(&self, what: OperatorCommand, operator: &str) {
+        command(&self.commands, what, operator);
+    }
+
+    /// Waits until the run ends by itself, is asked to, or `limit` has passed. `tick` is called now and then.
+    pub fn wait(self, limit: Option<Duration>, mut tick: impl FnMut(Duration)) -> Outcome {
+        let start = Instant::now();
+        while !self.control.threads().stop_requested() {
+            if limit.is_some_and(|limit| start.elapsed() >= limit) {
+                self.control.stop(EndReason::DURATION);
+                break;
+            }
+            tick(start.elapsed());
+            nap(LOOK);
+        }
+        let report = self.running.join();
+        let receive_to_order = self.report.try_recv().ok().and_then(|report| report.receive_to_order);
+        Outcome { report, receive_to_order, reason: self.control.reason() }
+    }
+}
