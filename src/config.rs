@@ -291,7 +291,9 @@ impl ConfigText {
             .filter(|word| word.len() > 2)
             .find_map(|word| {
                 self.text.lines().position(|line| {
-                    line.trim_start().strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('='))
+                    line.trim_start()
+                        .strip_prefix(word)
+                        .is_some_and(|rest| rest.trim_start().starts_with('='))
                 })
             })
             .map(|index| index + 1);
@@ -316,10 +318,13 @@ impl ConfigText {
                 }
             }
             (None, Some(feed)) => {
-                let sources =
-                    usize::from(feed.stdin) + usize::from(feed.file.is_some()) + usize::from(feed.listen.is_some());
+                let sources = usize::from(feed.stdin)
+                    + usize::from(feed.file.is_some())
+                    + usize::from(feed.listen.is_some());
                 if sources != 1 {
-                    return complain("[feed.jsonl]: give exactly one of stdin = true, file = \"…\", listen = \"ip:port\"");
+                    return complain(
+                        "[feed.jsonl]: give exactly one of stdin = true, file = \"…\", listen = \"ip:port\"",
+                    );
                 }
             }
             (None, None) => return complain("no feed: add [feed.nasdaq] or [feed.jsonl]"),
@@ -340,7 +345,8 @@ impl<C: Serialize> PipelineConfig<C> {
     /// # Errors
     /// Where a value has no TOML form (an integer past `i64`).
     pub fn canonical(&self) -> Result<String> {
-        toml::to_string(self).map_err(|error| Error::Usage(format!("the configuration has no canonical form: {error}")))
+        toml::to_string(self)
+            .map_err(|error| Error::Usage(format!("the configuration has no canonical form: {error}")))
     }
 }
 

@@ -59,7 +59,12 @@ fn feed_text<C>(config: &PipelineConfig<C>) -> String {
     match (&config.feed.nasdaq, &config.feed.jsonl) {
         (Some(feed), _) => {
             let lines: Vec<String> = feed.lines.iter().map(ToString::to_string).collect();
-            format!("ITCH 5.0 over MoldUDP64, lines {} on {}, re-requests to {}", lines.join(" and "), feed.interface, feed.rerequest)
+            format!(
+                "ITCH 5.0 over MoldUDP64, lines {} on {}, re-requests to {}",
+                lines.join(" and "),
+                feed.interface,
+                feed.rerequest
+            )
         }
         (None, Some(feed)) => match (&feed.file, feed.listen) {
             (Some(file), _) => format!("JSON lines from {}", file.display()),

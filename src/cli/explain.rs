@@ -62,7 +62,9 @@ fn what(words: &[String]) -> Result<(Option<PathBuf>, Option<u64>)> {
 fn as_text(explanation: &Explanation, renderer: &Renderer) -> String {
     let mut text = String::new();
     match explanation.index.and_then(|index| explanation.decisions.get(index)) {
-        Some(decision) => text.push_str(&format!("Decision {}  {}\n", explanation.asked, renderer.owned(decision))),
+        Some(decision) => {
+            text.push_str(&format!("Decision {}  {}\n", explanation.asked, renderer.owned(decision)))
+        }
         None => text.push_str(&format!("Event {} and what it caused\n", explanation.asked)),
     }
     if let Some(event) = explanation.event.record() {

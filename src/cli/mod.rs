@@ -2,8 +2,8 @@
 
 pub mod args;
 mod check;
-mod records;
 mod explain;
+mod records;
 mod replay;
 mod run;
 mod show;
@@ -25,7 +25,9 @@ pub fn main<Own: Hosted>() -> ExitCode {
     match dispatch::<Own>(cli) {
         Ok(()) => ExitCode::SUCCESS,
         // Somebody closed the pipe behind us (`| head`): not an error of ours.
-        Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             // Nothing is left to try where standard error is closed.
             let _closed = writeln!(std::io::stderr(), "pricewright: {error}");
@@ -38,7 +40,9 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run::<Own>(&cli.run),
         Some(Command::Run(args)) => run::run::<Own>(&args),
-        Some(Command::Journal(_) | Command::Sim(_) | Command::Demo(_) | Command::Init(_) | Command::Bench(_)) => Ok(()),
+        Some(
+            Command::Journal(_) | Command::Sim(_) | Command::Demo(_) | Command::Init(_) | Command::Bench(_),
+        ) => Ok(()),
         Some(Command::Replay(args)) => replay::replay::<Own>(&args),
         Some(Command::Explain(args)) => explain::explain::<Own>(&args),
         Some(Command::Check(args)) => check::check::<Own>(&args),
@@ -55,5 +59,6 @@ fn start_logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("PRICEWRIGHT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // A host program may have a subscriber of its own; then that one stays.
-    let _already_there = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _already_there =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

@@ -61,7 +61,9 @@ impl Renderer {
         let bytes = payload.get(field.offset..field.offset + field.size)?;
         let number = || integer(field.ty, bytes);
         Some(match (field.unit, field.ty) {
-            (Ticks::UNIT, _) => self.units.price(instrument.unwrap_or(InstrumentId(u16::MAX)), Ticks(number()? as i64)),
+            (Ticks::UNIT, _) => {
+                self.units.price(instrument.unwrap_or(InstrumentId(u16::MAX)), Ticks(number()? as i64))
+            }
             (Minor::UNIT, _) => self.units.money(Minor(number()? as i64)),
             (InstrumentId::UNIT, _) => self.units.symbol(InstrumentId(number()? as u16)),
             (_, FieldType::Text) => format!("{:?}", text_of(bytes)),
@@ -103,7 +105,9 @@ impl Renderer {
             Note::Level { side, level, price, qty } => {
                 format!("{side} {level}: {} × {qty}", self.units.price(InstrumentId(0), *price))
             }
-            Note::Feature { name, value } | Note::Parameter { name, value } => format!("{name} = {}", short(*value)),
+            Note::Feature { name, value } | Note::Parameter { name, value } => {
+                format!("{name} = {}", short(*value))
+            }
             Note::Value { name, value, unit } => format!("{name} = {}", self.amount(*value, unit)),
             Note::Check { control, value, limit, unit, passed } => format!(
                 "{} {control:<16} {} of {}",

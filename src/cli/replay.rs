@@ -47,7 +47,9 @@ impl MachineVisitor for Visit {
 
     fn visit<M: Hosted>(self) -> Self::Output {
         let bar = ProgressBar::new(self.until.map_or_else(|| last_seq(&self.dir), Ok)?);
-        if let Ok(style) = ProgressStyle::with_template("replay {bar:40} {human_pos} of {human_len} records, {eta} left") {
+        if let Ok(style) =
+            ProgressStyle::with_template("replay {bar:40} {human_pos} of {human_len} records, {eta} left")
+        {
             bar.set_style(style);
         }
         let start = std::time::Instant::now();
@@ -76,7 +78,11 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
         thousands(replay.decisions),
     );
     if let Some(found) = &replay.divergence {
-        text.push_str(&format!("\nFIRST DIFFERENCE at record {}: {}", found.seq(), describe(found, renderer)));
+        text.push_str(&format!(
+            "\nFIRST DIFFERENCE at record {}: {}",
+            found.seq(),
+            describe(found, renderer)
+        ));
         if let Some(reasons) = &replay.reasons {
             text.push_str("\n  what the machine saw and weighed just then:");
             for (_, note) in &reasons.notes {
@@ -91,7 +97,9 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
             replay.unjournalled
         ));
     } else if !replay.clean {
-        text.push_str("\nThe journal does not end with a run's end: it crashed, still goes on, or --until cut it.");
+        text.push_str(
+            "\nThe journal does not end with a run's end: it crashed, still goes on, or --until cut it.",
+        );
     }
     text.push_str(&format!("\nState hash {}", hex(&replay.state_hash)));
     text
@@ -121,10 +129,15 @@ fn describe(found: &Divergence, renderer: &Renderer) -> String {
         Divergence::Decision { cause, journal, machine, .. } => format!(
             "on event {cause}\n  journal: {}\n  machine: {}",
             renderer.owned(journal),
-            machine.as_ref().map_or_else(|| "decides nothing (more) here".to_owned(), |machine| renderer.owned(machine)),
+            machine
+                .as_ref()
+                .map_or_else(|| "decides nothing (more) here".to_owned(), |machine| renderer.owned(machine)),
         ),
         Divergence::Missing { cause, machine, .. } => {
-            format!("on event {cause}\n  journal: has no decision here\n  machine: {}", renderer.owned(machine))
+            format!(
+                "on event {cause}\n  journal: has no decision here\n  machine: {}",
+                renderer.owned(machine)
+            )
         }
         Divergence::Timer { journal, machine, .. } => format!(
             "a timer\n  journal: key {} due {}\n  machine: {}",

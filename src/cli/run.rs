@@ -68,7 +68,10 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
 
 fn finish(outcome: &Outcome, dir: &PathBuf, args: &RunArgs) -> Result<()> {
     if let Some(failure) = &outcome.report.failure {
-        return Err(Error::Failed(format!("{failure}; the journal {} is sealed as far as it goes", dir.display())));
+        return Err(Error::Failed(format!(
+            "{failure}; the journal {} is sealed as far as it goes",
+            dir.display()
+        )));
     }
     if args.json {
         return print_json(&json!({ "journal": dir.display().to_string(), "ended": outcome.reason.name() }));

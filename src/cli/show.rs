@@ -23,7 +23,11 @@ pub(super) fn json(value: &serde_json::Value) -> Result<()> {
 
 /// An error of standard output.
 pub(super) fn complain(source: std::io::Error) -> Error {
-    Error::File { path: PathBuf::from("standard output"), source, mend: "write to a file or terminal that can take it" }
+    Error::File {
+        path: PathBuf::from("standard output"),
+        source,
+        mend: "write to a file or terminal that can take it",
+    }
 }
 
 /// 1234567 as `1,234,567`.

@@ -21,7 +21,8 @@ pub(super) fn journal_dir(dir: Option<&Path>) -> Result<PathBuf> {
     };
     let mut newest: Option<(SystemTime, PathBuf)> = None;
     for path in journals_in(Path::new(DATA_DIR)).map_err(|_| none())? {
-        let changed = std::fs::metadata(&path).and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        let changed =
+            std::fs::metadata(&path).and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         if newest.as_ref().is_none_or(|(when, _)| changed >= *when) {
             newest = Some((changed, path));
         }
@@ -46,7 +47,8 @@ pub(super) fn program() -> String {
     let Ok(path) = std::env::current_exe() else { return "pricewright".to_owned() };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let on_path = std::env::var_os("PATH").is_some_and(|paths| {
-        std::env::split_paths(&paths).any(|dir| dir.join(&name).canonicalize().ok().as_deref() == Some(path.as_path()))
+        std::env::split_paths(&paths)
+            .any(|dir| dir.join(&name).canonicalize().ok().as_deref() == Some(path.as_path()))
     });
     if on_path {
         return name;

@@ -68,7 +68,8 @@ fn assemble_lines<M: Machine + Send + 'static>(
         (None, None)
     };
     let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), announce)?;
-    start_lines(launch, config, feed, &decoder, new_clients, tailers).map(|assembled| Assembled { listening, ..assembled })
+    start_lines(launch, config, feed, &decoder, new_clients, tailers)
+        .map(|assembled| Assembled { listening, ..assembled })
 }
 
 /// Starts a pipeline of lines whose feed is open already.

@@ -42,7 +42,8 @@ pub struct PriceServer {
 /// # Errors
 /// Where the address cannot be had.
 pub fn serve(listen: SocketAddr, encoder: Encoder) -> Result<(PriceTable, PriceServer)> {
-    let refused = |source| Error::Usage(format!("cannot listen on {listen}: {source}; mend [gateway.http] listen"));
+    let refused =
+        |source| Error::Usage(format!("cannot listen on {listen}: {source}; mend [gateway.http] listen"));
     let listener = TcpListener::bind(listen).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;

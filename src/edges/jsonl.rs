@@ -113,15 +113,12 @@ impl JsonlFeed {
         if let Some(address) = settings.listen {
             let acceptor = TcpAcceptor::bind(address)?;
             let local = acceptor.local_addr();
-            let clients =
-                Clients { acceptor, clients: Vec::new(), buffer: buffer(), accepted: 0, announce };
+            let clients = Clients { acceptor, clients: Vec::new(), buffer: buffer(), accepted: 0, announce };
             return Ok((feed(Input::Clients(clients))?, Some(local)));
         }
         let path = Path::new("standard input");
-        let file = io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(|source| Error::File {
-            path: path.to_path_buf(),
-            source,
-            mend: "give the program a standard input",
+        let file = io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(|source| {
+            Error::File { path: path.to_path_buf(), source, mend: "give the program a standard input" }
         })?;
         let session = Session::new(decoder.max_line_bytes, 0);
         Ok((feed(Input::Stream(Stream::new(file, path, session)))?, None))
@@ -155,7 +152,9 @@ impl JsonlFeed {
         let mut decoder = Decoder::new(config, FEED_SOURCE).map_err(Error::Usage)?;
         for (id, text) in (0u32..).zip(resume.strings(FEED_SOURCE, Column::SKU)) {
             let define = Define { id, column: Column::SKU, source: FEED_SOURCE, text: Text::excerpt(&text) };
-            decoder.restore(&define).map_err(|error| Error::Usage(format!("the journal's SKU {text:?}: {error}")))?;
+            decoder
+                .restore(&define)
+                .map_err(|error| Error::Usage(format!("the journal's SKU {text:?}: {error}")))?;
         }
         Ok(Self { decoder, max_line_bytes: config.max_line_bytes, input })
     }
@@ -166,7 +165,12 @@ fn buffer() -> Box<[u8]> {
 }
 
 impl Feed for JsonlFeed {
-    fn poll<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S, _budget: usize) -> Result<usize> {
+    fn poll<C: Clock, S: RecordSink>(
+        &mut self,
+        clock: &mut C,
+        sink: &mut S,
+        _budget: usize,
+    ) -> Result<usize> {
         match &mut self.input {
             Input::Stream(stream) => stream.poll(&mut self.decoder, clock, sink),
             Input::Clients(clients) => clients.poll(&mut self.decoder, self.max_line_bytes, clock, sink),
@@ -198,7 +202,12 @@ impl Stream {
         }
     }
 
-    fn poll<C: Clock, S: RecordSink>(&mut self, decoder: &mut Decoder, clock: &mut C, sink: &mut S) -> Result<usize> {
+    fn poll<C: Clock, S: RecordSink>(
+        &mut self,
+        decoder: &mut Decoder,
+        clock: &mut C,
+        sink: &mut S,
+    ) -> Result<usize> {
         if self.start == self.end && !self.at_end && self.is_readable()? {
             self.start = 0;
             self.end = self.file.read(&mut self.buffer).map_err(|source| self.complain(source))?;
@@ -308,7 +317,12 @@ impl Client {
 }
 
 impl Generated {
-    fn poll<C: Clock, S: RecordSink>(&mut self, decoder: &mut Decoder, clock: &mut C, sink: &mut S) -> Result<usize> {
+    fn poll<C: Clock, S: RecordSink>(
+        &mut self,
+        decoder: &mut Decoder,
+        clock: &mut C,
+        sink: &mut S,
+    ) -> Result<usize> {
         if self.ended {
             return Ok(0);
         }

@@ -78,7 +78,15 @@ impl LinesOut {
             Some(path) => Out::append(path)?,
             None => Out::new(Box::new(io::stderr()), "standard error"),
         };
-        Ok(Self { encoder, prices, dead_letters, clients: Vec::new(), new_clients, line: Vec::new(), first_seq })
+        Ok(Self {
+            encoder,
+            prices,
+            dead_letters,
+            clients: Vec::new(),
+            new_clients,
+            line: Vec::new(),
+            first_seq,
+        })
     }
 
     fn decision(&mut self, seq: u64, decision: DecisionRef<'_>) -> Result<()> {

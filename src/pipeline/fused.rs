@@ -2,9 +2,9 @@
 
 use pricewright_core::kernel::{EndReason, Machine};
 
-use super::run_control::RunControl;
 use super::core_loop::{CoreLoop, guarded};
 use super::edge::{Feed, Gateway};
+use super::run_control::RunControl;
 use super::stage::Stage;
 use crate::clock::Clock;
 use crate::error::Result;

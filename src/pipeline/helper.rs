@@ -82,7 +82,10 @@ pub struct HelperParts {
 
 impl HelperStage {
     /// Puts the parts together. The report comes out of the receiver when the stage was closed.
-    pub fn new(parts: HelperParts, control: RunControl) -> (Self, crossbeam::channel::Receiver<HelperReport>) {
+    pub fn new(
+        parts: HelperParts,
+        control: RunControl,
+    ) -> (Self, crossbeam::channel::Receiver<HelperReport>) {
         let (done, report) = crossbeam::channel::bounded(1);
         let stage = Self {
             preallocator: parts.preallocator,
@@ -139,7 +142,10 @@ impl HelperStage {
         let beats = self.control.beats();
         if beats != self.beat.0 {
             self.beat = (beats, now);
-        } else if beats > 0 && now.duration_since(self.beat.1) > STALL && !self.control.threads().stop_requested() {
+        } else if beats > 0
+            && now.duration_since(self.beat.1) > STALL
+            && !self.control.threads().stop_requested()
+        {
             if let Some(mut watchdog) = self.watchdog.take() {
                 tracing::error!("the hot thread stands still: dropping the venue session");
                 watchdog.drop_session();

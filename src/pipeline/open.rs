@@ -87,7 +87,12 @@ impl OpenJournal {
     /// # Errors
     /// Where the journal's configuration of the machine is another one, or the machine decides otherwise than the journal
     /// says.
-    pub fn begin<M: Machine>(self, dir: &Path, config: &PipelineConfig<M::Config>, now: Nanos) -> Result<Begun<M>> {
+    pub fn begin<M: Machine>(
+        self,
+        dir: &Path,
+        config: &PipelineConfig<M::Config>,
+        now: Nanos,
+    ) -> Result<Begun<M>> {
         let Self { mut writer, preallocator, report, canonical, build_hash } = self;
         let mut resume = Resume::default();
         let mut follower = Follower::<M>::new(&config.config).map_err(Error::Usage)?;
@@ -151,7 +156,12 @@ fn same_machine<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>) -> R
     Ok(())
 }
 
-fn follow_all<M: Machine>(dir: &Path, last_seq: u64, follower: &mut Follower<M>, resume: &mut Resume) -> Result<()> {
+fn follow_all<M: Machine>(
+    dir: &Path,
+    last_seq: u64,
+    follower: &mut Follower<M>,
+    resume: &mut Resume,
+) -> Result<()> {
     let mut reader = Reader::open(dir)?;
     while reader.next_seq() <= last_seq {
         let Some(record) = reader.next_record()? else { break };
@@ -190,7 +200,9 @@ struct Start {
 impl Start {
     fn write<M: Machine>(&self, writer: &mut Writer, canonical: &str) -> Result<()> {
         let chunks = split_text(canonical, CHUNK_LEN);
-        let long = || Error::Usage(format!("the configuration is {} bytes long; the most is 60 MB", canonical.len()));
+        let long = || {
+            Error::Usage(format!("the configuration is {} bytes long; the most is 60 MB", canonical.len()))
+        };
         let total = u16::try_from(chunks.len()).map_err(|_| long())?;
         let config_len = u32::try_from(canonical.len()).map_err(|_| long())?;
         let machine = Text::new(M::NAME)
@@ -249,7 +261,10 @@ fn append_not_sent(writer: &mut Writer, decision: RecordRef<'_>, cause: u64) -> 
 fn describe<M: Machine>(report: &RecoveryReport, follower: &Follower<M>) -> String {
     let (events, decisions) = follower.counts();
     if report.clean {
-        return format!("journal goes on after run {} ({events} events, {decisions} decisions)", report.last_run);
+        return format!(
+            "journal goes on after run {} ({events} events, {decisions} decisions)",
+            report.last_run
+        );
     }
     let torn = match report.torn_bytes {
         0 => "nothing was torn".to_owned(),

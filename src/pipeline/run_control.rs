@@ -43,7 +43,12 @@ impl RunControl {
     /// Stops the run because a stage cannot go on.
     pub fn fail(&self, stage: &str, error: &Error) {
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
-        self.control.fail(Failure { thread, stage: stage.to_owned(), message: error.to_string(), panicked: false });
+        self.control.fail(Failure {
+            thread,
+            stage: stage.to_owned(),
+            message: error.to_string(),
+            panicked: false,
+        });
     }
 
     /// True once something failed.

@@ -8,8 +8,8 @@
 
 use pricewright_core::kernel::table::Timer;
 use pricewright_core::kernel::{
-    Cell, Class, DecisionRef, Driver, EventRef, Kind, MAX_CELLS, Machine, Nanos, NoProbe, Record, RecordRef, SourceId,
-    Step, flags, write_record,
+    Cell, Class, DecisionRef, Driver, EventRef, Kind, MAX_CELLS, Machine, Nanos, NoProbe, Record, RecordRef,
+    SourceId, Step, flags, write_record,
 };
 
 use crate::journal::{Appended, JournalError, Writer};

@@ -3,9 +3,9 @@
 
 use pricewright_core::kernel::{Class, DecisionRef, EndReason, Kind, Machine, RecordBuf, RecordSink};
 
-use super::run_control::RunControl;
 use super::core_loop::{CoreLoop, guarded};
 use super::edge::{Feed, Gateway, RemoteGateway};
+use super::run_control::RunControl;
 use super::stage::Stage;
 use crate::clock::Clock;
 use crate::error::Result;
@@ -77,7 +77,10 @@ impl<M: Machine, G: Gateway, C: Clock> SequencerStage<M, G, C> {
             Ok(work)
         });
         let work = work.unwrap_or(Ok(0))?;
-        if work == 0 && self.control.has_input_ended() && self.inputs.iter_mut().all(|input| input.peek().is_none()) {
+        if work == 0
+            && self.control.has_input_ended()
+            && self.inputs.iter_mut().all(|input| input.peek().is_none())
+        {
             self.control.stop(EndReason::END_OF_INPUT);
         }
         self.control.beat();
@@ -166,7 +169,16 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
         ring: Producer,
         control: RunControl,
     ) -> Self {
-        Self { gateway, seen, clock, journal, answers: RecordBuf::with_capacity(8192), taken: 0, ring, control }
+        Self {
+            gateway,
+            seen,
+            clock,
+            journal,
+            answers: RecordBuf::with_capacity(8192),
+            taken: 0,
+            ring,
+            control,
+        }
     }
 
     fn turn(&mut self, budget: usize) -> Result<usize> {

@@ -5,10 +5,10 @@ use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Machine, SourceId};
 
 use super::core_loop::CoreLoop;
+use super::cores::available_cores;
 use super::edge::{Feed, Gateway, RemoteGateway};
 use super::fused::FusedStage;
 use super::helper::HelperStage;
-use super::cores::available_cores;
 use super::plan::{Plan, PlanError, PlannedThread, Role};
 use super::run_control::RunControl;
 use super::sequencer::Sequencer;
@@ -90,7 +90,10 @@ where
         return Ok(stages.onto(plan));
     }
     let (records, input) = ring(parts.ring_cells);
-    stages.put(Role::Ingress, IngressStage::new(parts.feed, parts.clock.clone(), records, parts.control.clone()));
+    stages.put(
+        Role::Ingress,
+        IngressStage::new(parts.feed, parts.clock.clone(), records, parts.control.clone()),
+    );
     if gateway_inline {
         let core = CoreLoop::new(parts.sequencer, parts.gateway, parts.clock, parts.commands);
         stages.put(Role::Machine, SequencerStage::new(vec![input], core, parts.control));

@@ -96,9 +96,8 @@ fn diverged(dir: &Path, seq: u64) -> Error {
 }
 
 fn last_decision(dir: &Path) -> Result<u64> {
-    let order = |owned: &Owned| {
-        owned.record().as_ref().and_then(DecisionRef::of).as_ref().is_some_and(is_order)
-    };
+    let order =
+        |owned: &Owned| owned.record().as_ref().and_then(DecisionRef::of).as_ref().is_some_and(is_order);
     match last_where(dir, order)? {
         Some(seq) => Ok(seq),
         None => last_where(dir, |_| true)?

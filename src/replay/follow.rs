@@ -151,7 +151,11 @@ impl<M: Machine> Follower<M> {
     /// # Errors
     /// The divergence that it shows.
     #[inline]
-    pub fn follow_with<P: Probe>(&mut self, record: RecordRef<'_>, probe: &mut P) -> Result<(), Box<Divergence>> {
+    pub fn follow_with<P: Probe>(
+        &mut self,
+        record: RecordRef<'_>,
+        probe: &mut P,
+    ) -> Result<(), Box<Divergence>> {
         let header = record.header();
         match Kind::from_u16(header.kind).map(|kind| kind.schema().class) {
             Some(Class::Event) => self.event(record, probe),
@@ -276,5 +280,8 @@ fn unknown(record: RecordRef<'_>) -> Box<Divergence> {
 
 /// True for decisions that leave as orders.
 pub fn is_order(decision: &DecisionRef<'_>) -> bool {
-    matches!(decision, DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_) | DecisionRef::CancelOrder(_))
+    matches!(
+        decision,
+        DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_) | DecisionRef::CancelOrder(_)
+    )
 }

@@ -23,7 +23,8 @@ impl RunInfo {
     /// Where the journal does not begin with a run, or its configuration is incomplete.
     pub fn read(dir: &std::path::Path) -> Result<Self> {
         let mut reader = Reader::open(dir)?;
-        let damaged = |what: &str| Error::Usage(format!("{}: {what}; is this a journal's first part?", dir.display()));
+        let damaged =
+            |what: &str| Error::Usage(format!("{}: {what}; is this a journal's first part?", dir.display()));
         let start = match reader.next_record()?.as_ref().and_then(SystemRef::of) {
             Some(SystemRef::RunStart(start)) => *start,
             _ => return Err(damaged("the first record is not a run's start")),

@@ -63,8 +63,10 @@ pub fn replay<M: Machine>(dir: &Path, until: Option<u64>, progress: &mut dyn FnM
         Some(found) => reasons_before::<M>(dir, &config.config, found)?,
         None => None,
     };
-    let state_hash =
-        follower.driver().state_hash().map_err(|error| Error::Failed(format!("the state cannot be hashed: {error}")))?;
+    let state_hash = follower
+        .driver()
+        .state_hash()
+        .map_err(|error| Error::Failed(format!("the state cannot be hashed: {error}")))?;
     let (events, decisions) = follower.counts();
     let unjournalled = if divergence.is_some() { 0 } else { follower.pending().count() };
     let last_seq = reader.next_seq().saturating_sub(1);
@@ -73,7 +75,11 @@ pub fn replay<M: Machine>(dir: &Path, until: Option<u64>, progress: &mut dyn FnM
 }
 
 /// The machine's reasons at the event that the differing decision belongs to.
-fn reasons_before<M: Machine>(dir: &Path, config: &M::Config, found: &Divergence) -> Result<Option<Recorder>> {
+fn reasons_before<M: Machine>(
+    dir: &Path,
+    config: &M::Config,
+    found: &Divergence,
+) -> Result<Option<Recorder>> {
     let cause = match found {
         Divergence::Decision { cause, .. } | Divergence::Missing { cause, .. } => *cause,
         _ => return Ok(None),

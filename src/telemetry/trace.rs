@@ -99,7 +99,11 @@ impl TraceWriter {
     /// Where the file cannot be made.
     pub fn create(dir: &Path, run: u64, drain: TraceDrain) -> Result<Self> {
         let path = path_of(dir, run);
-        let complain = |source| Error::File { path: path.clone(), source, mend: "the journal's directory must be writable" };
+        let complain = |source| Error::File {
+            path: path.clone(),
+            source,
+            mend: "the journal's directory must be writable",
+        };
         let mut file = BufWriter::new(File::create(&path).map_err(complain)?);
         file.write_all(MAGIC).and_then(|()| file.write_all(&run.to_le_bytes())).map_err(complain)?;
         let receive_to_order = new_histogram()?;
@@ -145,7 +149,8 @@ impl TraceWriter {
 /// # Errors
 /// Never for these bounds; the library asks.
 pub fn new_histogram() -> Result<Histogram<u64>> {
-    Histogram::new_with_bounds(1, 100_000_000_000, 3).map_err(|error| Error::Failed(format!("histogram: {error}")))
+    Histogram::new_with_bounds(1, 100_000_000_000, 3)
+        .map_err(|error| Error::Failed(format!("histogram: {error}")))
 }
 
 /// Where the trace of `run` lies.
@@ -159,8 +164,11 @@ pub fn path_of(dir: &Path, run: u64) -> PathBuf {
 /// Where the file is there and cannot be read, or is no trace.
 pub fn find(dir: &Path, run: u64, seq: u64) -> Result<Option<TraceEntry>> {
     let path = path_of(dir, run);
-    let complain =
-        |source| Error::File { path: path.clone(), source, mend: "remove the trace: the journal does not need it" };
+    let complain = |source| Error::File {
+        path: path.clone(),
+        source,
+        mend: "remove the trace: the journal does not need it",
+    };
     let mut bytes = Vec::new();
     match File::open(&path) {
         Ok(mut file) => file.read_to_end(&mut bytes).map_err(complain)?,
