@@ -75,8 +75,8 @@ pub enum LevelChange {
 #[derive(Clone, Debug)]
 pub struct DepthBook {
     pool: ChunkPool<Lots>,
-    bids: Ladder,
-    asks: Ladder,
+    bids: Ladder<Lots>,
+    asks: Ladder<Lots>,
     levels_per_side: usize,
 }
 
@@ -85,8 +85,8 @@ impl DepthBook {
     pub fn with_capacity(levels_per_side: usize) -> Self {
         Self {
             pool: ChunkPool::with_capacity(2, levels_per_side.saturating_mul(2), Lots(0)),
-            bids: Ladder::with_capacity(levels_per_side),
-            asks: Ladder::with_capacity(levels_per_side),
+            bids: Ladder::with_capacity(levels_per_side, Lots(0)),
+            asks: Ladder::with_capacity(levels_per_side, Lots(0)),
             levels_per_side,
         }
     }
@@ -108,9 +108,7 @@ impl DepthBook {
         Ok(match ladder.find_or_insert(pool, key, || qty) {
             Found::New(_) => LevelChange::Added,
             Found::Old(old) => {
-                if let Some(lots) = ladder.get_mut(pool, key) {
-                    *lots = qty;
-                }
+                ladder.set(pool, key, qty);
                 LevelChange::Changed(old)
             }
         })
@@ -140,7 +138,7 @@ impl DepthBook {
     /// The best level of a side. O(1).
     #[inline]
     pub fn best(&self, side: Side) -> Option<Level> {
-        self.side(side).best(&self.pool).map(|(key, qty)| level_of(side, key, qty))
+        self.side(side).best().map(|(key, qty)| level_of(side, key, qty))
     }
 
     /// The levels of a side, best first.
@@ -169,7 +167,7 @@ impl DepthBook {
         self.pool.growths()
     }
 
-    fn side(&self, side: Side) -> &Ladder {
+    fn side(&self, side: Side) -> &Ladder<Lots> {
         match side {
             Side::Buy => &self.bids,
             Side::Sell => &self.asks,
@@ -177,7 +175,7 @@ impl DepthBook {
     }
 
     #[inline]
-    fn side_mut(&mut self, side: Side) -> (&mut Ladder, &mut ChunkPool<Lots>) {
+    fn side_mut(&mut self, side: Side) -> (&mut Ladder<Lots>, &mut ChunkPool<Lots>) {
         match side {
             Side::Buy => (&mut self.bids, &mut self.pool),
             Side::Sell => (&mut self.asks, &mut self.pool),

@@ -19,6 +19,8 @@ const EMPTY: u64 = u64::MAX;
 #[repr(align(64))]
 struct Line([u64; LINE]);
 
+const FREE: Line = Line([EMPTY; LINE]);
+
 /// An entry's place, good until the next insertion or removal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place(usize);
@@ -36,10 +38,6 @@ pub(crate) enum Probe {
 #[derive(Clone, Debug)]
 pub(crate) struct SlotIndex {
     lines: Vec<Line>,
-    /// Entries minus one; the number of entries is a power of two.
-    mask: usize,
-    /// What is left of a hash's group after the line's number is taken from its top.
-    shift: u32,
     len: usize,
     growths: u64,
 }
@@ -58,16 +56,11 @@ pub(crate) fn hash_of(key: u64, salt: u32) -> u32 {
 impl SlotIndex {
     /// Room for `keys` keys before it grows; all of it is touched now.
     pub(crate) fn with_capacity(keys: usize) -> Self {
-        let entries = (keys.max(LINE) * 2).next_power_of_two();
-        let mut index = Self { lines: Vec::new(), mask: 0, shift: 0, len: 0, growths: 0 };
-        index.allocate(entries);
-        index
+        Self { lines: vec![FREE; lines_for(keys)], len: 0, growths: 0 }
     }
 
-    fn allocate(&mut self, entries: usize) {
-        self.lines = vec![Line([EMPTY; LINE]); entries / LINE];
-        self.mask = entries - 1;
-        self.shift = GROUP_BITS - (entries.trailing_zeros() - LINE_BITS).min(GROUP_BITS);
+    fn entries(&self) -> usize {
+        self.lines.len() * LINE
     }
 
     /// Keys in it.
@@ -83,20 +76,20 @@ impl SlotIndex {
     /// Makes sure that one more key fits: a later insertion at a vacant place is then sound.
     #[inline]
     pub(crate) fn reserve(&mut self) {
-        if (self.len + 1) * 2 > self.mask + 1 {
+        if (self.len + 1) * 2 > self.entries() {
             self.grow();
         }
     }
 
     #[cold]
     fn grow(&mut self) {
-        let old = core::mem::take(&mut self.lines);
-        self.allocate((self.mask + 1) * 2);
+        let doubled = vec![FREE; self.lines.len() * 2];
+        let old = core::mem::replace(&mut self.lines, doubled);
         self.growths += 1;
         for entry in old.iter().flat_map(|line| line.0).filter(|entry| *entry != EMPTY) {
             let mut at = self.home(hash_in(entry));
             while self.entry(at) != EMPTY {
-                at = (at + 1) & self.mask;
+                at = self.after(at);
             }
             self.set(at, entry);
         }
@@ -114,7 +107,7 @@ impl SlotIndex {
             if hash_in(entry) == hash && is_it(slot_in(entry)) {
                 return Probe::Found(Place(at), slot_in(entry));
             }
-            at = (at + 1) & self.mask;
+            at = self.after(at);
         }
     }
 
@@ -140,14 +133,12 @@ impl SlotIndex {
         let mut hole = place.0;
         let mut at = hole;
         loop {
-            at = (at + 1) & self.mask;
+            at = self.after(at);
             let entry = self.entry(at);
             if entry == EMPTY {
                 break;
             }
-            let from_home = at.wrapping_sub(self.home(hash_in(entry))) & self.mask;
-            let from_hole = at.wrapping_sub(hole) & self.mask;
-            if from_home >= from_hole {
+            if self.distance(self.home(hash_in(entry)), at) >= self.distance(hole, at) {
                 self.set(hole, entry);
                 hole = at;
             }
@@ -159,8 +150,20 @@ impl SlotIndex {
     /// Where a key with this hash lies if nothing is in the way.
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        let line = (hash >> LINE_BITS) >> self.shift;
-        (line as usize) << LINE_BITS | (hash as usize & (LINE - 1))
+        let line = (u64::from(hash >> LINE_BITS) * self.lines.len() as u64) >> GROUP_BITS;
+        line as usize * LINE + (hash as usize & (LINE - 1))
+    }
+
+    /// The next place; the first follows the last.
+    #[inline]
+    fn after(&self, at: usize) -> usize {
+        if at + 1 < self.entries() { at + 1 } else { 0 }
+    }
+
+    /// Steps from one place on to another.
+    #[inline]
+    fn distance(&self, from: usize, to: usize) -> usize {
+        if to >= from { to - from } else { to + self.entries() - from }
     }
 
     #[inline]
@@ -174,6 +177,10 @@ impl SlotIndex {
             *place = entry;
         }
     }
+}
+
+fn lines_for(keys: usize) -> usize {
+    (keys.max(LINE) * 2).div_ceil(LINE)
 }
 
 #[inline]

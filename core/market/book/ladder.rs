@@ -1,9 +1,10 @@
 //! The sparse levels of one side: a sorted map from price to a small value, the best at the end.
 //!
-//! Keys lie in chunks of [`CHUNK`]; a short sorted list of runs says which chunk begins where. A book of a few dozen
-//! levels is one chunk, its best a constant number of steps away. Inserting moves at most one chunk's worth of keys and,
-//! once in many insertions, the list of runs; so a side of 500,000 levels costs little more than one of 50. Any two
-//! neighbouring runs hold more than half a chunk together, which bounds the chunks in use.
+//! Keys lie in chunks of [`CHUNK`]; a short sorted list of runs says which chunk begins where. The best key and the best
+//! run lie in the ladder itself, one cache line: a book of a few dozen levels is that line and one chunk. Inserting moves
+//! at most one chunk's worth of keys and, once in many insertions, the list of runs; so a side of 500,000 levels costs
+//! little more than one of 50. Any two neighbouring runs hold more than half a chunk together, which bounds the chunks
+//! in use.
 //!
 //! Chunks of all ladders come from one pool, so that memory follows the levels there are, not the levels each
 //! instrument might have.
@@ -32,12 +33,34 @@ pub(crate) fn price_of(side: Side, key: i64) -> Ticks {
     }
 }
 
+/// Keys of one cache line.
+const LINE: usize = 8;
+/// No chunk.
+const NIL: u32 = u32::MAX;
+
+/// Sorted keys beside their values. Unused keys are `i64::MAX`, so that a search needs no length.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Chunk<V> {
     keys: [i64; CHUNK],
     values: [V; CHUNK],
 }
+
+impl<V> Chunk<V> {
+    /// How many keys are less than `key`: where it is or belongs. All lines are asked at once, and then one of them,
+    /// rather than one after another as a binary search would: that is one cache miss instead of three.
+    #[inline]
+    fn place_of(&self, key: i64) -> usize {
+        let line = usize::from(self.keys[LINE - 1] < key)
+            + usize::from(self.keys[2 * LINE - 1] < key)
+            + usize::from(self.keys[3 * LINE - 1] < key);
+        let (lines, _) = self.keys.as_chunks::<LINE>();
+        let within = lines.get(line).map_or(0, |keys| keys.iter().map(|k| usize::from(*k < key)).sum());
+        line * LINE + within
+    }
+}
+
+const _: () = assert!(CHUNK == 4 * LINE);
 
 /// The chunks of many ladders.
 #[derive(Clone, Debug)]
@@ -56,7 +79,7 @@ impl<V: Copy> ChunkPool<V> {
         let count = ladders * 2 + runs_for(levels);
         let mut chunks = vec![unused; count];
         chunks.clear();
-        let mut free = vec![u32::MAX; count];
+        let mut free = vec![NIL; count];
         free.clear();
         Self { chunks, free, unused, growths: 0 }
     }
@@ -79,15 +102,27 @@ impl<V: Copy> ChunkPool<V> {
     }
 
     fn give_back(&mut self, chunk: u32) {
-        self.free.push(chunk);
+        if let Some(place) = self.chunks.get_mut(chunk as usize) {
+            *place = self.unused;
+            self.free.push(chunk);
+        }
     }
 
     #[inline]
-    fn get(&self, run: Run) -> (&[i64], &[V]) {
-        self.chunks.get(run.chunk as usize).map_or((&[], &[]), |chunk| {
-            let len = run.len as usize;
-            (chunk.keys.get(..len).unwrap_or(&[]), chunk.values.get(..len).unwrap_or(&[]))
-        })
+    fn get(&self, chunk: u32) -> Option<&Chunk<V>> {
+        self.chunks.get(chunk as usize)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, chunk: u32) -> Option<&mut Chunk<V>> {
+        self.chunks.get_mut(chunk as usize)
+    }
+
+    fn pairs(&self, run: Run) -> impl DoubleEndedIterator<Item = (i64, V)> + ExactSizeIterator + '_ {
+        let chunk = self.get(run.chunk).unwrap_or(&self.unused);
+        let pairs = chunk.keys.iter().copied().zip(chunk.values.iter().copied());
+        let unused = CHUNK.saturating_sub(run.len as usize);
+        pairs.rev().skip(unused).rev()
     }
 }
 
@@ -96,7 +131,7 @@ fn runs_for(levels: usize) -> usize {
     levels / (CHUNK / 4) + 1
 }
 
-/// A chunk in use: its keys are at least `low` and below the next run's `low`.
+/// A chunk in use: its keys are at least `low` and below the next run's `low`. The first run's `low` is `i64::MIN`.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     low: i64,
@@ -104,12 +139,29 @@ struct Run {
     len: u32,
 }
 
-/// The levels of one side, worst to best.
-#[derive(Clone, Debug)]
-pub(crate) struct Ladder {
-    runs: Vec<Run>,
-    levels: u32,
+impl Run {
+    /// True where `key` is at `place`, not beyond the keys in use.
+    #[inline]
+    fn holds<V>(self, chunk: &Chunk<V>, place: usize, key: i64) -> bool {
+        place < self.len as usize && chunk.keys.get(place) == Some(&key)
+    }
 }
+
+/// The levels of one side.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+pub(crate) struct Ladder<V> {
+    /// The best key and its value, good while `levels` is not 0.
+    best_key: i64,
+    best: V,
+    levels: u32,
+    /// The run of the best keys. Empty only where the ladder is; it keeps its chunk then.
+    top: Run,
+    /// The other runs, worst first. Run numbers count these, then `top`.
+    rest: Vec<Run>,
+}
+
+const _: () = assert!(size_of::<Ladder<u32>>() == 64);
 
 /// What [`Ladder::find_or_insert`] did.
 #[derive(Clone, Copy, Debug)]
@@ -120,10 +172,11 @@ pub(crate) enum Found<V> {
     New(V),
 }
 
-impl Ladder {
+impl<V: Copy> Ladder<V> {
     /// An empty ladder with room for `levels` levels before its list of runs grows.
-    pub(crate) fn with_capacity(levels: usize) -> Self {
-        Self { runs: Vec::with_capacity(runs_for(levels) + 1), levels: 0 }
+    pub(crate) fn with_capacity(levels: usize, filler: V) -> Self {
+        let top = Run { low: i64::MIN, chunk: NIL, len: 0 };
+        Self { best_key: 0, best: filler, levels: 0, top, rest: Vec::with_capacity(runs_for(levels)) }
     }
 
     /// How many levels.
@@ -133,119 +186,151 @@ impl Ladder {
 
     /// The best key and its value.
     #[inline]
-    pub(crate) fn best<V: Copy>(&self, pool: &ChunkPool<V>) -> Option<(i64, V)> {
-        let (keys, values) = pool.get(*self.runs.last()?);
-        Some((*keys.last()?, *values.last()?))
+    pub(crate) fn best(&self) -> Option<(i64, V)> {
+        (self.levels > 0).then_some((self.best_key, self.best))
     }
 
     /// The worst key and its value.
-    pub(crate) fn worst<V: Copy>(&self, pool: &ChunkPool<V>) -> Option<(i64, V)> {
-        let (keys, values) = pool.get(*self.runs.first()?);
-        Some((*keys.first()?, *values.first()?))
+    pub(crate) fn worst(&self, pool: &ChunkPool<V>) -> Option<(i64, V)> {
+        pool.pairs(*self.rest.first().unwrap_or(&self.top)).next()
     }
 
     /// The value of a key.
     #[inline]
-    pub(crate) fn get<V: Copy>(&self, pool: &ChunkPool<V>, key: i64) -> Option<V> {
-        let (keys, values) = pool.get(*self.runs.get(self.run_of(key))?);
-        values.get(keys.binary_search(&key).ok()?).copied()
-    }
-
-    /// The value of a key, to change.
-    pub(crate) fn get_mut<'a, V: Copy>(&self, pool: &'a mut ChunkPool<V>, key: i64) -> Option<&'a mut V> {
-        let run = *self.runs.get(self.run_of(key))?;
-        let at = pool.get(run).0.binary_search(&key).ok()?;
-        pool.chunks.get_mut(run.chunk as usize)?.values.get_mut(at)
+    pub(crate) fn get(&self, pool: &ChunkPool<V>, key: i64) -> Option<V> {
+        let run = self.run(self.run_of(key))?;
+        let chunk = pool.get(run.chunk)?;
+        let place = chunk.place_of(key);
+        chunk.values.get(place).copied().filter(|_| run.holds(chunk, place, key))
     }
 
     /// Keys and values, best first.
-    pub(crate) fn iter<'a, V: Copy>(&'a self, pool: &'a ChunkPool<V>) -> impl Iterator<Item = (i64, V)> + 'a {
-        self.runs.iter().rev().flat_map(|run| {
-            let (keys, values) = pool.get(*run);
-            keys.iter().copied().zip(values.iter().copied()).rev()
-        })
+    pub(crate) fn iter<'a>(&'a self, pool: &'a ChunkPool<V>) -> impl Iterator<Item = (i64, V)> + use<'a, V> {
+        let runs = core::iter::once(&self.top).chain(self.rest.iter().rev());
+        runs.flat_map(|run| pool.pairs(*run).rev())
     }
 
     /// The value of a key; where there is none, `make` gives one.
     #[inline]
-    pub(crate) fn find_or_insert<V: Copy>(
+    pub(crate) fn find_or_insert(
         &mut self,
         pool: &mut ChunkPool<V>,
         key: i64,
         make: impl FnOnce() -> V,
     ) -> Found<V> {
+        // Most orders join the best level, whose value is at hand.
+        if self.levels > 0 && key == self.best_key {
+            return Found::Old(self.best);
+        }
+        if self.top.chunk == NIL {
+            self.top.chunk = pool.take();
+        }
         let at = self.run_of(key);
-        let Some(run) = self.runs.get(at).copied() else {
-            let value = make();
-            self.insert_first(pool, key, value);
-            return Found::New(value);
-        };
-        let (keys, values) = pool.get(run);
-        match keys.binary_search(&key) {
-            Ok(found) => values.get(found).map_or_else(|| Found::New(make()), |value| Found::Old(*value)),
-            Err(place) => {
-                let value = make();
-                self.insert_at(pool, at, place, key, value);
-                Found::New(value)
+        let run = self.run(at).unwrap_or(self.top);
+        let mut place = 0;
+        if let Some(chunk) = pool.get(run.chunk) {
+            place = chunk.place_of(key);
+            if let (true, Some(value)) = (run.holds(chunk, place, key), chunk.values.get(place)) {
+                return Found::Old(*value);
+            }
+        }
+        let value = make();
+        self.insert_at(pool, at, place, key, value);
+        if self.levels == 1 || key > self.best_key {
+            (self.best_key, self.best) = (key, value);
+        }
+        Found::New(value)
+    }
+
+    /// Sets the value of a key that is there.
+    pub(crate) fn set(&mut self, pool: &mut ChunkPool<V>, key: i64, value: V) {
+        let Some(run) = self.run(self.run_of(key)) else { return };
+        let Some(chunk) = pool.get_mut(run.chunk) else { return };
+        let place = chunk.place_of(key);
+        if run.holds(chunk, place, key) {
+            if let Some(old) = chunk.values.get_mut(place) {
+                *old = value;
+            }
+            if key == self.best_key {
+                self.best = value;
             }
         }
     }
 
     /// Takes a key out.
-    pub(crate) fn remove<V: Copy>(&mut self, pool: &mut ChunkPool<V>, key: i64) -> Option<V> {
+    pub(crate) fn remove(&mut self, pool: &mut ChunkPool<V>, key: i64) -> Option<V> {
         let at = self.run_of(key);
-        let run = self.runs.get_mut(at)?;
-        let (keys, values) = pool.get(*run);
-        let place = keys.binary_search(&key).ok()?;
-        let value = values.get(place).copied()?;
+        let run = self.run(at)?;
+        let chunk = pool.get_mut(run.chunk)?;
+        let place = chunk.place_of(key);
+        if !run.holds(chunk, place, key) {
+            return None;
+        }
+        let value = chunk.values.get(place).copied()?;
         let len = run.len as usize;
-        let chunk = pool.chunks.get_mut(run.chunk as usize)?;
-        close_gap(chunk.keys.get_mut(place..len)?);
-        close_gap(chunk.values.get_mut(place..len)?);
-        run.len -= 1;
+        close_gap(chunk.keys.get_mut(place..len)?, i64::MAX);
+        close_gap(chunk.values.get_mut(place..len)?, value);
+        self.run_mut(at)?.len -= 1;
         self.levels -= 1;
-        self.tidy(pool, at);
+        if len <= CHUNK / 2 + 1 {
+            self.tidy(pool, at);
+        }
+        if key == self.best_key {
+            self.find_best(pool);
+        }
         Some(value)
     }
 
     /// Takes everything out.
-    pub(crate) fn clear<V: Copy>(&mut self, pool: &mut ChunkPool<V>) {
-        for run in self.runs.drain(..) {
+    pub(crate) fn clear(&mut self, pool: &mut ChunkPool<V>) {
+        pool.give_back(self.top.chunk);
+        for run in self.rest.drain(..) {
             pool.give_back(run.chunk);
         }
+        self.top = Run { low: i64::MIN, chunk: NIL, len: 0 };
         self.levels = 0;
     }
 
-    /// The run that a key belongs to. Activity is near the best price, so the last run is tried first.
+    #[inline]
+    fn find_best(&mut self, pool: &ChunkPool<V>) {
+        let last = (self.top.len as usize).wrapping_sub(1);
+        let Some(chunk) = pool.get(self.top.chunk) else { return };
+        if let (Some(key), Some(value)) = (chunk.keys.get(last), chunk.values.get(last)) {
+            (self.best_key, self.best) = (*key, *value);
+        }
+    }
+
+    /// The number of the run that a key belongs to.
     #[inline]
     fn run_of(&self, key: i64) -> usize {
-        match self.runs.last() {
-            Some(last) if last.low <= key => self.runs.len() - 1,
-            _ => self.runs.partition_point(|run| run.low <= key).saturating_sub(1),
+        if self.top.low <= key {
+            return self.rest.len();
         }
+        self.rest.partition_point(|run| run.low <= key).saturating_sub(1)
     }
 
-    fn insert_first<V: Copy>(&mut self, pool: &mut ChunkPool<V>, key: i64, value: V) {
-        let chunk = pool.take();
-        if let Some(target) = pool.chunks.get_mut(chunk as usize) {
-            open_gap(&mut target.keys, key);
-            open_gap(&mut target.values, value);
-        }
-        self.runs.push(Run { low: i64::MIN, chunk, len: 1 });
-        self.levels = 1;
+    #[inline]
+    fn run(&self, at: usize) -> Option<Run> {
+        if at == self.rest.len() { Some(self.top) } else { self.rest.get(at).copied() }
     }
 
-    fn insert_at<V: Copy>(&mut self, pool: &mut ChunkPool<V>, at: usize, place: usize, key: i64, value: V) {
+    #[inline]
+    fn run_mut(&mut self, at: usize) -> Option<&mut Run> {
+        if at == self.rest.len() { Some(&mut self.top) } else { self.rest.get_mut(at) }
+    }
+
+    #[inline]
+    fn insert_at(&mut self, pool: &mut ChunkPool<V>, at: usize, place: usize, key: i64, value: V) {
         let (mut at, mut place) = (at, place);
-        if self.runs.get(at).is_some_and(|run| run.len as usize == CHUNK) {
+        if self.run(at).is_some_and(|run| run.len as usize == CHUNK) {
             self.split(pool, at);
             if place > CHUNK / 2 {
                 at += 1;
                 place -= CHUNK / 2;
             }
         }
-        let Some(run) = self.runs.get_mut(at) else { return };
-        let Some(chunk) = pool.chunks.get_mut(run.chunk as usize) else { return };
+        let Some(run) = self.run_mut(at) else { return };
+        let Some(chunk) = pool.get_mut(run.chunk) else { return };
         let end = run.len as usize + 1;
         if let (Some(keys), Some(values)) = (chunk.keys.get_mut(place..end), chunk.values.get_mut(place..end))
         {
@@ -258,60 +343,80 @@ impl Ladder {
 
     /// Moves the better half of a full run into a run of its own behind it.
     #[cold]
-    fn split<V: Copy>(&mut self, pool: &mut ChunkPool<V>, at: usize) {
+    fn split(&mut self, pool: &mut ChunkPool<V>, at: usize) {
+        const HALF: usize = CHUNK / 2;
+        let Some(full) = self.run(at) else { return };
+        let mut moved = pool.unused;
         let fresh = pool.take();
-        let Some(run) = self.runs.get_mut(at) else { return };
-        let Some(mut moved) = pool.chunks.get(run.chunk as usize).copied() else { return };
-        moved.keys.rotate_left(CHUNK / 2);
-        moved.values.rotate_left(CHUNK / 2);
-        run.len = (CHUNK / 2) as u32;
-        let low = moved.keys.first().copied().unwrap_or(i64::MAX);
-        if let Some(target) = pool.chunks.get_mut(fresh as usize) {
+        let Some(from) = pool.get_mut(full.chunk) else { return };
+        if let (Some(keys), Some(values)) = (from.keys.get_mut(HALF..), from.values.get(HALF..)) {
+            moved.keys.iter_mut().zip(keys.iter()).for_each(|(to, from)| *to = *from);
+            moved.values.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+            keys.fill(i64::MAX);
+        }
+        let low = moved.keys[0];
+        if let Some(target) = pool.get_mut(fresh) {
             *target = moved;
         }
-        self.runs.insert(at + 1, Run { low, chunk: fresh, len: (CHUNK / 2) as u32 });
+        let (worse, better) = (Run { len: HALF as u32, ..full }, Run { low, chunk: fresh, len: HALF as u32 });
+        if at == self.rest.len() {
+            self.rest.push(worse);
+            self.top = better;
+        } else if let Some(run) = self.rest.get_mut(at) {
+            *run = worse;
+            self.rest.insert(at + 1, better);
+        }
     }
 
     /// Drops a run that became empty, or joins it with a neighbour where both fit into half a chunk.
     #[inline]
-    fn tidy<V: Copy>(&mut self, pool: &mut ChunkPool<V>, at: usize) {
-        let len_of = |at: usize| self.runs.get(at).map_or(CHUNK, |run| run.len as usize);
+    fn tidy(&mut self, pool: &mut ChunkPool<V>, at: usize) {
+        let len_of = |at: usize| self.run(at).map_or(CHUNK, |run| run.len as usize);
         let len = len_of(at);
-        if len > CHUNK / 2 {
+        if self.rest.is_empty() {
             return;
         }
         if len == 0 {
             self.drop_run(pool, at);
-        } else if len + len_of(at + 1) <= CHUNK / 2 {
+        } else if at < self.rest.len() && len + len_of(at + 1) <= CHUNK / 2 {
             self.join(pool, at);
         } else if at > 0 && len_of(at - 1) + len <= CHUNK / 2 {
             self.join(pool, at - 1);
         }
     }
 
-    fn drop_run<V: Copy>(&mut self, pool: &mut ChunkPool<V>, at: usize) {
-        let run = self.runs.remove(at);
-        pool.give_back(run.chunk);
-        if let Some(first) = self.runs.first_mut() {
-            first.low = i64::MIN;
+    /// Drops an empty run that is not the only one.
+    fn drop_run(&mut self, pool: &mut ChunkPool<V>, at: usize) {
+        let gone = if at < self.rest.len() { Some(self.rest.remove(at)) } else { self.rest.pop() };
+        let Some(gone) = gone else { return };
+        if at > self.rest.len() {
+            pool.give_back(self.top.chunk);
+            self.top = gone;
+        } else {
+            pool.give_back(gone.chunk);
         }
+        self.rest.first_mut().unwrap_or(&mut self.top).low = i64::MIN;
     }
 
     /// Appends the run behind `at` to it.
     #[cold]
-    fn join<V: Copy>(&mut self, pool: &mut ChunkPool<V>, at: usize) {
-        let Some(second) = self.runs.get(at + 1).copied() else { return };
-        let Some(from) = pool.chunks.get(second.chunk as usize).copied() else { return };
-        let Some(first) = self.runs.get_mut(at) else { return };
-        let Some(into) = pool.chunks.get_mut(first.chunk as usize) else { return };
-        let span = first.len as usize..(first.len + second.len) as usize;
-        let count = second.len as usize;
+    fn join(&mut self, pool: &mut ChunkPool<V>, at: usize) {
+        let (Some(worse), Some(better)) = (self.run(at), self.run(at + 1)) else { return };
+        let Some(from) = pool.get(better.chunk).copied() else { return };
+        let Some(into) = pool.get_mut(worse.chunk) else { return };
+        let len = worse.len + better.len;
+        let span = worse.len as usize..len as usize;
         if let (Some(keys), Some(values)) = (into.keys.get_mut(span.clone()), into.values.get_mut(span)) {
-            keys.iter_mut().zip(from.keys.iter().take(count)).for_each(|(to, from)| *to = *from);
-            values.iter_mut().zip(from.values.iter().take(count)).for_each(|(to, from)| *to = *from);
-            first.len += second.len;
-            self.runs.remove(at + 1);
-            pool.give_back(second.chunk);
+            keys.iter_mut().zip(&from.keys).for_each(|(to, from)| *to = *from);
+            values.iter_mut().zip(&from.values).for_each(|(to, from)| *to = *from);
+        }
+        pool.give_back(better.chunk);
+        if at + 1 == self.rest.len() {
+            self.rest.pop();
+            self.top = Run { len, ..worse };
+        } else if let Some(run) = self.rest.get_mut(at) {
+            run.len = len;
+            self.rest.remove(at + 1);
         }
     }
 }
@@ -326,10 +431,13 @@ fn open_gap<T: Copy>(slice: &mut [T], item: T) {
     }
 }
 
-/// Moves all but the first one forward, over it.
+/// Moves all but the first one forward, over it, and puts `filler` at the end.
 #[inline]
-fn close_gap<T: Copy>(slice: &mut [T]) {
+fn close_gap<T: Copy>(slice: &mut [T], filler: T) {
     slice.copy_within(slice.len().min(1).., 0);
+    if let Some(last) = slice.last_mut() {
+        *last = filler;
+    }
 }
 
 #[cfg(test)]

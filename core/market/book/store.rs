@@ -30,8 +30,8 @@ pub struct Books {
 /// Both sides of one instrument.
 #[derive(Clone, Debug)]
 pub(super) struct Ladders {
-    bids: Ladder,
-    asks: Ladder,
+    bids: Ladder<u32>,
+    asks: Ladder<u32>,
 }
 
 /// What a store was made for.
@@ -53,7 +53,7 @@ pub(crate) struct Resting {
 
 impl Ladders {
     #[inline]
-    pub(super) fn side(&self, side: Side) -> &Ladder {
+    pub(super) fn side(&self, side: Side) -> &Ladder<u32> {
         match side {
             Side::Buy => &self.bids,
             Side::Sell => &self.asks,
@@ -61,7 +61,7 @@ impl Ladders {
     }
 
     #[inline]
-    fn side_mut(&mut self, side: Side) -> &mut Ladder {
+    fn side_mut(&mut self, side: Side) -> &mut Ladder<u32> {
         match side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
@@ -85,8 +85,8 @@ impl Books {
             pool: ChunkPool::with_capacity(sides, levels, NIL),
             ladders: (0..instruments)
                 .map(|_| Ladders {
-                    bids: Ladder::with_capacity(levels_per_side),
-                    asks: Ladder::with_capacity(levels_per_side),
+                    bids: Ladder::with_capacity(levels_per_side, NIL),
+                    asks: Ladder::with_capacity(levels_per_side, NIL),
                 })
                 .collect(),
             capacity: Capacity { instruments, orders, levels_per_side },
@@ -349,7 +349,7 @@ impl Books {
 
     #[inline]
     fn best_level(&self, i: InstrumentId, side: Side) -> Option<(u32, &LevelNode)> {
-        let (_, slot) = self.ladders.get(i.index())?.side(side).best(&self.pool)?;
+        let (_, slot) = self.ladders.get(i.index())?.side(side).best()?;
         Some((slot, self.levels.get(slot)?))
     }
 

@@ -35,7 +35,7 @@ impl<'a> BookView<'a> {
     /// The best level of a side. O(1).
     #[inline]
     pub fn best(&self, side: Side) -> Option<Level> {
-        let (_, level) = self.ladders.side(side).best(&self.books.pool)?;
+        let (_, level) = self.ladders.side(side).best()?;
         self.books.levels.get(level).map(level_of)
     }
 

@@ -7,24 +7,27 @@ use quickcheck::quickcheck;
 use super::{CHUNK, ChunkPool, Found, Ladder, key_of, price_of};
 use crate::kernel::{Side, Ticks};
 
-fn check(ladder: &Ladder, pool: &ChunkPool<u32>, map: &BTreeMap<i64, u32>) {
+fn check(ladder: &Ladder<u32>, pool: &ChunkPool<u32>, map: &BTreeMap<i64, u32>) {
     assert_eq!(ladder.len(), map.len());
     assert!(ladder.iter(pool).eq(map.iter().rev().map(|(key, value)| (*key, *value))));
-    assert_eq!(ladder.best(pool), map.last_key_value().map(|(key, value)| (*key, *value)));
+    assert_eq!(ladder.best(), map.last_key_value().map(|(key, value)| (*key, *value)));
     assert_eq!(ladder.worst(pool), map.first_key_value().map(|(key, value)| (*key, *value)));
-    let pairs = ladder.runs.windows(2);
-    assert!(
-        pairs.into_iter().all(|pair| (pair[0].len + pair[1].len) as usize > CHUNK / 2),
-        "{:?}",
-        ladder.runs
-    );
-    assert!(ladder.runs.iter().all(|run| run.len > 0));
+    let mut runs = ladder.rest.clone();
+    runs.push(ladder.top);
+    assert_eq!(runs[0].low, i64::MIN);
+    assert!(runs.is_sorted_by(|a, b| a.low < b.low));
+    assert!(runs.windows(2).all(|pair| (pair[0].len + pair[1].len) as usize > CHUNK / 2), "{runs:?}");
+    assert!(runs.len() == 1 || runs.iter().all(|run| run.len > 0), "{runs:?}");
+    for run in runs.iter().filter(|run| run.len > 0) {
+        let unused = &pool.get(run.chunk).unwrap().keys[run.len as usize..];
+        assert!(unused.iter().all(|key| *key == i64::MAX));
+    }
 }
 
 quickcheck! {
     fn they_hold_what_maps_hold(steps: Vec<(bool, u16, u8)>) -> bool {
         let mut pool = ChunkPool::with_capacity(2, 64, 0);
-        let mut ladders = [Ladder::with_capacity(32), Ladder::with_capacity(32)];
+        let mut ladders = [Ladder::with_capacity(32, 0), Ladder::with_capacity(32, 0)];
         let mut maps = [BTreeMap::new(), BTreeMap::new()];
         // Each step puts in or takes out a stretch of neighbouring keys, so that chunks fill and empty.
         for (number, (second, from, span)) in steps.into_iter().enumerate() {
