@@ -11,11 +11,15 @@
 //! Sources: Nasdaq TotalView-ITCH 5.0, MoldUDP64 1.00, SoupBinTCP 3.00 and OUCH 5.0 (revision of October 2025).
 
 pub mod alpha;
+pub mod instrument;
 pub mod itch;
+pub mod market_data;
 pub mod moldudp64;
+pub mod order_entry;
 pub mod ouch;
 pub mod soupbintcp;
 pub mod store;
 
 pub use alpha::{Alpha, SessionId, Symbol};
+pub use instrument::{InstrumentError, InstrumentSpec};
 pub use store::{MessageLog, MessageStore};

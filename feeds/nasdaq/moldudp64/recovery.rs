@@ -47,10 +47,6 @@ pub struct ReceiverConfig {
     pub reorder_packets: usize,
     /// Bytes of the largest packet that can be held.
     pub max_packet: usize,
-    /// The session to resume; `None` takes the first that is heard.
-    pub session: Option<SessionId>,
-    /// The next sequence expected: 1 for a session from its beginning.
-    pub next_sequence: u64,
 }
 
 impl Default for ReceiverConfig {
@@ -65,8 +61,6 @@ impl Default for ReceiverConfig {
             request_attempts: 50,
             reorder_packets: 256,
             max_packet: 1500,
-            session: None,
-            next_sequence: 1,
         }
     }
 }
@@ -187,11 +181,19 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver that has heard nothing yet.
+    /// A receiver that takes the first session it hears, from its beginning.
     pub fn new(config: ReceiverConfig) -> Self {
-        let next = config.next_sequence.max(1);
+        Self::starting_at(config, None, 1)
+    }
+
+    /// A receiver that goes on in `session` at sequence `next`.
+    pub fn resume(config: ReceiverConfig, session: SessionId, next: u64) -> Self {
+        Self::starting_at(config, Some(session), next.max(1))
+    }
+
+    fn starting_at(config: ReceiverConfig, session: Option<SessionId>, next: u64) -> Self {
         Self {
-            session: config.session,
+            session,
             left: [SessionId::BLANK; LEFT_SESSIONS],
             left_count: 0,
             announced: false,

@@ -7,6 +7,17 @@ use crate::nasdaq::{Alpha, SessionId};
 /// The most payload bytes that a packet can carry.
 pub const MAX_PAYLOAD: usize = u16::MAX as usize - 1;
 
+/// A password. It is never shown.
+#[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(transparent)]
+pub struct Password(pub Alpha<10>);
+
+impl core::fmt::Debug for Password {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
 /// What a client says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -14,7 +25,7 @@ pub struct LoginRequest {
     /// The user.
     pub username: Alpha<6>,
     /// The password.
-    pub password: Alpha<10>,
+    pub password: Password,
     /// The session wanted; blank for the current one.
     pub session: SessionId,
     /// The next sequence wanted, ASCII digits; 0 for whatever comes next.

@@ -14,5 +14,7 @@ pub mod session;
 
 pub use decode::{Deframer, SoupError, SoupFault};
 pub use encode::{OutBuffer, OutFull};
-pub use message::{LoginAccepted, LoginRequest, MAX_PAYLOAD, Packet, numeric, numeric_of};
-pub use session::{ClientConfig, ClientEvent, ClientSession, ServerConfig, ServerEvent, ServerSession};
+pub use message::{LoginAccepted, LoginRequest, MAX_PAYLOAD, Packet, Password, numeric, numeric_of};
+pub use session::{
+    ClientConfig, ClientEvent, ClientSession, ServerConfig, ServerEvent, ServerSession, SessionError,
+};

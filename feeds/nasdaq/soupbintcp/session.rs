@@ -6,7 +6,7 @@
 use pricewright_core::kernel::Nanos;
 
 use super::encode::{OutBuffer, OutFull};
-use super::message::{LoginAccepted, LoginRequest, Packet, numeric, numeric_of};
+use super::message::{LoginAccepted, LoginRequest, Packet, Password, numeric, numeric_of};
 use crate::nasdaq::{Alpha, MessageStore, SessionId};
 
 /// How often each side says that it is alive when it has nothing else to say.
@@ -52,7 +52,7 @@ pub struct ClientConfig {
     /// The user.
     pub username: Alpha<6>,
     /// The password.
-    pub password: Alpha<10>,
+    pub password: Password,
     /// The session to go on in; blank for the server's current one.
     pub session: SessionId,
     /// The next sequence wanted: 1 for a session from its beginning.
@@ -231,7 +231,7 @@ pub struct ServerConfig {
     /// The user, compared without regard to case.
     pub username: Alpha<6>,
     /// The password, compared without regard to case.
-    pub password: Alpha<10>,
+    pub password: Password,
     /// The current session.
     pub session: SessionId,
 }
@@ -313,7 +313,7 @@ impl ServerSession {
     ) -> Result<ServerEvent<'static>, SessionError> {
         let wanted = numeric_of(&login.sequence).ok_or(SessionError::Sequence)?;
         let known = login.username.0.eq_ignore_ascii_case(&self.config.username.0)
-            && login.password.0.eq_ignore_ascii_case(&self.config.password.0);
+            && login.password.0.0.eq_ignore_ascii_case(&self.config.password.0.0);
         let here =
             login.session.is_blank() || login.session.0.trim_ascii() == self.config.session.0.trim_ascii();
         let refusal = match (known, here && wanted <= end) {

@@ -192,8 +192,8 @@ fn one_who_joins_late_asks_from_the_beginning() {
 
 #[test]
 fn one_who_resumes_expects_the_position_of_its_journal() {
-    let resumed = ReceiverConfig { session: Some(SESSION), next_sequence: 5, ..config() };
-    let mut bench = Bench::new(resumed);
+    let receiver = Receiver::resume(config(), SESSION, 5);
+    let mut bench = Bench { receiver, ledger: Ledger::default() };
     bench.packet(0, &data(3, 3), 1);
     assert_eq!(bench.ledger.sessions, [(SESSION, 5)]);
     assert_eq!(bench.ledger.sequences(), [5]);

@@ -1,6 +1,6 @@
 use quickcheck::quickcheck;
 
-use super::super::{OutBuffer, numeric, numeric_of};
+use super::super::{OutBuffer, Password, numeric, numeric_of};
 use super::*;
 use crate::nasdaq::Alpha;
 
@@ -10,7 +10,7 @@ const LOGIN: &[u8; 49] = b"\x00\x2fLALICE secret    SESSION1                    
 fn login() -> LoginRequest {
     LoginRequest {
         username: Alpha::new("ALICE").unwrap(),
-        password: Alpha::new("secret").unwrap(),
+        password: Password(Alpha::new("secret").unwrap()),
         session: Alpha::new("SESSION1").unwrap(),
         sequence: numeric(7),
     }

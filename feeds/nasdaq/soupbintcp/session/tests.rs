@@ -11,7 +11,7 @@ fn session() -> SessionId {
 fn client(next_sequence: u64) -> ClientSession {
     ClientSession::new(ClientConfig {
         username: Alpha::new("ALICE").unwrap(),
-        password: Alpha::new("secret").unwrap(),
+        password: Password(Alpha::new("secret").unwrap()),
         session: SessionId::BLANK,
         next_sequence,
     })
@@ -20,7 +20,7 @@ fn client(next_sequence: u64) -> ClientSession {
 fn server() -> ServerSession {
     let config = ServerConfig {
         username: Alpha::new("alice").unwrap(),
-        password: Alpha::new("SECRET").unwrap(),
+        password: Password(Alpha::new("SECRET").unwrap()),
         session: session(),
     };
     ServerSession::new(config, Nanos(0))
@@ -33,6 +33,9 @@ fn carry(out: &mut OutBuffer, to: &mut Deframer) {
     to.commit(count);
     out.consume(count);
 }
+
+/// Messages with their sequences, and other events.
+type Taken = (Vec<(u64, Vec<u8>)>, Vec<String>);
 
 struct Link {
     client: ClientSession,
@@ -65,7 +68,7 @@ impl Link {
     }
 
     /// Runs until nothing moves; gives the (sequence, message) pairs and the names of other events.
-    fn client_takes(&mut self, now: i64) -> Result<(Vec<(u64, Vec<u8>)>, Vec<String>), SessionError> {
+    fn client_takes(&mut self, now: i64) -> Result<Taken, SessionError> {
         let (mut messages, mut events) = (Vec::new(), Vec::new());
         while !self.to_client.0.pending().is_empty() {
             carry(&mut self.to_client.0, &mut self.to_client.1);
@@ -81,7 +84,7 @@ impl Link {
         Ok((messages, events))
     }
 
-    fn login(&mut self) -> (Vec<(u64, Vec<u8>)>, Vec<String>) {
+    fn login(&mut self) -> Taken {
         self.client.connect(Nanos(0), &mut self.to_server.0).unwrap();
         self.server_takes(0).unwrap();
         self.client_takes(0).unwrap()
@@ -122,7 +125,7 @@ fn sequence_zero_gets_only_what_is_new() {
 #[test]
 fn a_wrong_password_session_or_sequence_is_refused() {
     let mut wrong = client(1);
-    wrong.config.password = Alpha::new("guess").unwrap();
+    wrong.config.password = Password(Alpha::new("guess").unwrap());
     assert_eq!(Link::new(wrong, &[]).login().1, [format!("Refused({})", b'A')]);
     let mut elsewhere = client(1);
     elsewhere.resume_at(Alpha::new("SESSION0").unwrap(), 1);

@@ -1,0 +1,171 @@
+//! The market data feed: ITCH 5.0 over MoldUDP64 in, core's records out.
+//!
+//! Guarantees: every message of the session is looked at once and in order. Each packet that brings something new
+//! becomes one [`Mark`] that says which positions it covers, then its events, the last of them flagged
+//! [`market_flags::LAST_IN_BATCH`]. Messages about instruments that are not configured, and types that carry no event,
+//! leave no record, so that the mark alone moves the position. Before anything is written, the sink must have room for
+//! the worst case; where it has not, the packet is not taken and is to be offered again.
+//!
+//! A message of the book that cannot be used (no ITCH, a price off the grid) becomes a [`Malformed`] event, and the feed
+//! is stale with [`HealthReason::BAD_DATA`] until the next session, because the book may be wrong from there on. A print
+//! off the grid does no harm to the book: it is reported, and the feed stays valid.
+//!
+//! Locate codes are learned from the stock directory at the session's beginning. Whoever resumes in the middle has them
+//! from nowhere, so the beginning is re-requested and read silently until all configured instruments are known; then the
+//! feed goes on at its position.
+//!
+//! [`Mark`]: pricewright_core::kernel::table::Mark
+//! [`Malformed`]: pricewright_core::kernel::table::Malformed
+
+use pricewright_core::kernel::{Health, Nanos, RecordSink, SourceId};
+
+use super::instrument::{Instrument, InstrumentError, InstrumentSpec};
+use super::moldudp64::recovery::{Counters as LineCounters, Line};
+use super::moldudp64::{HEADER_LEN, Receiver, ReceiverConfig};
+use super::{SessionId, Symbol};
+use emit::{Emitter, State};
+
+pub use super::moldudp64::recovery::NotTaken;
+pub use emit::{Counters, MAX_CELLS_PER_MESSAGE, OVERHEAD_CELLS};
+
+mod directory;
+mod emit;
+mod event;
+
+/// What a market data feed is made of.
+#[derive(Clone, Debug)]
+pub struct MarketDataConfig {
+    /// The feed's number.
+    pub source: SourceId,
+    /// The instruments; others are passed over.
+    pub instruments: Vec<InstrumentSpec>,
+    /// Nanoseconds since the Unix epoch of the venue's midnight; added to the venue's stamps.
+    pub day_start_ns: i64,
+    /// Lines, patience, time-outs, buffers.
+    pub receiver: ReceiverConfig,
+    /// Sessions that the journal defines already, in the order of their numbers.
+    pub sessions: Vec<SessionId>,
+    /// Where to go on; `None` begins with the first session that is heard.
+    pub resume: Option<Resume>,
+}
+
+/// A position in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The session.
+    pub session: SessionId,
+    /// The sequence after the last that the journal covers.
+    pub next_sequence: u64,
+}
+
+/// The feed: MoldUDP64 receiver, ITCH decoder and locate codes of one channel.
+#[derive(Clone, Debug)]
+pub struct MarketData {
+    receiver: Receiver,
+    state: State,
+}
+
+impl MarketData {
+    /// Cells that a ring must have at least, so that any packet of at most `max_packet` bytes can ever be taken.
+    pub const fn worst_case_cells(max_packet: usize) -> usize {
+        OVERHEAD_CELLS + max_packet.saturating_sub(HEADER_LEN) / 2 * MAX_CELLS_PER_MESSAGE
+    }
+
+    /// A feed that has heard nothing yet.
+    ///
+    /// # Errors
+    /// Where an instrument cannot be used as configured.
+    pub fn new(config: MarketDataConfig) -> Result<Self, InstrumentError> {
+        let instruments = Instrument::table(&config.instruments)?;
+        let receiver = match config.resume {
+            None => Receiver::new(config.receiver),
+            Some(resume) => Receiver::resume(config.receiver, resume.session, 1),
+        };
+        let state =
+            State::new(config.source, config.day_start_ns, instruments, config.sessions, config.resume);
+        Ok(Self { receiver, state })
+    }
+
+    /// Takes a packet that `line` brought; answers to re-requests have line [`Self::request_line`].
+    ///
+    /// # Errors
+    /// [`NotTaken`] where the sink has no room for the worst case: nothing changed, offer the packet again.
+    pub fn on_packet<S: RecordSink>(
+        &mut self,
+        line: u16,
+        bytes: &[u8],
+        received: Nanos,
+        sink: &mut S,
+    ) -> Result<(), NotTaken> {
+        let mut emitter = Emitter { state: &mut self.state, sink };
+        if let Err(error) = self.receiver.on_packet(line, bytes, received, &mut emitter)? {
+            emitter.malformed_packet(error, self.receiver.next_sequence(), bytes.len());
+        }
+        self.skip_what_was_journalled(received, sink);
+        Ok(())
+    }
+
+    /// Delivers what waited for room, and notices silence. To be called now and then.
+    pub fn on_poll<S: RecordSink>(&mut self, now: Nanos, sink: &mut S) {
+        self.receiver.on_poll(now, &mut Emitter { state: &mut self.state, sink });
+        self.skip_what_was_journalled(now, sink);
+    }
+
+    /// The next re-request to be sent by unicast to the re-request server, where one is due. Call until `None`.
+    pub fn next_request(&mut self, now: Nanos) -> Option<[u8; HEADER_LEN]> {
+        self.receiver.next_request(now)
+    }
+
+    /// The line number of answers to re-requests.
+    pub fn request_line(&self) -> u16 {
+        self.receiver.request_line()
+    }
+
+    /// The health as last told.
+    pub fn health(&self) -> Health {
+        self.state.health()
+    }
+
+    /// The session and the next position in it, where a session is known.
+    pub fn position(&self) -> Option<Resume> {
+        let next_sequence = self.receiver.next_sequence().max(self.state.quiet_until());
+        self.receiver.session().map(|session| Resume { session, next_sequence })
+    }
+
+    /// What the receiver counted.
+    pub fn line_counters(&self) -> &LineCounters {
+        self.receiver.counters()
+    }
+
+    /// What is known about each line; the last is the re-request line.
+    pub fn lines(&self) -> &[Line] {
+        self.receiver.lines()
+    }
+
+    /// How many messages behind the furthest line this one is.
+    pub fn lag(&self, line: u16) -> u64 {
+        self.receiver.lag(line)
+    }
+
+    /// What the decoder counted.
+    pub fn counters(&self) -> &Counters {
+        self.state.counters()
+    }
+
+    /// Configured symbols that the session's stock directory has not named so far.
+    pub fn unlisted(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.state.unlisted()
+    }
+
+    /// Goes on at the journal's position once all locate codes are known.
+    fn skip_what_was_journalled<S: RecordSink>(&mut self, now: Nanos, sink: &mut S) {
+        let quiet_until = self.state.quiet_until();
+        if self.state.is_listed() && self.receiver.next_sequence() < quiet_until {
+            self.receiver.skip_to(quiet_until);
+            self.receiver.on_poll(now, &mut Emitter { state: &mut self.state, sink });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

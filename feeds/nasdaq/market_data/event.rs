@@ -1,0 +1,310 @@
+//! One ITCH message to at most one record.
+
+use pricewright_core::kernel::table::{
+    CrossTrade, MarketPhase, OrderAdd, OrderDeleted, OrderExecuted, OrderExecutedAt, OrderReduced,
+    OrderReplaced, Trade, TradeBroken, TradingStatus, market_flags,
+};
+use pricewright_core::kernel::{
+    EventNanos, Full, Record, RecordSink, RejectReason, SideCode, SourceId, Text, Ticks, TradingState,
+};
+use zerocopy::big_endian::U32;
+
+use super::directory::Directory;
+use crate::nasdaq::Symbol;
+use crate::nasdaq::instrument::Instrument;
+use crate::nasdaq::itch::{self, Header, Message};
+
+macro_rules! market_events {
+    ($($name:ident),*) => {
+        /// A record of the market, not yet written.
+        #[derive(Clone, Copy, Debug)]
+        pub(super) enum MarketEvent {
+            $($name($name),)*
+        }
+
+        impl MarketEvent {
+            /// Cells of the longest.
+            pub(super) const MAX_CELLS: usize = {
+                let mut most = 0;
+                $(if <$name as Record>::CELLS > most {
+                    most = <$name as Record>::CELLS;
+                })*
+                most
+            };
+
+            /// Says that it is the last of its batch.
+            pub(super) fn flag_last(&mut self) {
+                match self {
+                    $(Self::$name(record) => record.flags |= market_flags::LAST_IN_BATCH,)*
+                }
+            }
+
+            #[inline]
+            pub(super) fn put<S: RecordSink>(&self, sink: &mut S, source: SourceId) -> Result<(), Full> {
+                match self {
+                    $(Self::$name(record) => sink.put(record, source, 0),)*
+                }
+            }
+        }
+
+        $(impl From<$name> for MarketEvent {
+            fn from(record: $name) -> Self {
+                Self::$name(record)
+            }
+        })*
+    };
+}
+
+market_events!(
+    OrderAdd,
+    OrderExecuted,
+    OrderExecutedAt,
+    OrderReduced,
+    OrderDeleted,
+    OrderReplaced,
+    Trade,
+    CrossTrade,
+    TradeBroken,
+    TradingStatus,
+    MarketPhase
+);
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub(super) reason: RejectReason,
+    pub(super) text: &'static str,
+    /// Whether the book may be wrong from here on.
+    pub(super) harms_book: bool,
+}
+
+const OFF_GRID: Fault = Fault {
+    reason: RejectReason::OUT_OF_RANGE,
+    text: "ITCH: the price of an order is off the price grid",
+    harms_book: true,
+};
+const PRINT_OFF_GRID: Fault = Fault {
+    reason: RejectReason::OUT_OF_RANGE,
+    text: "ITCH: the price of an execution is off the price grid",
+    harms_book: false,
+};
+const NO_SIDE: Fault = Fault {
+    reason: RejectReason::MALFORMED,
+    text: "ITCH: the side of an order is neither B nor S",
+    harms_book: true,
+};
+
+/// What a message means.
+pub(super) enum Meaning {
+    /// A record.
+    Event(MarketEvent),
+    /// A record, and something to complain about.
+    Complaint(MarketEvent, Fault),
+    /// Nothing that can be used.
+    Fault(Fault),
+    /// The day's code of a stock.
+    Listing(u16, Symbol),
+    /// About an instrument that is not configured.
+    OtherInstrument,
+    /// A type that carries no record.
+    NoRecord,
+}
+
+/// What `message` means. `day_start` is the venue's midnight.
+#[inline]
+pub(super) fn meaning(message: &Message<'_>, directory: &Directory, day_start: i64) -> Meaning {
+    let header = message.header();
+    match message {
+        Message::SystemEvent(body) => return market_phase(body, event_ns(header, day_start)),
+        Message::StockDirectory(body) => return Meaning::Listing(header.locate.get(), body.stock),
+        Message::RegShoRestriction(_)
+        | Message::MarketParticipantPosition(_)
+        | Message::MwcbDeclineLevel(_)
+        | Message::MwcbStatus(_)
+        | Message::IpoQuotingPeriod(_)
+        | Message::LuldAuctionCollar(_)
+        | Message::OperationalHalt(_)
+        | Message::NetOrderImbalance(_)
+        | Message::RetailInterest(_)
+        | Message::DirectListing(_) => return Meaning::NoRecord,
+        _ => {}
+    }
+    let Some(instrument) = directory.find(header.locate.get()) else { return Meaning::OtherInstrument };
+    let scope = Scope { instrument, event_ns: event_ns(header, day_start) };
+    match message {
+        Message::AddOrder(body) => scope.add(body.order.get(), body.side, body.shares.get(), body.price),
+        Message::AddOrderAttributed(body) => {
+            scope.add(body.order.get(), body.side, body.shares.get(), body.price)
+        }
+        Message::OrderExecuted(body) => scope.executed(body),
+        Message::OrderExecutedWithPrice(body) => scope.executed_at(body),
+        Message::OrderCancel(body) => {
+            Meaning::Event(scope.reduced(body.order.get(), body.shares.get()).into())
+        }
+        Message::OrderDelete(body) => scope.deleted(body),
+        Message::OrderReplace(body) => scope.replaced(body),
+        Message::Trade(body) => scope.trade(body),
+        Message::CrossTrade(body) => scope.cross(body),
+        Message::BrokenTrade(body) => scope.broken(body),
+        Message::StockTradingAction(body) => scope.status(body),
+        _ => Meaning::NoRecord,
+    }
+}
+
+fn event_ns(header: &Header, day_start: i64) -> EventNanos {
+    EventNanos(day_start.saturating_add_unsigned(header.timestamp.nanos()))
+}
+
+fn market_phase(body: &itch::SystemEvent, event_ns: EventNanos) -> Meaning {
+    Meaning::Event(MarketPhase { event_ns, code: body.event_code, flags: 0, spare: [0; 22] }.into())
+}
+
+/// The instrument and the stamp that a message is about.
+struct Scope<'a> {
+    instrument: &'a Instrument,
+    event_ns: EventNanos,
+}
+
+impl Scope<'_> {
+    fn ticks(&self, price: U32) -> Option<Ticks> {
+        self.instrument.ticks(u64::from(price.get()))
+    }
+
+    fn add(&self, order: u64, side: u8, qty: u32, price: U32) -> Meaning {
+        let side = match side {
+            b'B' => SideCode::BUY,
+            b'S' => SideCode::SELL,
+            _ => return Meaning::Fault(NO_SIDE),
+        };
+        let Some(price) = self.ticks(price) else { return Meaning::Fault(OFF_GRID) };
+        let (event_ns, instrument) = (self.event_ns, self.instrument.id);
+        Meaning::Event(OrderAdd { event_ns, order, price, qty, instrument, side, flags: 0 }.into())
+    }
+
+    fn executed(&self, body: &itch::OrderExecuted) -> Meaning {
+        let record = OrderExecuted {
+            event_ns: self.event_ns,
+            order: body.order.get(),
+            match_number: body.match_number.get(),
+            qty: body.shares.get(),
+            instrument: self.instrument.id,
+            side: SideCode::UNKNOWN,
+            flags: market_flags::PRINTABLE,
+        };
+        Meaning::Event(record.into())
+    }
+
+    /// An execution whose price cannot be told in ticks still takes its shares off the book.
+    fn executed_at(&self, body: &itch::OrderExecutedWithPrice) -> Meaning {
+        let (order, qty) = (body.order.get(), body.shares.get());
+        let Some(price) = self.ticks(body.price) else {
+            return Meaning::Complaint(self.reduced(order, qty).into(), PRINT_OFF_GRID);
+        };
+        let record = OrderExecutedAt {
+            event_ns: self.event_ns,
+            order,
+            match_number: body.match_number.get(),
+            price,
+            qty,
+            instrument: self.instrument.id,
+            side: SideCode::UNKNOWN,
+            flags: if body.printable == b'Y' { market_flags::PRINTABLE } else { 0 },
+        };
+        Meaning::Event(record.into())
+    }
+
+    fn reduced(&self, order: u64, qty: u32) -> OrderReduced {
+        let (event_ns, instrument) = (self.event_ns, self.instrument.id);
+        OrderReduced { event_ns, order, spare: 0, qty, instrument, side: SideCode::UNKNOWN, flags: 0 }
+    }
+
+    fn deleted(&self, body: &itch::OrderDelete) -> Meaning {
+        let record = OrderDeleted {
+            event_ns: self.event_ns,
+            order: body.order.get(),
+            spare: 0,
+            spare2: 0,
+            instrument: self.instrument.id,
+            side: SideCode::UNKNOWN,
+            flags: 0,
+        };
+        Meaning::Event(record.into())
+    }
+
+    fn replaced(&self, body: &itch::OrderReplace) -> Meaning {
+        let Some(price) = self.ticks(body.price) else { return Meaning::Fault(OFF_GRID) };
+        let record = OrderReplaced {
+            event_ns: self.event_ns,
+            order: body.order.get(),
+            new_order: body.new_order.get(),
+            price,
+            qty: body.shares.get(),
+            instrument: self.instrument.id,
+            side: SideCode::UNKNOWN,
+            flags: 0,
+        };
+        Meaning::Event(record.into())
+    }
+
+    /// The side of a trade says nothing: the venue has written `B` always since 2014.
+    fn trade(&self, body: &itch::Trade) -> Meaning {
+        let Some(price) = self.ticks(body.price) else { return Meaning::Fault(PRINT_OFF_GRID) };
+        let record = Trade {
+            event_ns: self.event_ns,
+            match_number: body.match_number.get(),
+            price,
+            qty: body.shares.get(),
+            instrument: self.instrument.id,
+            side: SideCode::UNKNOWN,
+            flags: market_flags::PRINTABLE,
+        };
+        Meaning::Event(record.into())
+    }
+
+    fn cross(&self, body: &itch::CrossTrade) -> Meaning {
+        let Some(price) = self.ticks(body.price) else { return Meaning::Fault(PRINT_OFF_GRID) };
+        let record = CrossTrade {
+            event_ns: self.event_ns,
+            match_number: body.match_number.get(),
+            price,
+            qty: body.shares.get(),
+            instrument: self.instrument.id,
+            cross_type: body.cross_type,
+            flags: market_flags::PRINTABLE,
+            spare: 0,
+        };
+        Meaning::Event(record.into())
+    }
+
+    fn broken(&self, body: &itch::BrokenTrade) -> Meaning {
+        let record = TradeBroken {
+            event_ns: self.event_ns,
+            match_number: body.match_number.get(),
+            spare: 0,
+            instrument: self.instrument.id,
+            spare2: 0,
+            flags: 0,
+            spare3: 0,
+        };
+        Meaning::Event(record.into())
+    }
+
+    fn status(&self, body: &itch::StockTradingAction) -> Meaning {
+        let state = match body.trading_state {
+            b'T' => TradingState::TRADING,
+            b'H' => TradingState::HALTED,
+            b'P' => TradingState::PAUSED,
+            b'Q' => TradingState::QUOTING,
+            _ => TradingState::UNKNOWN,
+        };
+        let record = TradingStatus {
+            event_ns: self.event_ns,
+            instrument: self.instrument.id,
+            state,
+            flags: 0,
+            reason: Text::excerpt(body.reason.as_str()),
+            spare: [0; 16],
+        };
+        Meaning::Event(record.into())
+    }
+}

@@ -1,0 +1,442 @@
+use pricewright_core::kernel::table::{EventRef, FeedHealth, Mark, market_flags};
+use pricewright_core::kernel::{
+    EventNanos, Full, HealthReason, InstrumentId, RecordBuf, RecordRef, SideCode, Ticks, TradingState,
+};
+use zerocopy::IntoBytes;
+use zerocopy::big_endian::{U32, U64};
+
+use super::*;
+use crate::nasdaq::itch::{self, Body, Header};
+use crate::nasdaq::moldudp64::{PacketBuilder, decode_request, heartbeat};
+use crate::nasdaq::{Alpha, MessageLog, MessageStore};
+
+const SESSION: SessionId = Alpha(*b"20261121A ");
+const NEXT_SESSION: SessionId = Alpha(*b"20261122A ");
+const SOURCE: SourceId = SourceId(3);
+const DAY: i64 = 1_000_000_000_000;
+const ACME: InstrumentId = InstrumentId(5);
+
+fn config() -> MarketDataConfig {
+    let receiver = ReceiverConfig { patience: Nanos(10), silence: Nanos(1000), ..ReceiverConfig::default() };
+    MarketDataConfig {
+        source: SOURCE,
+        instruments: vec![InstrumentSpec { id: ACME, symbol: "ACME".to_owned(), tick_e4: 100 }],
+        day_start_ns: DAY,
+        receiver,
+        sessions: Vec::new(),
+        resume: None,
+    }
+}
+
+/// A sink with so much room and no more.
+struct Bounded {
+    records: RecordBuf,
+    room: usize,
+}
+
+impl RecordSink for Bounded {
+    fn push(&mut self, record: RecordRef<'_>) -> Result<(), Full> {
+        self.room = self.room.checked_sub(record.cells().len()).ok_or(Full)?;
+        self.records.push(record)
+    }
+
+    fn room(&self) -> usize {
+        self.room
+    }
+}
+
+fn listing(locate: u16, symbol: &str) -> Vec<u8> {
+    let mut body = vec![0; itch::size_of_type(b'R').unwrap()];
+    body[..11].copy_from_slice(Header::of::<itch::StockDirectory>(locate, 0, 1).as_bytes());
+    body[11..19].copy_from_slice(&Alpha::<8>::new(symbol).unwrap().0);
+    body
+}
+
+fn header<B: Body>(locate: u16) -> Header {
+    Header::of::<B>(locate, 0, 77)
+}
+
+fn add(locate: u16, order: u64, side: u8, price: u32) -> Vec<u8> {
+    let body = itch::AddOrder {
+        header: header::<itch::AddOrder>(locate),
+        order: U64::new(order),
+        side,
+        shares: U32::new(300),
+        stock: Alpha::new("ACME").unwrap(),
+        price: U32::new(price),
+    };
+    body.as_bytes().to_vec()
+}
+
+fn delete(locate: u16, order: u64) -> Vec<u8> {
+    itch::OrderDelete { header: header::<itch::OrderDelete>(locate), order: U64::new(order) }
+        .as_bytes()
+        .to_vec()
+}
+
+fn executed_at(price: u32, printable: u8) -> Vec<u8> {
+    let body = itch::OrderExecutedWithPrice {
+        header: header::<itch::OrderExecutedWithPrice>(7),
+        order: U64::new(1),
+        shares: U32::new(40),
+        match_number: U64::new(9),
+        printable,
+        price: U32::new(price),
+    };
+    body.as_bytes().to_vec()
+}
+
+fn packet_of(session: SessionId, first: u64, messages: &[Vec<u8>]) -> Vec<u8> {
+    let mut builder = PacketBuilder::new(1400);
+    assert!(messages.iter().all(|message| builder.push(message)));
+    builder.finish(session, first).to_vec()
+}
+
+struct Bench {
+    feed: MarketData,
+    sink: Bounded,
+    sequence: u64,
+}
+
+impl Bench {
+    fn new(config: MarketDataConfig) -> Self {
+        let sink = Bounded { records: RecordBuf::default(), room: 100_000 };
+        Self { feed: MarketData::new(config).unwrap(), sink, sequence: 1 }
+    }
+
+    /// A feed that knows ACME as locate 7 and OTHER as 8.
+    fn listed() -> Self {
+        let mut bench = Self::new(config());
+        bench.send(&[listing(7, "ACME"), listing(8, "OTHER")]);
+        bench.sink.records.clear();
+        bench
+    }
+
+    fn packet(&mut self, packet: &[u8], now: i64) {
+        assert_eq!(self.feed.on_packet(0, packet, Nanos(now), &mut self.sink), Ok(()));
+    }
+
+    fn send(&mut self, messages: &[Vec<u8>]) {
+        let first = self.sequence;
+        self.sequence += messages.len() as u64;
+        self.packet(&packet_of(SESSION, first, messages), 50);
+    }
+
+    /// The records as short words: their kind and whether they end a batch.
+    fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for record in self.sink.records.iter() {
+            assert_eq!((record.header().source, record.header().flags), (SOURCE, 0));
+            let event = EventRef::of(&record).expect("an event");
+            let last = |flags: u8| if flags & market_flags::LAST_IN_BATCH > 0 { "!" } else { "" };
+            words.push(match event {
+                EventRef::Define(define) => format!("define {} {}", define.id, define.text),
+                EventRef::Mark(mark) => format!("mark {} {}", mark.first, mark.count),
+                EventRef::FeedHealth(health) => format!("{} {}", health.health.name(), health.reason.name()),
+                EventRef::BookCleared(cleared) => {
+                    format!("cleared {} {}", cleared.position, cleared.reason.name())
+                }
+                EventRef::Malformed(bad) => format!("malformed {} {}", bad.position, bad.reason.name()),
+                EventRef::OrderAdd(add) => format!("add {}{}", add.order, last(add.flags)),
+                EventRef::OrderDeleted(delete) => format!("delete {}{}", delete.order, last(delete.flags)),
+                EventRef::OrderReduced(reduced) => format!("reduce {}{}", reduced.order, last(reduced.flags)),
+                EventRef::OrderExecutedAt(e) => format!("executed at {}{}", e.price, last(e.flags)),
+                other => format!("{other:?}"),
+            });
+        }
+        words
+    }
+}
+
+#[test]
+fn the_first_packet_defines_the_session_clears_the_books_and_makes_valid() {
+    let mut bench = Bench::new(config());
+    bench.send(&[listing(7, "ACME"), add(7, 1, b'B', 1_000_000)]);
+    let expected = ["define 0 20261121A", "cleared 1 start", "mark 1 2", "add 1!", "valid start"];
+    assert_eq!(bench.words(), expected);
+    assert_eq!(bench.feed.position(), Some(Resume { session: SESSION, next_sequence: 3 }));
+    assert!(bench.feed.unlisted().next().is_none());
+}
+
+#[test]
+fn the_mark_says_what_the_packet_covered() {
+    let mut bench = Bench::listed();
+    bench.packet(&packet_of(SESSION, 3, &[delete(7, 1), delete(7, 2)]), 99);
+    let mark = *bench.sink.records.iter().next().unwrap().get::<Mark>().unwrap();
+    assert_eq!((mark.first, mark.count, mark.received), (3, 2, Nanos(99)));
+    assert_eq!((mark.session, mark.line, mark.source), (0, 0, SOURCE));
+}
+
+#[test]
+fn the_last_event_of_a_packet_is_flagged_though_messages_after_it_are_passed_over() {
+    let mut bench = Bench::listed();
+    bench.send(&[add(7, 1, b'B', 1_000_000), delete(7, 1), add(8, 2, b'S', 50), delete(9, 3)]);
+    bench.send(&[delete(8, 2)]);
+    assert_eq!(bench.words(), ["mark 3 4", "add 1", "delete 1!", "mark 7 1"]);
+    assert_eq!(bench.feed.counters().other_instruments, 3);
+}
+
+#[test]
+fn each_type_of_message_becomes_its_record() {
+    let mut bench = Bench::listed();
+    bench.send(&[add(7, 11, b'S', 1_000_100)]);
+    let record = bench.sink.records.iter().nth(1).unwrap();
+    let Some(EventRef::OrderAdd(found)) = EventRef::of(&record) else { panic!("not an add") };
+    assert_eq!((found.event_ns, found.order, found.price), (EventNanos(DAY + 77), 11, Ticks(10_001)));
+    assert_eq!((found.qty, found.instrument, found.side), (300, ACME, SideCode::SELL));
+    bench.sink.records.clear();
+    bench.send(&[executed_at(1_000_100, b'Y'), executed_at(1_000_200, b'N')]);
+    let flags: Vec<u8> = bench
+        .sink
+        .records
+        .iter()
+        .filter_map(|record| match EventRef::of(&record) {
+            Some(EventRef::OrderExecutedAt(executed)) => Some(executed.flags),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(flags, [market_flags::PRINTABLE, market_flags::LAST_IN_BATCH]);
+}
+
+/// One message of every type with locate 7, in the order of the specification; the expected kinds are the design's.
+#[test]
+fn every_type_is_taken_and_the_rest_leaves_only_the_mark() {
+    let kinds = [
+        (b'S', Some("MarketPhase")),
+        (b'R', None),
+        (b'H', Some("TradingStatus")),
+        (b'Y', None),
+        (b'L', None),
+        (b'V', None),
+        (b'W', None),
+        (b'K', None),
+        (b'J', None),
+        (b'h', None),
+        (b'A', Some("OrderAdd")),
+        (b'F', Some("OrderAdd")),
+        (b'E', Some("OrderExecuted")),
+        (b'C', Some("OrderExecutedAt")),
+        (b'X', Some("OrderReduced")),
+        (b'D', Some("OrderDeleted")),
+        (b'U', Some("OrderReplaced")),
+        (b'P', Some("Trade")),
+        (b'Q', Some("CrossTrade")),
+        (b'B', Some("TradeBroken")),
+        (b'I', None),
+        (b'N', None),
+        (b'O', None),
+    ];
+    for (letter, expected) in kinds {
+        let mut bench = Bench::listed();
+        let mut message = vec![0; itch::size_of_type(letter).unwrap()];
+        message[..3].copy_from_slice(&[letter, 0, 7]);
+        if matches!(letter, b'A' | b'F') {
+            message[19] = b'B';
+        }
+        bench.send(&[message]);
+        let found: Vec<&str> = bench
+            .sink
+            .records
+            .iter()
+            .map(|record| {
+                pricewright_core::kernel::Kind::from_u16(record.header().kind).unwrap().schema().name
+            })
+            .collect();
+        let expected: Vec<&str> = core::iter::once("Mark").chain(expected).collect();
+        assert_eq!(found, expected, "{}", char::from(letter));
+    }
+}
+
+#[test]
+fn a_halt_becomes_a_trading_status() {
+    let mut bench = Bench::listed();
+    let halt = itch::StockTradingAction {
+        header: header::<itch::StockTradingAction>(7),
+        stock: Alpha::new("ACME").unwrap(),
+        trading_state: b'H',
+        reserved: 0,
+        reason: Alpha::new("T1").unwrap(),
+    };
+    bench.send(&[halt.as_bytes().to_vec()]);
+    let record = bench.sink.records.iter().nth(1).unwrap();
+    let Some(EventRef::TradingStatus(status)) = EventRef::of(&record) else { panic!("not a status") };
+    assert_eq!((status.state, status.reason.as_str()), (TradingState::HALTED, "T1"));
+}
+
+#[test]
+fn an_order_off_the_grid_harms_the_book_until_the_next_session() {
+    let mut bench = Bench::listed();
+    bench.send(&[add(7, 1, b'B', 1_000_001), delete(7, 4)]);
+    bench.send(&[delete(7, 5)]);
+    bench.packet(&heartbeat(SESSION, 7), 60);
+    bench.send(&[delete(7, 6), delete(7, 7)]);
+    let expected = [
+        "mark 3 2",
+        "malformed 3 out_of_range",
+        "delete 4!",
+        "stale bad_data",
+        "mark 5 1",
+        "delete 5!",
+        "mark 6 2",
+        "delete 6",
+        "delete 7!",
+    ];
+    assert_eq!(bench.words(), expected);
+    assert_eq!(bench.feed.health(), Health::STALE);
+    bench.sink.records.clear();
+    bench.packet(&packet_of(NEXT_SESSION, 1, &[listing(9, "ACME"), add(9, 1, b'B', 1_000_000)]), 70);
+    let expected = [
+        "define 1 20261122A",
+        "cleared 1 session_change",
+        "recovering session_change",
+        "mark 1 2",
+        "add 1!",
+        "valid start",
+    ];
+    assert_eq!(bench.words(), expected);
+}
+
+#[test]
+fn a_print_off_the_grid_is_reported_and_still_takes_its_shares() {
+    let mut bench = Bench::listed();
+    bench.send(&[executed_at(1_000_050, b'Y')]);
+    assert_eq!(bench.words(), ["mark 3 1", "malformed 3 out_of_range", "reduce 1!"]);
+    assert_eq!(bench.feed.health(), Health::VALID);
+}
+
+#[test]
+fn what_is_no_itch_is_reported_with_its_position() {
+    let mut bench = Bench::listed();
+    bench.send(&[delete(7, 1), b"Z?".to_vec(), delete(7, 1)[..18].to_vec(), vec![]]);
+    let expected = [
+        "mark 3 4",
+        "malformed 4 unknown_type",
+        "malformed 5 malformed",
+        "malformed 6 malformed",
+        "delete 1!",
+        "stale bad_data",
+    ];
+    assert_eq!(bench.words(), expected);
+}
+
+#[test]
+fn a_packet_that_is_none_is_reported_and_harms_nothing() {
+    let mut bench = Bench::listed();
+    bench.packet(b"noise", 51);
+    assert_eq!(bench.words(), ["malformed 3 malformed"]);
+    assert_eq!(bench.feed.health(), Health::VALID);
+}
+
+#[test]
+fn a_packet_is_not_taken_where_the_sink_lacks_room_and_nothing_is_lost() {
+    let mut bench = Bench::listed();
+    let packet = packet_of(SESSION, 3, &[delete(7, 1), delete(7, 2)]);
+    for room in 0..OVERHEAD_CELLS + 2 * MAX_CELLS_PER_MESSAGE {
+        bench.sink.room = room;
+        assert_eq!(bench.feed.on_packet(0, &packet, Nanos(60), &mut bench.sink), Err(NotTaken));
+        assert!(bench.sink.records.is_empty());
+    }
+    bench.sink.room = OVERHEAD_CELLS + 2 * MAX_CELLS_PER_MESSAGE;
+    bench.packet(&packet, 61);
+    assert_eq!(bench.words(), ["mark 3 2", "delete 1", "delete 2!"]);
+    assert_eq!(bench.feed.counters().refused, 0);
+}
+
+#[test]
+fn the_worst_packet_fits_into_the_room_that_is_asked_for() {
+    let worst = MarketData::worst_case_cells(1400);
+    let mut bench = Bench::new(config());
+    bench.sink.room = worst;
+    let messages = vec![Vec::new(); (1400 - HEADER_LEN) / 2];
+    bench.send(&messages);
+    assert_eq!(bench.feed.counters().malformed, messages.len() as u64);
+    assert_eq!(bench.feed.counters().refused, 0);
+}
+
+#[test]
+fn a_gap_and_its_end_are_told_with_positions() {
+    let mut bench = Bench::listed();
+    bench.packet(&packet_of(SESSION, 5, &[delete(7, 3)]), 60);
+    let request = bench.feed.next_request(Nanos(70)).expect("a request");
+    assert_eq!(decode_request(&request), Ok((SESSION, 3, 2)));
+    let health = bench.sink.records.iter().next().unwrap();
+    let health = *health.get::<FeedHealth>().unwrap();
+    assert_eq!((health.expected, health.seen, health.missing), (3, 6, 2));
+    let line = bench.feed.request_line();
+    let answer = packet_of(SESSION, 3, &[delete(7, 1), delete(7, 2)]);
+    bench.feed.on_packet(line, &answer, Nanos(71), &mut bench.sink).unwrap();
+    let expected =
+        ["recovering gap", "mark 3 2", "delete 1", "delete 2!", "mark 5 1", "delete 3!", "valid filled"];
+    assert_eq!(bench.words(), expected);
+    assert_eq!(health.reason, HealthReason::GAP);
+}
+
+#[test]
+fn silence_is_told_by_polling() {
+    let mut bench = Bench::listed();
+    bench.feed.on_poll(Nanos(1050), &mut bench.sink);
+    bench.packet(&heartbeat(SESSION, 3), 1060);
+    assert_eq!(bench.words(), ["stale silence", "valid heard"]);
+}
+
+/// Answers every request that is due from `log`, until none is.
+fn serve(bench: &mut Bench, log: &MessageLog, now: i64) {
+    let mut responder = crate::nasdaq::moldudp64::Responder::new(SESSION, 200);
+    while let Some(request) = bench.feed.next_request(Nanos(now)) {
+        let answer = responder.respond(&request, log).unwrap().expect("an answer").to_vec();
+        let line = bench.feed.request_line();
+        bench.feed.on_packet(line, &answer, Nanos(now), &mut bench.sink).unwrap();
+    }
+}
+
+#[test]
+fn one_who_resumes_learns_the_locate_codes_silently_and_goes_on_at_its_position() {
+    let mut log = MessageLog::default();
+    log.push(&listing(8, "OTHER"));
+    log.push(&listing(7, "ACME"));
+    for order in 3..1000 {
+        log.push(&delete(7, order));
+    }
+    let resume = Resume { session: SESSION, next_sequence: 998 };
+    let mut bench =
+        Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
+    let last = log.message(999).unwrap().to_vec();
+    bench.packet(&packet_of(SESSION, 999, &[last]), 1);
+    serve(&mut bench, &log, 20);
+    let expected =
+        ["recovering gap", "mark 998 1", "delete 998!", "mark 999 1", "delete 999!", "valid filled"];
+    assert_eq!(bench.words(), expected);
+    assert!(bench.feed.line_counters().delivered < 20, "the middle of the session is not read again");
+    assert!(bench.feed.counters().quiet >= 2);
+}
+
+#[test]
+fn one_who_resumes_into_another_session_begins_anew() {
+    let resume = Resume { session: SESSION, next_sequence: 998 };
+    let mut bench =
+        Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
+    bench.packet(&packet_of(NEXT_SESSION, 1, &[listing(7, "ACME"), delete(7, 1)]), 1);
+    let expected = [
+        "define 1 20261122A",
+        "cleared 1 session_change",
+        "recovering session_change",
+        "mark 1 2",
+        "delete 1!",
+        "valid start",
+    ];
+    assert_eq!(bench.words(), expected);
+}
+
+#[test]
+fn instruments_that_cannot_be_used_are_refused() {
+    let with = |symbol: &str, tick_e4| {
+        let mut config = config();
+        config.instruments.push(InstrumentSpec { id: InstrumentId(6), symbol: symbol.to_owned(), tick_e4 });
+        MarketData::new(config).map(|_| ())
+    };
+    assert_eq!(with("B", 1), Ok(()));
+    assert_eq!(with("", 1), Err(InstrumentError::Symbol(String::new())));
+    assert_eq!(with("TOOLONGAS", 1), Err(InstrumentError::Symbol("TOOLONGAS".to_owned())));
+    assert_eq!(with("B", 0), Err(InstrumentError::Tick("B".to_owned())));
+    assert_eq!(with("ACME", 1), Err(InstrumentError::Twice("ACME".to_owned())));
+}

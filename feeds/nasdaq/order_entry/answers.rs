@@ -1,0 +1,457 @@
+//! The venue's answers to records, and what they say about live orders.
+
+use pricewright_core::kernel::table::{
+    Define, Malformed, Mark, SessionState, VenueAccepted, VenueBroken, VenueCancelHeld, VenueCanceled,
+    VenueExecuted, VenueRejected, VenueReplaced, VenueRestated,
+};
+use pricewright_core::kernel::{
+    Column, EventNanos, InstrumentId, Liquidity, Liveness, Nanos, Record, RecordSink, RejectReason,
+    SessionPhase, SideCode, SourceId, Text, Ticks, flags,
+};
+
+use super::DecisionError;
+use super::orders::{LiveOrder, LiveOrders};
+use crate::nasdaq::instrument::Instrument;
+use crate::nasdaq::ouch::{self, Appendage, Response, decode_response, tag};
+use crate::nasdaq::{SessionId, Symbol};
+
+/// Cells that one packet of the venue, or one report, may need.
+pub(super) const ANSWER_CELLS: usize =
+    Mark::CELLS + VenueReplaced::CELLS + Malformed::CELLS + 2 * SessionState::CELLS + Define::CELLS;
+
+/// `VenueRestated::qty` where the venue did not say it.
+const QTY_UNKNOWN: u32 = u32::MAX;
+
+/// What a gateway has counted since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages of the venue.
+    pub messages: u64,
+    /// Messages that could not be used, or not in full.
+    pub malformed: u64,
+    /// Live orders that the table had no room for; `cancel_all` does not reach them.
+    pub untracked: u64,
+    /// Records that the sink refused although it had said that there was room.
+    pub refused: u64,
+}
+
+/// The gateway apart from its session.
+#[derive(Clone, Debug)]
+pub(super) struct Answers {
+    source: SourceId,
+    day_start_ns: i64,
+    instruments: Vec<Instrument>,
+    orders: LiveOrders,
+    sessions: Vec<SessionId>,
+    session: u32,
+    phase: SessionPhase,
+    reason: u8,
+    next_client: u64,
+    /// Whether the phase was not told yet.
+    untold: bool,
+    counters: Counters,
+}
+
+impl Answers {
+    pub(super) fn new(
+        source: SourceId,
+        day_start_ns: i64,
+        instruments: Vec<Instrument>,
+        orders: LiveOrders,
+        sessions: Vec<SessionId>,
+    ) -> Self {
+        Self {
+            source,
+            day_start_ns,
+            instruments,
+            orders,
+            sessions,
+            session: 0,
+            phase: SessionPhase::DOWN,
+            reason: 0,
+            next_client: 0,
+            untold: true,
+            counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(super) fn phase(&self) -> SessionPhase {
+        self.phase
+    }
+
+    pub(super) fn orders(&self) -> &[LiveOrder] {
+        self.orders.as_slice()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.orders.is_full()
+    }
+
+    pub(super) fn track(&mut self, order: LiveOrder) {
+        self.orders.set(order);
+    }
+
+    pub(super) fn instrument(&self, id: InstrumentId) -> Result<&Instrument, DecisionError> {
+        self.instruments.iter().find(|instrument| instrument.id == id).ok_or(DecisionError::Instrument(id))
+    }
+
+    /// Notes a phase; [`Self::tell`] tells it.
+    pub(super) fn enter(&mut self, phase: SessionPhase, reason: u8) {
+        self.untold |= self.phase != phase;
+        self.phase = phase;
+        self.reason = reason;
+        if phase != SessionPhase::READY {
+            self.next_client = 0;
+        }
+    }
+
+    /// Tells the phase where it changed and there is room; else it is told later.
+    pub(super) fn tell<S: RecordSink>(&mut self, sequence: u64, sink: &mut S) {
+        if !self.untold {
+            return;
+        }
+        let state = SessionState {
+            sequence,
+            next_client: self.next_client,
+            session: self.session,
+            source: self.source,
+            phase: self.phase,
+            reason: self.reason,
+            spare: 0,
+        };
+        // Where there is no room, it is told at the next call.
+        self.untold = sink.put(&state, self.source, flags::RESPONSE).is_err();
+    }
+
+    pub(super) fn define_session<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
+        let known = self.sessions.iter().position(|known| *known == session);
+        let index = known.unwrap_or(self.sessions.len());
+        self.session = u32::try_from(index).unwrap_or(u32::MAX);
+        if known.is_none() {
+            self.sessions.push(session);
+            let (id, source) = (self.session, self.source);
+            self.put(
+                &Define { id, column: Column::SESSION, source, text: Text::excerpt(session.as_str()) },
+                sink,
+            );
+        }
+    }
+
+    /// Takes the venue's message with this sequence. There must be room for [`ANSWER_CELLS`]. Returns the highest of
+    /// our order numbers that it shows to be used.
+    pub(super) fn on_message<S: RecordSink>(
+        &mut self,
+        sequence: u64,
+        bytes: &[u8],
+        received: Nanos,
+        sink: &mut S,
+    ) -> u32 {
+        self.counters.messages += 1;
+        let (session, source) = (self.session, self.source);
+        self.put(&Mark { first: sequence, received, count: 1, session, line: 0, source, spare: 0 }, sink);
+        let at = Place { position: sequence, len: bytes.len() };
+        let Ok(response) = decode_response(bytes) else {
+            self.malformed(at, RejectReason::MALFORMED, "OUCH: not a message of OUCH 5.0", sink);
+            return 0;
+        };
+        match response {
+            Response::SystemEvent(..) => 0,
+            Response::OrderAccepted(body, _) => self.accepted(body, at, sink),
+            Response::OrderReplaced(body, _) => self.replaced(body, at, sink),
+            Response::OrderCanceled(body, _) => {
+                let qty = body.quantity.get();
+                self.canceled(body.timestamp.get(), body.user_ref_num.get(), qty, body.reason, sink)
+            }
+            Response::AiqCanceled(body, _) => {
+                let qty = body.quantity.get();
+                self.canceled(body.timestamp.get(), body.user_ref_num.get(), qty, body.reason, sink)
+            }
+            Response::OrderExecuted(body, _) => self.executed(body, at, sink),
+            Response::BrokenTrade(body, _) => self.broken(body, sink),
+            Response::Rejected(body, _) => self.rejected(body, sink),
+            Response::CancelPending(body, _) => {
+                self.held(body.timestamp.get(), body.user_ref_num.get(), body.message_type, sink)
+            }
+            Response::CancelReject(body, _) => {
+                self.held(body.timestamp.get(), body.user_ref_num.get(), body.message_type, sink)
+            }
+            Response::OrderPriorityUpdate(body, _) => self.priority(body, at, sink),
+            Response::OrderModified(body, _) => self.modified(body, sink),
+            Response::OrderRestated(body, options) => self.restated(body, options, at, sink),
+            Response::AccountQueryResponse(body, _) => {
+                self.next_client = u64::from(body.next_user_ref_num.get());
+                self.untold |= self.phase != SessionPhase::READY;
+                self.phase = SessionPhase::READY;
+                self.reason = 0;
+                body.next_user_ref_num.get().saturating_sub(1)
+            }
+        }
+    }
+
+    /// Room for [`ANSWER_CELLS`] was found before; a sink that refuses nevertheless is counted.
+    fn put<R: Record, S: RecordSink>(&mut self, record: &R, sink: &mut S) {
+        if sink.put(record, self.source, flags::RESPONSE).is_err() {
+            self.counters.refused += 1;
+        }
+    }
+
+    fn malformed<S: RecordSink>(&mut self, at: Place, reason: RejectReason, text: &str, sink: &mut S) {
+        self.counters.malformed += 1;
+        let len = u32::try_from(at.len).unwrap_or(u32::MAX);
+        let (position, source) = (at.position, self.source);
+        self.put(&Malformed { position, len, reason, source, text: Text::excerpt(text) }, sink);
+    }
+
+    fn event_ns(&self, nanos: u64) -> EventNanos {
+        EventNanos(self.day_start_ns.saturating_add_unsigned(nanos))
+    }
+
+    fn by_symbol<S: RecordSink>(&mut self, symbol: Symbol, at: Place, sink: &mut S) -> Option<Instrument> {
+        let found = self.instruments.iter().find(|instrument| instrument.symbol == symbol).copied();
+        if found.is_none() {
+            let text = "OUCH: an order in an instrument that is not configured";
+            self.malformed(at, RejectReason::UNKNOWN_KEY, text, sink);
+        }
+        found
+    }
+
+    /// The price grid of an order: its instrument's. For an order that is not in the table, the one grid that all
+    /// instruments share, where they do.
+    fn grid_of(&self, client: u32) -> Option<Instrument> {
+        if let Some(order) = self.orders.find(client) {
+            return self.instrument(order.instrument).ok().copied();
+        }
+        let (first, rest) = self.instruments.split_first()?;
+        rest.iter().all(|other| other.tick_e4 == first.tick_e4).then_some(*first)
+    }
+
+    /// A price in ticks. One off the grid is reported and rounded down: an answer about our own order is never dropped.
+    fn ticks<S: RecordSink>(&mut self, grid: &Instrument, price_e4: u64, at: Place, sink: &mut S) -> Ticks {
+        grid.ticks(price_e4).unwrap_or_else(|| {
+            let text = "OUCH: a price off the price grid, rounded down";
+            self.malformed(at, RejectReason::OUT_OF_RANGE, text, sink);
+            Ticks(i64::try_from(price_e4 / u64::from(grid.tick_e4)).unwrap_or(i64::MAX))
+        })
+    }
+
+    fn accepted<S: RecordSink>(&mut self, body: &ouch::OrderAccepted, at: Place, sink: &mut S) -> u32 {
+        let client = body.user_ref_num.get();
+        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else { return client };
+        let (side, live) = (side_of(body.side), liveness_of(body.order_state));
+        let price = self.ticks(&instrument, body.price.get(), at, sink);
+        self.put(
+            &VenueAccepted {
+                event_ns: self.event_ns(body.timestamp.get()),
+                client: u64::from(client),
+                venue_order: body.order_reference.get(),
+                price,
+                qty: body.quantity.get(),
+                instrument: instrument.id,
+                side,
+                live,
+            },
+            sink,
+        );
+        self.settle(LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get() }, live);
+        client
+    }
+
+    fn replaced<S: RecordSink>(&mut self, body: &ouch::OrderReplaced, at: Place, sink: &mut S) -> u32 {
+        let client = body.user_ref_num.get();
+        self.orders.remove(body.original.get());
+        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else { return client };
+        let (side, live) = (side_of(body.side), liveness_of(body.order_state));
+        let price = self.ticks(&instrument, body.price.get(), at, sink);
+        self.put(
+            &VenueReplaced {
+                event_ns: self.event_ns(body.timestamp.get()),
+                client: u64::from(client),
+                prior: u64::from(body.original.get()),
+                venue_order: body.order_reference.get(),
+                price,
+                qty: body.quantity.get(),
+                instrument: instrument.id,
+                side,
+                live,
+            },
+            sink,
+        );
+        self.settle(LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get() }, live);
+        client
+    }
+
+    fn settle(&mut self, order: LiveOrder, live: Liveness) {
+        if live == Liveness::LIVE {
+            self.counters.untracked += u64::from(!self.orders.set(order));
+        } else {
+            self.orders.remove(order.client);
+        }
+    }
+
+    fn canceled<S: RecordSink>(
+        &mut self,
+        nanos: u64,
+        client: u32,
+        qty: u32,
+        reason: u8,
+        sink: &mut S,
+    ) -> u32 {
+        self.orders.reduce(client, qty);
+        let event_ns = self.event_ns(nanos);
+        self.put(&VenueCanceled { event_ns, client: u64::from(client), qty, reason, spare: [0; 11] }, sink);
+        client
+    }
+
+    fn executed<S: RecordSink>(&mut self, body: &ouch::OrderExecuted, at: Place, sink: &mut S) -> u32 {
+        let client = body.user_ref_num.get();
+        let Some(grid) = self.grid_of(client) else {
+            let text = "OUCH: an execution of an order that is not known; its price grid is not known either";
+            self.malformed(at, RejectReason::UNKNOWN_KEY, text, sink);
+            return client;
+        };
+        let price = self.ticks(&grid, body.price.get(), at, sink);
+        self.put(
+            &VenueExecuted {
+                event_ns: self.event_ns(body.timestamp.get()),
+                client: u64::from(client),
+                match_number: body.match_number.get(),
+                price,
+                qty: body.quantity.get(),
+                liquidity: liquidity_of(body.liquidity),
+                spare: [0; 3],
+            },
+            sink,
+        );
+        self.orders.reduce(client, body.quantity.get());
+        client
+    }
+
+    fn broken<S: RecordSink>(&mut self, body: &ouch::BrokenTrade, sink: &mut S) -> u32 {
+        let client = body.user_ref_num.get();
+        let record = VenueBroken {
+            event_ns: self.event_ns(body.timestamp.get()),
+            client: u64::from(client),
+            match_number: body.match_number.get(),
+            reason: body.reason,
+            spare: [0; 7],
+        };
+        self.put(&record, sink);
+        client
+    }
+
+    fn rejected<S: RecordSink>(&mut self, body: &ouch::Rejected, sink: &mut S) -> u32 {
+        let client = body.user_ref_num.get();
+        self.orders.remove(client);
+        let record = VenueRejected {
+            event_ns: self.event_ns(body.timestamp.get()),
+            client: u64::from(client),
+            reason: body.reason.get(),
+            spare: [0; 14],
+        };
+        self.put(&record, sink);
+        client
+    }
+
+    fn held<S: RecordSink>(&mut self, nanos: u64, client: u32, answer: u8, sink: &mut S) -> u32 {
+        let event_ns = self.event_ns(nanos);
+        self.put(&VenueCancelHeld { event_ns, client: u64::from(client), answer, spare: [0; 15] }, sink);
+        client
+    }
+
+    fn priority<S: RecordSink>(&mut self, body: &ouch::OrderPriorityUpdate, at: Place, sink: &mut S) -> u32 {
+        let client = body.user_ref_num.get();
+        let price =
+            self.grid_of(client).map_or(Ticks(0), |grid| self.ticks(&grid, body.price.get(), at, sink));
+        let record = VenueRestated {
+            event_ns: self.event_ns(body.timestamp.get()),
+            client: u64::from(client),
+            venue_order: body.order_reference.get(),
+            price,
+            qty: QTY_UNKNOWN,
+            message: body.message_type,
+            reason: 0,
+            spare: 0,
+        };
+        self.put(&record, sink);
+        client
+    }
+
+    fn modified<S: RecordSink>(&mut self, body: &ouch::OrderModified, sink: &mut S) -> u32 {
+        let (client, open) = (body.user_ref_num.get(), body.quantity.get());
+        if let Some(order) = self.orders.find(client).copied() {
+            self.orders.set(LiveOrder { side: side_of(body.side), open, ..order });
+        }
+        let record = VenueRestated {
+            event_ns: self.event_ns(body.timestamp.get()),
+            client: u64::from(client),
+            venue_order: 0,
+            price: Ticks(0),
+            qty: open,
+            message: body.message_type,
+            reason: 0,
+            spare: 0,
+        };
+        self.put(&record, sink);
+        client
+    }
+
+    /// A restatement tells the displayed part; how much is open in all does not change, so that it stays unsaid.
+    fn restated<S: RecordSink>(
+        &mut self,
+        body: &ouch::OrderRestated,
+        options: Appendage<'_>,
+        at: Place,
+        sink: &mut S,
+    ) -> u32 {
+        let client = body.user_ref_num.get();
+        let price = match (self.grid_of(client), options.number(tag::DISPLAY_PRICE)) {
+            (Some(grid), Some(price)) => self.ticks(&grid, price, at, sink),
+            _ => Ticks(0),
+        };
+        let record = VenueRestated {
+            event_ns: self.event_ns(body.timestamp.get()),
+            client: u64::from(client),
+            venue_order: options.number(tag::SECONDARY_ORDER_REFERENCE).unwrap_or(0),
+            price,
+            qty: QTY_UNKNOWN,
+            message: body.message_type,
+            reason: body.reason,
+            spare: 0,
+        };
+        self.put(&record, sink);
+        client
+    }
+}
+
+/// Which message of the venue: its sequence and size.
+#[derive(Clone, Copy)]
+struct Place {
+    position: u64,
+    len: usize,
+}
+
+fn side_of(letter: u8) -> SideCode {
+    match letter {
+        b'B' => SideCode::BUY,
+        b'S' | b'T' | b'E' => SideCode::SELL,
+        _ => SideCode::UNKNOWN,
+    }
+}
+
+fn liveness_of(letter: u8) -> Liveness {
+    if letter == b'L' { Liveness::LIVE } else { Liveness::DEAD }
+}
+
+/// The liquidity flags of the equities' fee schedule, as far as they say who made the market.
+fn liquidity_of(letter: u8) -> Liquidity {
+    match letter {
+        b'A' | b'J' | b'k' | b'e' | b'j' | b'7' | b'8' => Liquidity::ADDED,
+        b'R' | b'm' | b'r' | b't' => Liquidity::REMOVED,
+        b'O' | b'M' | b'C' | b'L' | b'H' | b'K' => Liquidity::CROSS,
+        _ => Liquidity::UNKNOWN,
+    }
+}
