@@ -111,6 +111,12 @@ impl SlotIndex {
         }
     }
 
+    /// The slot of the first key with this hash, unchecked: for reading ahead, without a look at the slot.
+    #[inline]
+    pub(crate) fn peek(&self, hash: u32) -> Option<u32> {
+        self.find(hash, |_| true).map(|(_, slot)| slot)
+    }
+
     /// The slot of the key with this hash, and its place.
     #[inline]
     pub(crate) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<(Place, u32)> {

@@ -118,6 +118,15 @@ impl<V: Copy> ChunkPool<V> {
         self.chunks.get_mut(chunk as usize)
     }
 
+    /// The value of a key that lies in `chunk`, for reading ahead.
+    #[inline]
+    pub(super) fn value_in(&self, chunk: u32, key: i64) -> Option<V> {
+        let chunk = self.get(chunk)?;
+        let place = chunk.place_of(key);
+        let value = chunk.values.get(place)?;
+        (chunk.keys.get(place) == Some(&key)).then_some(*value)
+    }
+
     fn pairs(&self, run: Run) -> impl DoubleEndedIterator<Item = (i64, V)> + ExactSizeIterator + '_ {
         let chunk = self.get(run.chunk).unwrap_or(&self.unused);
         let pairs = chunk.keys.iter().copied().zip(chunk.values.iter().copied());
@@ -289,6 +298,12 @@ impl<V: Copy> Ladder<V> {
         }
         self.top = Run { low: i64::MIN, chunk: NIL, len: 0 };
         self.levels = 0;
+    }
+
+    /// The chunk that a key belongs to, for reading ahead.
+    #[inline]
+    pub(super) fn chunk_of(&self, key: i64) -> u32 {
+        self.run(self.run_of(key)).map_or(NIL, |run| run.chunk)
     }
 
     #[inline]

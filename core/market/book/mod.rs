@@ -18,6 +18,7 @@ mod store;
 mod twin;
 mod types;
 mod view;
+mod warm;
 
 pub(crate) use index::{Probe, SlotIndex, hash_of};
 pub use store::Books;
@@ -25,6 +26,7 @@ pub(crate) use store::Resting;
 pub use twin::BookStore;
 pub use types::{Bbo, BookError, Level, OrderView, Touched};
 pub use view::BookView;
+pub use warm::Coming;
 
 #[cfg(test)]
 mod tests;

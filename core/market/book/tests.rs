@@ -3,7 +3,7 @@
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
 use super::naive::NaiveBooks;
-use super::{Bbo, BookError, BookStore, Books, Level, Touched};
+use super::{Bbo, BookError, BookStore, Books, Coming, Level, Touched};
 use crate::kernel::machine::{read_state, write_state};
 use crate::kernel::{InstrumentId, Lots, Side, Ticks};
 
@@ -96,7 +96,9 @@ quickcheck! {
     fn any_commands_give_the_twins_answers_and_books(commands: Vec<Command>) -> bool {
         let mut fast = Books::with_capacity(usize::from(INSTRUMENTS), 4, 1);
         let mut naive = NaiveBooks::new(usize::from(INSTRUMENTS));
+        let ahead: Vec<Coming> = commands.iter().copied().filter_map(coming).collect();
         for command in commands {
+            fast.warm(&ahead);
             let expected = apply(&mut naive, command);
             assert_eq!(apply(&mut fast, command), expected, "{command:?}");
             assert_same(&fast, &naive);
@@ -116,6 +118,20 @@ quickcheck! {
             assert_eq!(apply(&mut first, command), apply(&mut second, command), "{command:?}");
         }
         bytes_of(&first) == bytes_of(&second)
+    }
+}
+
+/// The command as [`Books::warm`] takes it.
+fn coming(command: Command) -> Option<Coming> {
+    match command {
+        Command::Add { i, order, side, price, .. } => {
+            Some(Coming::Add { order, instrument: InstrumentId(i), side, price: Ticks(price) })
+        }
+        Command::Execute { order, .. } | Command::Reduce { order, .. } | Command::Delete { order } => {
+            Some(Coming::Touch { order })
+        }
+        Command::Replace { order, .. } => Some(Coming::Touch { order }),
+        Command::Clear { .. } => None,
     }
 }
 
