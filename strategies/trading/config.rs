@@ -24,8 +24,8 @@ pub struct DeskConfig {
     /// unless said.
     #[serde(default = "default_order_time_to_send_us")]
     pub order_time_to_send_us: i64,
-    /// After the gate refused an intent, the same side of the same instrument rests this long. 1 to 3 600 000 ms; 1 000
-    /// unless said.
+    /// After the gate or the venue refused an order, or the venue cancelled one by itself, that side of the instrument
+    /// rests this long. 1 to 3 600 000 ms; 250 unless said.
     #[serde(default = "default_refusal_pause_ms")]
     pub refusal_pause_ms: i64,
     /// Live orders of all books for which memory is reserved. 1 to 16 777 216; 65 536 unless said.
@@ -98,7 +98,7 @@ fn default_order_time_to_send_us() -> i64 {
 }
 
 fn default_refusal_pause_ms() -> i64 {
-    1_000
+    250
 }
 
 fn default_book_orders() -> u32 {

@@ -174,20 +174,15 @@ impl MarketMaker {
             Side::Sell => centre + reasoning.half_spread,
         };
         let wanted = to_price(wanted, side, increment)?;
-        let own = context.own_best(side.opposite());
-        let price = match side {
-            Side::Buy => {
-                let below = own.map_or(touch.ask, |own| own.min(touch.ask));
-                wanted.min(Ticks(below.0.checked_sub(increment.0)?))
-            }
-            Side::Sell => {
-                let above = own.map_or(touch.bid, |own| own.max(touch.bid));
-                wanted.max(Ticks(above.0.checked_add(increment.0)?))
-            }
-        };
+        let beside = |price: Ticks| price.0.checked_sub(side.sign().checked_mul(increment.0)?).map(Ticks);
+        let passive = less_aggressive(side, wanted, beside(touch_of(touch, side.opposite()))?);
         // The touch of a venue need not lie on our increment.
-        let price = context.instrument.on_increment(side, price)?;
-        (price.0 > 0).then_some(Target { price, qty })
+        let passive = context.instrument.on_increment(side, passive)?;
+        let price = match context.own_best(side.opposite()) {
+            Some(own) => less_aggressive(side, passive, beside(own)?),
+            None => passive,
+        };
+        (price.0 > 0).then_some(Target { price, qty, held_back: price != passive })
     }
 
     /// Lots to quote on a side: the full size where it reduces the position, less where it adds to it.
@@ -201,20 +196,24 @@ impl MarketMaker {
 
     fn quote(&self, context: &Context<'_>, side: Side, target: Option<Target>, plan: &mut Plan) {
         match (context.own_quote(side), target) {
-            (OwnQuote::None, Some(Target { price, qty })) => {
+            (OwnQuote::None, Some(Target { price, qty, held_back: false })) => {
                 plan.push(QuoteIntent::Place { side, price, qty });
             }
             (OwnQuote::Live(order), Some(target)) => self.requote(context, order, target, plan),
             (OwnQuote::Live(order), None) | (OwnQuote::Surplus(order), _) => {
                 plan.push(QuoteIntent::Cancel { client: order.client });
             }
-            (OwnQuote::None, None) | (OwnQuote::Awaited, _) => {}
+            (OwnQuote::None, _) | (OwnQuote::Awaited, _) => {}
         }
     }
 
     fn requote(&self, context: &Context<'_>, order: &OwnOrder, target: Target, plan: &mut Plan) {
         let distance = target.price.0.saturating_sub(order.price.0).saturating_abs();
         if distance < context.instrument.increment.0 && order.open <= target.qty {
+            return;
+        }
+        // What is held back moves towards the other side only once that side has made room: one message, not two.
+        if target.held_back && less_aggressive(order.side, target.price, order.price) == order.price {
             return;
         }
         let age = Nanos(self.config.min_quote_age_ms.saturating_mul(1_000_000));
@@ -229,6 +228,21 @@ impl MarketMaker {
             price: target.price,
             qty: target.qty,
         });
+    }
+}
+
+fn touch_of(touch: &Touch, side: Side) -> Ticks {
+    match side {
+        Side::Buy => touch.bid,
+        Side::Sell => touch.ask,
+    }
+}
+
+/// The lower of two bids, the higher of two asks.
+fn less_aggressive(side: Side, one: Ticks, other: Ticks) -> Ticks {
+    match side {
+        Side::Buy => one.min(other),
+        Side::Sell => one.max(other),
     }
 }
 

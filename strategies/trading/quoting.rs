@@ -91,14 +91,18 @@ impl Desk {
             }
         };
         let paused = self.state.instrument_mut(id).is_some_and(|state| turn.now < *state.pause_of(side));
-        if paused {
-            return;
-        }
-        self.explain(id, plan, turn);
         let intent = Intent { instrument: id, side, price, qty, prior };
-        let passed = self.gate(&intent, turn).and_then(|()| self.send(&intent, turn));
-        if let Err(refusal) = passed {
-            self.refuse(&intent, refusal, turn);
+        if !paused {
+            self.explain(id, plan, turn);
+            match self.gate(&intent, turn).and_then(|()| self.send(&intent, turn)) {
+                Ok(()) => return,
+                Err(refusal) => self.refuse(&intent, refusal, turn),
+            }
+        }
+        if let Some(prior) = prior {
+            self.explain(id, plan, turn);
+            turn.step("a quote that may not be moved does not stay where it is no longer wanted");
+            self.cancel(prior.client, CancelReason::STRATEGY, turn);
         }
     }
 

@@ -167,6 +167,8 @@ pub struct Target {
     pub price: Ticks,
     /// Lots.
     pub qty: u32,
+    /// The price wanted lies beyond an own order on the other side, which has to make room first.
+    pub held_back: bool,
 }
 
 /// What the model said on the way to the targets, in ticks; kept for explanations.

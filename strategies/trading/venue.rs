@@ -8,7 +8,7 @@ use pricewright_core::kernel::table::{
 use pricewright_core::kernel::{
     Control, InstrumentId, Liquidity, Lots, Minor, Probe, RejectReason, SessionPhase, Text,
 };
-use pricewright_core::market::order::{AnswerError, BookedFill};
+use pricewright_core::market::order::{AnswerError, BookedFill, OrderState};
 use pricewright_core::market::portfolio::HalfTicks;
 
 use super::desk::Desk;
@@ -26,7 +26,14 @@ impl Desk {
     }
 
     pub(super) fn on_canceled<P: Probe>(&mut self, event: &VenueCanceled, turn: &mut Turn<'_, P>) {
+        let before = self.state.orders.get(event.client).copied();
         let outcome = self.state.orders.canceled(event);
+        if let (Ok(id), Some(before)) = (outcome, before)
+            && before.state != OrderState::PendingCancel
+        {
+            // Not asked for (post-only that would have taken, supervision): the same at once would meet the same end.
+            self.pause(id, before.side, turn);
+        }
         self.answered(event.client, outcome, "cancel that fits no order of ours", turn);
     }
 
