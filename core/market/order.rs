@@ -88,8 +88,6 @@ pub struct OwnOrder {
     pub filled: u32,
     /// Lots cancelled.
     pub canceled: u32,
-    /// Lots executed of the orders that it replaced, one after the other.
-    pub chain_filled: u32,
     /// Instrument.
     pub instrument: InstrumentId,
     /// Side.
@@ -126,7 +124,6 @@ impl OwnOrder {
         open: 0,
         filled: 0,
         canceled: 0,
-        chain_filled: 0,
         instrument: InstrumentId(0),
         side: Side::Buy,
         state: OrderState::Done,
@@ -170,7 +167,8 @@ pub struct NewOrder {
 pub struct Replacement {
     /// Our number of the new order.
     pub client: u64,
-    /// Total lots as the venue counts them: what the chain executed, and what shall be open.
+    /// Total lots as the venue counts them: what the order that leaves has executed, and what shall be open. (A venue
+    /// that counted what orders before that one executed too would leave less open than asked for, never more.)
     pub total: u32,
 }
 
@@ -279,8 +277,7 @@ impl OrderTable {
         if old.state != OrderState::Live || open == 0 || !in_range(price) {
             return None;
         }
-        let chain_filled = old.chain_filled.checked_add(old.filled)?;
-        let total = chain_filled.checked_add(open)?;
+        let total = old.filled.checked_add(open)?;
         let slot = self.free_slot()?;
         let client = self.next_client;
         self.next_client = client.checked_add(1)?;
@@ -294,7 +291,6 @@ impl OrderTable {
             price,
             qty: open,
             open,
-            chain_filled,
             instrument: old.instrument,
             side: old.side,
             state: OrderState::PendingNew,

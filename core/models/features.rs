@@ -75,29 +75,32 @@ impl Touch {
     }
 }
 
-/// Exponentially weighted mean of squares: `v ← λ·v + (1 − λ)·x`; the first value stands as it is.
+/// Exponentially weighted mean: each step keeps the share `λ` of what was and adds `1 − λ` of the new value. It is
+/// divided by the weights so far, so that the first values count alike instead of the very first for everything (as
+/// pandas' `ewm(adjust=True)`); from a given start it is the plain recursion `v ← λ·v + (1 − λ)·x`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ewma {
-    value: Option<f64>,
+    sum: f64,
+    weight: f64,
 }
 
 impl Ewma {
-    /// One that begins at `value`.
+    /// One that begins at `value`, with the weight of a long past.
     pub fn starting_at(value: f64) -> Self {
-        Self { value: Some(value) }
+        Self { sum: value, weight: 1.0 }
     }
 
-    /// Takes `x`, keeping the share `decay` of what was. Values that are no numbers are left out.
+    /// Takes `x`, keeping the share `decay`, 0 to 1, of what was. Anything that is no number is left out.
     pub fn update(&mut self, decay: f64, x: f64) {
-        if !x.is_finite() || !decay.is_finite() {
-            return;
+        if x.is_finite() && (0.0..=1.0).contains(&decay) {
+            self.sum = decay * self.sum + (1.0 - decay) * x;
+            self.weight = decay * self.weight + (1.0 - decay);
         }
-        self.value = Some(self.value.map_or(x, |value| decay * value + (1.0 - decay) * x));
     }
 
     /// The mean; `None` before the first value.
     pub fn value(&self) -> Option<f64> {
-        self.value
+        (self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }
 
@@ -175,6 +178,11 @@ impl Features {
         if let Some(touch) = self.touch {
             self.volatility.observe(now, touch.mid());
         }
+    }
+
+    /// Takes the top of the book between batches: what is known of it changed, not the market.
+    pub fn look_again(&mut self, bbo: &Bbo) {
+        self.touch = Touch::of(bbo);
     }
 
     /// The book was emptied: what it said is no longer so.

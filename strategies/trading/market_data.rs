@@ -104,9 +104,11 @@ impl Desk {
     pub(super) fn end_batch<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
         let mut batch = core::mem::take(&mut self.state.batch);
         for id in &batch {
-            let bbo = self.state.books.book(*id).map(|book| book.bbo()).unwrap_or_default();
             if let Some(instrument) = self.state.instrument_mut(*id) {
                 instrument.in_batch = false;
+            }
+            let bbo = self.state.others(*id);
+            if let Some(instrument) = self.state.instrument_mut(*id) {
                 instrument.features.update(turn.now, &bbo);
             }
             self.mark(*id);
@@ -117,6 +119,15 @@ impl Desk {
         }
         batch.clear();
         self.state.batch = batch;
+    }
+
+    /// Between batches: an order in the book may be known as ours only now.
+    pub(super) fn look_again(&mut self, id: InstrumentId) {
+        let bbo = self.state.others(id);
+        if let Some(instrument) = self.state.instrument_mut(id).filter(|instrument| !instrument.in_batch) {
+            instrument.features.look_again(&bbo);
+            self.mark(id);
+        }
     }
 
     /// Values the position anew: at the mid, else at the last trade, else as before.

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use pricewright_core::kernel::{
-    Health, HealthReason, InstrumentId, Minor, Nanos, Note, Outbox, Probe, Record, SessionPhase, Side,
+    Health, HealthReason, InstrumentId, Lots, Minor, Nanos, Note, Outbox, Probe, Record, SessionPhase, Side,
     SourceId, Ticks, TradingState,
 };
-use pricewright_core::market::book::Books;
+use pricewright_core::market::book::{Bbo, Books, Level, OrderView};
 use pricewright_core::market::order::OrderTable;
 use pricewright_core::market::portfolio::{HalfTicks, Holding};
 use pricewright_core::market::risk::RiskGate;
@@ -16,6 +16,11 @@ use super::config::DeskConfig;
 
 /// The most feeds whose health is followed.
 pub(super) const MAX_FEEDS: usize = 64;
+
+/// The most own orders of an instrument that are told from others' in its book.
+const MAX_SHOWN: usize = 16;
+/// Own orders that left lately, whose leaving the market data may not have shown yet.
+pub(super) const GONE: usize = 4;
 
 /// Decisions of the desk carry this number: it hosts one strategy.
 pub(super) const STRATEGY: SourceId = SourceId(0);
@@ -79,6 +84,8 @@ pub(super) struct InstrumentState {
     pub(super) paused_until: [Nanos; 2],
     /// The time that the requote timer is armed for.
     pub(super) wake: Option<Nanos>,
+    /// The venue's numbers of own orders that left lately; 0 for none. Newest first.
+    pub(super) gone: [u64; GONE],
     /// Updates of a batch were applied whose end has not come.
     pub(super) in_batch: bool,
 }
@@ -146,6 +153,7 @@ impl State {
                 profit: Minor(0),
                 paused_until: [Nanos::ZERO; 2],
                 wake: None,
+                gone: [0; GONE],
                 in_batch: false,
             });
         }
@@ -208,6 +216,53 @@ impl State {
     /// The worst health of the feeds that spoke; unknown where none did.
     pub(super) fn feed_health(&self) -> Health {
         self.feeds.iter().map(|feed| feed.health).max().unwrap_or(Health::UNKNOWN)
+    }
+
+    /// Remembers the venue's number of an own order that can no longer be executed.
+    pub(super) fn note_gone(&mut self, client: u64) {
+        let Some(order) = self.orders.get(client).filter(|order| !order.is_alive() && order.venue_order != 0)
+        else {
+            return;
+        };
+        let (id, number) = (order.instrument, order.venue_order);
+        if let Some(instrument) =
+            self.instruments.get_mut(id.index()).filter(|state| !state.gone.contains(&number))
+        {
+            instrument.gone.rotate_right(1);
+            if let Some(newest) = instrument.gone.first_mut() {
+                *newest = number;
+            }
+        }
+    }
+
+    /// Our orders that the book shows: as the venue names them in the market data and in its answers to us alike, as
+    /// Nasdaq does (OUCH 5.0, order reference number). Where a venue does not, there are none.
+    pub(super) fn own_shown(&self, id: InstrumentId) -> impl Iterator<Item = OrderView> {
+        let alive = self.orders.alive(id).map(|order| order.venue_order);
+        let gone = self.instrument(id).into_iter().flat_map(|instrument| instrument.gone);
+        let shown =
+            alive.chain(gone).filter(|number| *number != 0).filter_map(|number| self.books.order(number));
+        shown.filter(move |order| order.instrument == id)
+    }
+
+    /// The best of each side without our own orders, so that no quote is computed from itself.
+    pub(super) fn others(&self, id: InstrumentId) -> Bbo {
+        let Some(book) = self.books.book(id) else { return Bbo::default() };
+        let mut own = [None; MAX_SHOWN];
+        for (place, order) in own.iter_mut().zip(self.own_shown(id)) {
+            *place = Some(order);
+        }
+        let own_at = |side, price| {
+            let here = own.iter().flatten().filter(|order| order.side == side && order.price == price);
+            here.fold(Lots(0), |sum, order| sum + order.qty)
+        };
+        let best = |side| {
+            book.levels(side).find_map(|level| {
+                let qty = level.qty - own_at(side, level.price);
+                (qty.0 > 0).then_some(Level { qty, ..level })
+            })
+        };
+        Bbo { bid: best(Side::Buy), ask: best(Side::Sell) }
     }
 
     /// Counts an instrument's profit at its mark into the desk's.

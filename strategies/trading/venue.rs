@@ -22,6 +22,7 @@ impl Desk {
 
     pub(super) fn on_replaced<P: Probe>(&mut self, event: &VenueReplaced, turn: &mut Turn<'_, P>) {
         let outcome = self.state.orders.replaced(event);
+        self.state.note_gone(event.prior);
         self.answered(event.client, outcome, "replacement that fits no order of ours", turn);
     }
 
@@ -79,7 +80,11 @@ impl Desk {
         turn: &mut Turn<'_, P>,
     ) {
         match outcome {
-            Ok(id) => self.act(id, turn),
+            Ok(id) => {
+                self.state.note_gone(client);
+                self.look_again(id);
+                self.act(id, turn);
+            }
             Err(AnswerError::Repeated) => self.state.repeats += 1,
             Err(error) => self.dead_letter((client, error.reason()), self.state.gateway, text, turn),
         }
@@ -88,6 +93,7 @@ impl Desk {
     pub(super) fn on_executed<P: Probe>(&mut self, event: &VenueExecuted, turn: &mut Turn<'_, P>) {
         match self.state.orders.executed(event) {
             Ok(outcome) => {
+                self.state.note_gone(event.client);
                 self.book(&outcome.fill, 1, turn);
                 if outcome.excess > 0 {
                     let text = "fill of more lots than the order asked for: booked, and the latch is set";

@@ -336,7 +336,6 @@ impl OrderTable {
             self.change(slot, |order| {
                 order.qty = order.qty.saturating_sub(qty);
                 order.open = left(order);
-                order.chain_filled = order.chain_filled.saturating_add(qty);
             });
         }
     }

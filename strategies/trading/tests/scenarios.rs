@@ -273,6 +273,33 @@ fn a_requote_waits_until_the_quote_is_old_enough() {
     assert_eq!((bid.client, bid.prior, bid.price), (4, 2, Ticks(10_009)), "the ask has made room");
 }
 
+/// Our order of number 1 is 1 001 at the venue; the market data shows it as such.
+#[test]
+fn our_own_orders_in_the_book_are_not_the_market() {
+    let mut stage = Stage::new();
+    stage.open();
+    stage.book(9_990, 10_010);
+    let bid = stage.all::<PlaceOrder>()[1];
+    assert_eq!((bid.client, bid.price), (2, Ticks(9_999)));
+    // The market data shows our bid before the venue's answer reaches us: it looks like somebody else's.
+    stage.add(1_002, Side::Buy, 9_999, LAST);
+    stage.accept(2, Side::Buy, 9_999);
+    stage.accept(1, Side::Sell, 10_001);
+    stage.add(1_001, Side::Sell, 10_001, LAST);
+    stage.wait(1_000);
+    stage.add(5, Side::Sell, 10_300, LAST);
+    assert_eq!(stage.count(), 0, "alone inside the market, the quotes stay where they are");
+    // We hear of our fill before the market data shows it: the order is still not the market.
+    stage.fill(2, 1, 9_999, 100);
+    let bid = stage.only::<PlaceOrder>();
+    assert_eq!((bid.side, bid.price, bid.qty), (SideCode::BUY, Ticks(9_998), 90));
+    let feature = stage.notes.iter().find_map(|(_, note)| match note {
+        Note::Feature { name: "mid_ticks", value } => Some(*value),
+        _ => None,
+    });
+    assert_eq!(feature, Some(10_000.0), "the mid of 9 990 and 10 010");
+}
+
 #[test]
 fn a_fill_moves_position_fees_and_the_next_quotes() {
     let mut stage = Stage::quoting();
