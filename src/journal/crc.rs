@@ -4,8 +4,11 @@
 //! are short, so one stream of the instruction is used, and while it waits for its own result the words are copied:
 //! sealing a record costs one pass. Where the instruction is missing, eight tables are used; the values are the same.
 
+use super::map::{Body, CellWords, WORDS_PER_CELL};
+
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index out of bounds")]
 const fn tables() -> [[u32; 256]; 8] {
     let mut tables = [[0; 256]; 8];
     let mut byte = 0;
@@ -49,6 +52,16 @@ fn table_byte(crc: u32, byte: u8) -> u32 {
     (crc >> 8) ^ TABLES.first().and_then(|table| table.get(index as usize)).copied().unwrap_or(0)
 }
 
+/// The first `used` words, then zeros.
+#[inline]
+fn kept(cell: &CellWords, used: usize) -> CellWords {
+    let mut words = *cell;
+    for (index, word) in words.iter_mut().enumerate() {
+        *word = if index < used { *word } else { 0 };
+    }
+    words
+}
+
 /// The two bodies differ only in the step; a macro, not a closure, so that the step is inlined under its target feature.
 macro_rules! bodies {
     ($words:ident, $seal:ident, $step:expr $(, $feature:literal)?) => {
@@ -61,21 +74,27 @@ macro_rules! bodies {
         }
 
         $(#[target_feature(enable = $feature)])?
-        fn $seal(target: &mut [u64], head: &[u64; 3], payload: &[u64]) -> u32 {
+        fn $seal(target: Body<'_>, head: [u64; 3], source: &[CellWords], used: usize) -> u32 {
             let mut crc = u32::MAX;
-            let (target_head, target_rest) = target.split_at_mut(head.len().min(target.len()));
-            for (place, word) in target_head.iter_mut().zip(head) {
-                *place = *word;
-                crc = $step(crc, *word);
+            let mut cells = source.iter();
+            // Whole cells in registers, not slices of any length: those become calls of memcpy, which cost more than the
+            // copying.
+            let payload = cells.next().map_or([0; WORDS_PER_CELL], |cell| kept(cell, used));
+            let [_, _, _, _, a, b, c, d] = payload;
+            let [seq, now, last] = head;
+            let words = [seq, now, last, a, b, c, d];
+            *target.first = words;
+            for word in words {
+                crc = $step(crc, word);
             }
-            let (target_payload, padding) = target_rest.split_at_mut(payload.len().min(target_rest.len()));
-            for (place, word) in target_payload.iter_mut().zip(payload) {
-                *place = *word;
-                crc = $step(crc, *word);
-            }
-            for place in padding {
-                *place = 0;
-                crc = $step(crc, 0);
+            let mut used = used;
+            for (place, cell) in target.rest.iter_mut().zip(cells) {
+                used = used.saturating_sub(WORDS_PER_CELL);
+                let words = kept(cell, used);
+                *place = words;
+                for word in words {
+                    crc = $step(crc, word);
+                }
             }
             !crc
         }
@@ -129,15 +148,16 @@ impl Crc32c {
         !bytes.iter().fold(u32::MAX, |crc, byte| table_byte(crc, *byte))
     }
 
-    /// Fills `target` with `head`, `payload` and zeros to its end, and returns the checksum of all of it.
+    /// Fills `target` with `head`, with the words of `source` behind its header as far as the first `used`, and with zeros.
+    /// Returns the checksum of all that. `source` has as many cells as the block.
     #[inline]
-    pub(super) fn seal(self, target: &mut [u64], head: &[u64; 3], payload: &[u64]) -> u32 {
+    pub(super) fn seal(self, target: Body<'_>, head: [u64; 3], source: &[CellWords], used: usize) -> u32 {
         #[cfg(target_arch = "x86_64")]
         if self.instruction {
             // SAFETY: `instruction` is set by `detect` alone, after it saw SSE4.2 on this machine.
-            return unsafe { seal_by_instruction(target, head, payload) };
+            return unsafe { seal_by_instruction(target, head, source, used) };
         }
-        seal_by_table(target, head, payload)
+        seal_by_table(target, head, source, used)
     }
 }
 

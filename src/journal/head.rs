@@ -195,7 +195,9 @@ pub(super) fn publish_mark<M: Mark>(map: &mut WriteMap, mark: &M, crc: Crc32c) -
     let words = <[u64; MARK_LEN / 8]>::read_from_bytes(mark.as_bytes()).ok()?;
     let (commit, body) = map.block(M::AT, MARK_CELLS)?;
     let (_, content) = words.split_first()?;
-    body.copy_from_slice(content);
+    let (first, rest) = content.split_first_chunk()?;
+    *body.first = *first;
+    body.rest.as_flattened_mut().copy_from_slice(rest);
     let word = u64::from(crc.of_words(content)) << 32 | MARK_LEN as u64;
     // Release: partner of the acquire in `ReadMap::block`.
     commit.store(word, std::sync::atomic::Ordering::Release);

@@ -19,7 +19,20 @@ use pricewright_core::kernel::record::{CELL_LEN, cell_count};
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
 
-const WORDS_PER_CELL: usize = CELL_LEN / 8;
+/// Words of a cell.
+pub(super) const WORDS_PER_CELL: usize = CELL_LEN / 8;
+
+/// A cell as words.
+pub(super) type CellWords = [u64; WORDS_PER_CELL];
+
+/// A block behind its commit word, to be filled before that is stored.
+#[derive(Debug)]
+pub(super) struct Body<'a> {
+    /// The rest of the first cell.
+    pub(super) first: &'a mut [u64; WORDS_PER_CELL - 1],
+    /// The other cells.
+    pub(super) rest: &'a mut [CellWords],
+}
 
 /// A segment's file mapped for writing.
 #[derive(Debug)]
@@ -48,10 +61,10 @@ impl WriteMap {
         Prefault { raw: Arc::clone(&self.raw) }
     }
 
-    /// The block of `cells` cells at `offset`: its commit word, and the words behind it to be filled before. `None` where
-    /// it does not lie in the map on a cell's boundary.
+    /// The block of `cells` cells at `offset`: its commit word, and what lies behind it. `None` where it does not lie in
+    /// the map on a cell's boundary.
     #[inline]
-    pub(super) fn block(&mut self, offset: usize, cells: usize) -> Option<(&AtomicU64, &mut [u64])> {
+    pub(super) fn block(&mut self, offset: usize, cells: usize) -> Option<(&AtomicU64, Body<'_>)> {
         let end = offset.checked_add(cells.checked_mul(CELL_LEN)?)?;
         if end > self.raw.len() || !offset.is_multiple_of(CELL_LEN) || cells == 0 {
             return None;
@@ -63,8 +76,9 @@ impl WriteMap {
         // word they do not look at.
         unsafe {
             let at = self.raw.as_mut_ptr().add(offset).cast::<u64>();
-            let body = std::slice::from_raw_parts_mut(at.add(1), cells * WORDS_PER_CELL - 1);
-            Some((AtomicU64::from_ptr(at), body))
+            let first = &mut *at.add(1).cast::<[u64; WORDS_PER_CELL - 1]>();
+            let rest = std::slice::from_raw_parts_mut(at.add(WORDS_PER_CELL).cast::<CellWords>(), cells - 1);
+            Some((AtomicU64::from_ptr(at), Body { first, rest }))
         }
     }
 
@@ -154,3 +168,6 @@ impl ReadMap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@
 //!
 //! Unsafe code is in `map` (mapped memory), `crc` (one instruction) and two system calls.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod audit;
 mod catalogue;
 mod check;

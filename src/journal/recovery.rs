@@ -1,6 +1,7 @@
 //! Finds the end of a journal before it is written on, and seals what a crash left open.
 //!
-//! The last segment is read whole; those before it are held to their seals and to each other. A tail is *torn* only where
+//! The last segment is read whole; those before it are held to their seals and to each other (`verify` reads them, and so
+//! does opening with `repair`). A tail is *torn* only where
 //! no later 64-byte boundary holds a valid record of the next sequence or a higher one: then it is cut and reported.
 //! Anything else is corruption and is refused, unless `repair` is said: then the good prefix is kept, and everything from
 //! the damage on is set aside under a name ending in `.damaged`. Nothing is guessed, and nothing is destroyed silently.
@@ -126,7 +127,7 @@ impl Recovery<'_> {
         let segment = ReadSegment::open(self.dir, index, self.last.as_ref())?;
         let records = self.begin(&segment)?;
         let seal = segment.seal(self.crc)?;
-        if let Some(seal) = seal.filter(|_| !is_last) {
+        if let Some(seal) = seal.filter(|_| !is_last && !self.repair) {
             self.cursor = Cursor {
                 next_seq: seal.last_seq.saturating_add(1),
                 last_now: seal.last_now,

@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use pricewright_core::kernel::record::{CELL_LEN, record_len};
 use pricewright_core::kernel::{Cell, MAX_CELLS, Nanos, Record, RecordRef, SourceId, write_record};
 use rtrb::{Consumer, Producer};
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::catalogue::Layouts;
 use super::crc::Crc32c;
 use super::error::JournalError;
 use super::head::{BeginMark, SealMark, SealedBy, publish_mark};
+use super::map::CellWords;
 use super::preallocator::{Shared, Storage, ToHelper, finish};
 use super::segment::{Segment, Template};
 
@@ -150,12 +151,12 @@ impl Writer {
             | u64::from(header.source.0) << 32
             | u64::from(cause) << 48;
         let head = [seq, now.0.cast_unsigned(), last_word];
-        let payload = <[u64]>::ref_from_bytes(record.payload()).unwrap_or(&[]);
+        let source = <[CellWords]>::ref_from_bytes(record.cells().as_bytes()).unwrap_or(&[]);
         let offset = self.offset;
         let Some((commit, body)) = self.segment.map.block(offset, cells) else {
             return Err(self.refusal(record, now));
         };
-        let crc = self.crc.seal(body, &head, payload);
+        let crc = self.crc.seal(body, head, source, len / 8);
         // Release: partner of the acquire in `ReadMap::block`; who sees the word sees the body.
         commit.store(u64::from(crc) << 32 | len as u64, Ordering::Release);
         self.offset = offset + cells * CELL_LEN;

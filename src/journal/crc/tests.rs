@@ -45,14 +45,20 @@ quickcheck! {
         Crc32c::detect().of_words(&words) == expected && Crc32c::table().of_words(&words) == expected
     }
 
-    fn sealing_fills_and_sums(head: (u64, u64, u64), payload: Vec<u64>, padding: u8) -> bool {
+    fn sealing_fills_and_sums(head: (u64, u64, u64), cells: Vec<(u64, u64, u64, u64)>, used: usize) -> bool {
         let head = [head.0, head.1, head.2];
-        let mut expected: Vec<u64> = head.iter().chain(&payload).copied().collect();
-        expected.resize(expected.len() + usize::from(padding % 8), 0);
+        let mut source: Vec<CellWords> = cells.iter().map(|(a, b, c, d)| [*a, *b, *c, *d, !a, !b, !c, !d]).collect();
+        source.push([u64::MAX; 8]);
+        let used = used % (source.len() * 8 + 1);
+        let mut expected = source.concat();
+        expected[used..].fill(0);
+        expected[1..4].copy_from_slice(&head);
         [Crc32c::detect(), Crc32c::table()].into_iter().all(|crc| {
-            let mut target = vec![u64::MAX; expected.len()];
-            let sum = crc.seal(&mut target, &head, &payload);
-            target == expected && sum == crc.of_words(&expected)
+            let mut first = [u64::MAX; 7];
+            let mut rest = vec![[u64::MAX; 8]; source.len() - 1];
+            let sum = crc.seal(Body { first: &mut first, rest: &mut rest }, head, &source, used);
+            let written: Vec<u64> = first.into_iter().chain(rest.concat()).collect();
+            written == expected[1..] && sum == crc.of_words(&expected[1..])
         })
     }
 }

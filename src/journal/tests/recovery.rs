@@ -154,6 +154,57 @@ fn repair_sets_later_segments_aside_too() {
 }
 
 #[test]
+fn repair_reads_earlier_segments_too() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let (mut writer, _helper, _) = open(dir.path());
+        append_all(&mut writer, 0..10);
+        end_run(&mut writer);
+        writer.close().unwrap();
+    }
+    let all = read_all(dir.path());
+    let mut reader = Reader::from_seq(dir.path(), 5).unwrap();
+    reader.next_record().unwrap();
+    patch(dir.path(), reader.offset() + 33, &[0x77]);
+    let (_writer, _helper, report) = Writer::open(dir.path(), &repairing(), &identity()).unwrap();
+    assert_eq!((report.last_seq, report.clean, report.set_aside.len()), (4, false, 3));
+    assert_eq!(read_all(dir.path()), all[..4]);
+    assert!(matches!(verify(dir.path()).outcome, Outcome::Good(Tail::Open)));
+}
+
+#[test]
+fn an_open_segment_in_the_middle_is_sealed_where_nothing_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let (mut writer, _helper, _) = open(dir.path());
+        append_all(&mut writer, 0..10);
+        writer.close().unwrap();
+    }
+    let all = read_all(dir.path());
+    let seal = std::fs::read(segment_path(dir.path(), 1)).unwrap()[3968..4096].to_vec();
+    patch(dir.path(), 3968, &[0; 128]);
+    let outcome = verify(dir.path()).outcome;
+    assert!(
+        matches!(&outcome, Outcome::Damaged(damaged) if damaged.damage == Damage::NotSealed),
+        "{outcome:?}"
+    );
+    let report = recover(dir.path(), false).unwrap().report;
+    assert_eq!((report.last_seq, report.sealed, report.torn_bytes), (20, 1, 0));
+    assert_eq!(read_all(dir.path()), all);
+    // With a record missing at its end it does not meet the next one.
+    let mut reader = Reader::from_seq(dir.path(), 10).unwrap();
+    let len = reader.next_record().unwrap().unwrap().cells().len() * 64;
+    let at = reader.offset();
+    patch(dir.path(), at, &vec![0; len]);
+    patch(dir.path(), 3968, &vec![0; seal.len()]);
+    let error = recover(dir.path(), false).unwrap_err();
+    assert!(
+        matches!(&error, JournalError::Damaged(damaged) if matches!(damaged.damage, Damage::Order(_))),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_crash_while_recovering_changes_nothing() {
     let (dir, all, end) = crashed(20);
     patch(dir.path(), end + 8, &[1; 90]);

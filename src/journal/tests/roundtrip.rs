@@ -1,8 +1,9 @@
 //! What goes in comes out, across segments, runs, threads.
 
 use pricewright_core::kernel::table::EventRef;
-use pricewright_core::kernel::{Nanos, SourceId, flags};
+use pricewright_core::kernel::{Nanos, RecordRef, SourceId, flags};
 use quickcheck::{TestResult, quickcheck};
+use zerocopy::IntoBytes;
 
 use super::support::{any_record, append_all, end_run, identity, open, read_all, run_end, small, stamped};
 use crate::journal::{JournalError, Reader, Writer, segment_indices, segment_path};
@@ -148,6 +149,7 @@ fn from_seq_finds_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, _helper, _) = open(dir.path());
     append_all(&mut writer, 0..12_000);
+    assert_eq!(writer.stalls(), 1, "no helper was polled, so the writer made the second segment itself");
     for seq in [1, 2, 4711, 11_999, 12_000] {
         let mut reader = Reader::from_seq(dir.path(), seq).unwrap();
         assert_eq!(reader.next_record().unwrap().map(|record| record.header().seq), Some(seq));
@@ -184,11 +186,27 @@ fn what_the_writer_refuses_is_not_written() {
     assert!(matches!(error, JournalError::TimeWentBack { now: Nanos(9), last: Nanos(10) }));
     let mut cells = record.cells().to_vec();
     cells[0].0[26] = 200;
-    let other = pricewright_core::kernel::RecordRef::first_of(&cells).unwrap();
+    let other = RecordRef::first_of(&cells).unwrap();
     let error = writer.append(other, Nanos(10), 0).unwrap_err();
     assert!(matches!(error, JournalError::NotInCatalogue { version: 200, .. }));
     assert_eq!(writer.append(record, Nanos(10), 0).unwrap().seq, 2);
     assert_eq!(read_all(dir.path()).len(), 2);
+}
+
+#[test]
+fn rubbish_in_the_padding_does_not_reach_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, _helper, _) = open(dir.path());
+    for seed in 0..200 {
+        let buffer = any_record(seed);
+        let record = buffer.iter().next().unwrap();
+        let mut cells = record.cells().to_vec();
+        cells.as_mut_bytes()[record.payload().len() + 32..].fill(0xff);
+        writer.append(RecordRef::first_of(&cells).unwrap(), Nanos(1), 0).unwrap();
+    }
+    let expected: Vec<_> =
+        (0..200).map(|seed| stamped(any_record(seed).iter().next().unwrap(), seed + 1, 1, 0, 0)).collect();
+    assert_eq!(read_all(dir.path()), expected);
 }
 
 #[test]
