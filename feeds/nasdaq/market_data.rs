@@ -14,6 +14,8 @@
 //! from nowhere, so the beginning is re-requested and read silently until all configured instruments are known; then the
 //! feed goes on at its position.
 //!
+//! [`market_flags::LAST_IN_BATCH`]: pricewright_core::kernel::table::market_flags::LAST_IN_BATCH
+//! [`HealthReason::BAD_DATA`]: pricewright_core::kernel::HealthReason::BAD_DATA
 //! [`Mark`]: pricewright_core::kernel::table::Mark
 //! [`Malformed`]: pricewright_core::kernel::table::Malformed
 
@@ -97,6 +99,9 @@ impl MarketData {
         received: Nanos,
         sink: &mut S,
     ) -> Result<(), NotTaken> {
+        if sink.room() < OVERHEAD_CELLS {
+            return Err(NotTaken);
+        }
         let mut emitter = Emitter { state: &mut self.state, sink };
         if let Err(error) = self.receiver.on_packet(line, bytes, received, &mut emitter)? {
             emitter.malformed_packet(error, self.receiver.next_sequence(), bytes.len());
