@@ -60,7 +60,7 @@ impl SlotIndex {
     }
 
     fn entries(&self) -> usize {
-        self.lines.len() * LINE
+        self.lines.len() << LINE_BITS
     }
 
     /// Keys in it.
@@ -156,20 +156,23 @@ impl SlotIndex {
     /// Where a key with this hash lies if nothing is in the way.
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        let line = (u64::from(hash >> LINE_BITS) * self.lines.len() as u64) >> GROUP_BITS;
-        line as usize * LINE + (hash as usize & (LINE - 1))
+        // 29 bits times a number of lines that fits in memory: nothing is lost by wrapping, here and below.
+        let line = u64::from(hash >> LINE_BITS).wrapping_mul(self.lines.len() as u64) >> GROUP_BITS;
+        (line as usize) << LINE_BITS | (hash as usize & (LINE - 1))
     }
 
     /// The next place; the first follows the last.
     #[inline]
     fn after(&self, at: usize) -> usize {
-        if at + 1 < self.entries() { at + 1 } else { 0 }
+        let next = at.wrapping_add(1);
+        if next < self.entries() { next } else { 0 }
     }
 
     /// Steps from one place on to another.
     #[inline]
     fn distance(&self, from: usize, to: usize) -> usize {
-        if to >= from { to - from } else { to + self.entries() - from }
+        let steps = to.wrapping_sub(from);
+        if to < from { steps.wrapping_add(self.entries()) } else { steps }
     }
 
     #[inline]
