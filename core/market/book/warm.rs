@@ -46,8 +46,8 @@ struct Need {
 }
 
 impl Books {
-    /// Reads what `coming` will need, so that it is in the cache when the commands are applied. Worth it from a few
-    /// hundred thousand live orders on; below, it only costs.
+    /// Reads what `coming` will need, so that it is in the cache when the commands are applied. Worth it where hundreds
+    /// of thousands of live orders are spread over many levels; where the books lie in the cache, it only costs.
     pub fn warm(&self, coming: &[Coming]) {
         for batch in coming.chunks(BATCH) {
             let mut needs = [Need { slot: NIL, level: NIL }; BATCH];
