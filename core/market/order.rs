@@ -9,7 +9,7 @@
 //! * Nothing is allocated after [`OrderTable::new`]: number `n` lies in slot `n mod capacity`, so that finding an order
 //!   is one comparison, and finished orders stay known until their slot is needed again.
 //!
-//! A replacement is an order of its own (OUCH 5.0 section 2.2: a new number each). While the venue has not answered, the
+//! A replacement is an order of its own (OUCH 5.0, Replace Order: a new number each). While the venue has not answered, the
 //! order that is to leave points to it by `next`, and it points back by `prior`. Only a live order may be replaced, so
 //! there are never more than two in such a pair.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -5,8 +5,8 @@
 //! longer so, every order of the instrument is cancelled. Books are acted upon only at the end of a batch. After
 //! [`Machine::new`] nothing is allocated while the configured capacities hold.
 //!
-//! Refused: quoting before the venue said that the instrument trades, as ITCH 5.0 section 1.2.2 asks for (without a
-//! trading action message an issue is to be taken as halted).
+//! Refused: quoting before the venue said that the instrument trades, as ITCH 5.0 asks for (an issue
+//! without a Stock Trading Action message is to be taken as halted).
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use pricewright_core::kernel::machine::{read_state, write_state};

@@ -5,6 +5,7 @@ use pricewright_core::kernel::*;
 
 use super::*;
 
+mod exchange;
 mod scenarios;
 mod world;
 use world::{World, name_of, replay};
