@@ -123,11 +123,8 @@ fn the_microprice_lies_between_bid_and_ask() {
 }
 
 fn golden(name: &str) -> Vec<Vec<f64>> {
-    let data = std::env::var_os("PRICEWRIGHT_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    );
-    let path = data.join("../golden").join(name);
+    let data = std::env::var_os("PRICEWRIGHT_DATA").expect("PRICEWRIGHT_DATA names the data set");
+    let path = PathBuf::from(data).join("../golden").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let row = |line: &str| line.split(',').map(|cell| cell.parse().expect("number")).collect();
     text.lines().skip(1).map(row).collect()
