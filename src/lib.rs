@@ -36,6 +36,7 @@ pub mod machines;
 pub mod pipeline;
 pub mod replay;
 pub mod ring;
+pub mod sim;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
