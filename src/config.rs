@@ -151,7 +151,7 @@ fn silence_ms() -> u64 {
     3_000
 }
 
-/// `[feed.jsonl]`: exactly one of `stdin`, `file`, `listen`.
+/// `[feed.jsonl]`: exactly one of `stdin`, `file`, `listen`, `generated`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonlFeed {
@@ -163,6 +163,9 @@ pub struct JsonlFeed {
     /// Accept TCP connections here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Make up the sales of a shop, for a demonstration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedLines>,
     /// The most SKUs of this feed; memory for them is reserved at the start.
     pub max_skus: usize,
     /// The longest line in bytes; longer ones go to the dead letter.
@@ -171,7 +174,32 @@ pub struct JsonlFeed {
 
 impl Default for JsonlFeed {
     fn default() -> Self {
-        Self { stdin: false, file: None, listen: None, max_skus: 65_536, max_line_bytes: 4_096 }
+        Self {
+            stdin: false,
+            file: None,
+            listen: None,
+            generated: None,
+            max_skus: 65_536,
+            max_line_bytes: 4_096,
+        }
+    }
+}
+
+/// `[feed.jsonl.generated]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GeneratedLines {
+    /// The same seed gives the same sales.
+    pub seed: u64,
+    /// Articles of the shop, 1 to 10 000.
+    pub articles: usize,
+    /// Purchases per second of the whole shop when it is calm; a new sale begins with up to 32 times as many.
+    pub purchases_per_second: u32,
+}
+
+impl Default for GeneratedLines {
+    fn default() -> Self {
+        Self { seed: 1, articles: 24, purchases_per_second: 20 }
     }
 }
 
@@ -320,10 +348,12 @@ impl ConfigText {
             (None, Some(feed)) => {
                 let sources = usize::from(feed.stdin)
                     + usize::from(feed.file.is_some())
-                    + usize::from(feed.listen.is_some());
+                    + usize::from(feed.listen.is_some())
+                    + usize::from(feed.generated.is_some());
                 if sources != 1 {
                     return complain(
-                        "[feed.jsonl]: give exactly one of stdin = true, file = \"…\", listen = \"ip:port\"",
+                        "[feed.jsonl]: give exactly one of stdin = true, file = \"…\", listen = \"ip:port\" and \
+                         [feed.jsonl.generated]",
                     );
                 }
             }

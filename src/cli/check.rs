@@ -69,6 +69,7 @@ fn feed_text<C>(config: &PipelineConfig<C>) -> String {
         (None, Some(feed)) => match (&feed.file, feed.listen) {
             (Some(file), _) => format!("JSON lines from {}", file.display()),
             (None, Some(listen)) => format!("JSON lines over TCP on {listen}"),
+            (None, None) if feed.generated.is_some() => "generated sales of a shop".to_owned(),
             (None, None) => "JSON lines from standard input".to_owned(),
         },
         (None, None) => "none".to_owned(),

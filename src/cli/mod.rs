@@ -2,7 +2,9 @@
 
 pub mod args;
 mod check;
+mod demo;
 mod explain;
+mod init;
 mod records;
 mod replay;
 mod run;
@@ -40,9 +42,9 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run::<Own>(&cli.run),
         Some(Command::Run(args)) => run::run::<Own>(&args),
-        Some(
-            Command::Journal(_) | Command::Sim(_) | Command::Demo(_) | Command::Init(_) | Command::Bench(_),
-        ) => Ok(()),
+        Some(Command::Journal(_) | Command::Sim(_) | Command::Bench(_)) => Ok(()),
+        Some(Command::Demo(command)) => demo::demo(&command),
+        Some(Command::Init(args)) => init::init(&args),
         Some(Command::Replay(args)) => replay::replay::<Own>(&args),
         Some(Command::Explain(args)) => explain::explain::<Own>(&args),
         Some(Command::Check(args)) => check::check::<Own>(&args),

@@ -42,6 +42,34 @@ pub(super) fn journals_in(data: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Journals of each demo that are kept.
+pub(super) const KEPT: usize = 3;
+
+/// A new directory `NAME-N` under [`DATA_DIR`]; of the older ones of that name, the newest are kept and the rest removed.
+pub(super) fn fresh_dir(name: &str) -> Result<PathBuf> {
+    let data = Path::new(DATA_DIR);
+    let complain = |source| Error::File {
+        path: data.to_path_buf(),
+        source,
+        mend: "run where files may be written, or name a directory (--journal DIR)",
+    };
+    std::fs::create_dir_all(data).map_err(complain)?;
+    let mut numbers: Vec<u64> = Vec::new();
+    for entry in std::fs::read_dir(data).map_err(complain)? {
+        let file_name = entry.map_err(complain)?.file_name();
+        let number: Option<u64> =
+            file_name.to_str().and_then(|text| text.strip_prefix(name)?.strip_prefix('-')?.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    let next = numbers.last().map_or(1, |last| last + 1);
+    let surplus = (numbers.len() + 1).saturating_sub(KEPT);
+    for number in numbers.iter().take(surplus) {
+        std::fs::remove_dir_all(data.join(format!("{name}-{number}"))).map_err(complain)?;
+    }
+    Ok(data.join(format!("{name}-{next}")))
+}
+
 /// How the user can call this program again: its name where it is on the PATH, else its path.
 pub(super) fn program() -> String {
     let Ok(path) = std::env::current_exe() else { return "pricewright".to_owned() };

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use pricewright_core::kernel::table::Define;
-use pricewright_core::kernel::{Column, Full, Nanos, RecordSink, Text};
+use pricewright_core::kernel::{Column, EventNanos, Full, Nanos, RecordSink, Text};
 use pricewright_feeds::jsonl::decode::{Config as DecoderConfig, Decoder};
-use pricewright_feeds::jsonl::generator::Generator;
+use pricewright_feeds::jsonl::generator::{Config as GeneratorConfig, Generator};
 use pricewright_feeds::jsonl::session::Session;
 
 use crate::clock::Clock;
-use crate::config::JsonlFeed as Settings;
+use crate::config::{GeneratedLines, JsonlFeed as Settings};
 use crate::error::{Error, Result};
 use crate::io::tcp::{Received, TcpAcceptor, TcpConnection};
 use crate::io::wait::Waiter;
@@ -75,15 +75,14 @@ struct Client {
 }
 
 struct Generated {
-    generator: Generator,
+    settings: GeneratedLines,
+    currency_decimals: u8,
+    /// Begins at the first poll, whose time is the first line's stamp.
+    generator: Option<Generator>,
     session: Session,
+    /// What of the line at hand is not decoded yet, and when it is due; empty where the next one is to be made.
     line: Vec<u8>,
-    /// When the line at hand is due, in ns after the first.
-    due: Option<Nanos>,
-    start: Option<Nanos>,
-    first: Option<i64>,
-    length: Nanos,
-    ended: bool,
+    due: Nanos,
 }
 
 impl JsonlFeed {
@@ -116,36 +115,23 @@ impl JsonlFeed {
             let clients = Clients { acceptor, clients: Vec::new(), buffer: buffer(), accepted: 0, announce };
             return Ok((feed(Input::Clients(clients))?, Some(local)));
         }
+        if let Some(generated) = &settings.generated {
+            let generated = Generated {
+                settings: generated.clone(),
+                currency_decimals: decoder.currency_decimals,
+                generator: None,
+                session: Session::new(decoder.max_line_bytes, 0),
+                line: Vec::new(),
+                due: Nanos::ZERO,
+            };
+            return Ok((feed(Input::Generated(Box::new(generated)))?, None));
+        }
         let path = Path::new("standard input");
         let file = io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(|source| {
             Error::File { path: path.to_path_buf(), source, mend: "give the program a standard input" }
         })?;
         let session = Session::new(decoder.max_line_bytes, 0);
         Ok((feed(Input::Stream(Stream::new(file, path, session)))?, None))
-    }
-
-    /// A feed of generated lines, each offered when its stamp is due, for `length`.
-    ///
-    /// # Errors
-    /// Where the decoder's settings are out of range.
-    pub fn generated(
-        generator: Generator,
-        decoder: &DecoderConfig,
-        resume: &Resume,
-        length: Nanos,
-    ) -> Result<Self> {
-        let session = Session::new(decoder.max_line_bytes, 0);
-        let generated = Generated {
-            generator,
-            session,
-            line: Vec::new(),
-            due: None,
-            start: None,
-            first: None,
-            length,
-            ended: false,
-        };
-        Self::new(decoder, resume, Input::Generated(Box::new(generated)))
     }
 
     fn new(config: &DecoderConfig, resume: &Resume, input: Input) -> Result<Self> {
@@ -181,8 +167,7 @@ impl Feed for JsonlFeed {
     fn ended(&self) -> bool {
         match &self.input {
             Input::Stream(stream) => stream.ended,
-            Input::Clients(_) => false,
-            Input::Generated(generated) => generated.ended,
+            Input::Clients(_) | Input::Generated(_) => false,
         }
     }
 }
@@ -323,32 +308,23 @@ impl Generated {
         clock: &mut C,
         sink: &mut S,
     ) -> Result<usize> {
-        if self.ended {
-            return Ok(0);
-        }
         let now = clock.now();
-        let start = *self.start.get_or_insert(now);
-        let due = match self.due {
-            Some(due) => due,
-            None => {
-                self.line.clear();
-                let stamp = self.generator.next_line(&mut self.line).0;
-                let due = Nanos(stamp - *self.first.get_or_insert(stamp));
-                *self.due.insert(due)
-            }
-        };
-        if now - start >= self.length {
-            self.ended = true;
-            return Ok(0);
+        if self.line.is_empty() {
+            let config = GeneratorConfig {
+                seed: self.settings.seed,
+                start: EventNanos(now.0),
+                articles: self.settings.articles,
+                purchases_per_second: self.settings.purchases_per_second,
+                currency_decimals: self.currency_decimals,
+            };
+            let generator = self.generator.get_or_insert_with(|| Generator::new(config));
+            self.due = Nanos(generator.next_line(&mut self.line).0);
         }
-        if now - start < due {
+        if now < self.due {
             return Ok(0);
         }
         let taken = self.session.receive(decoder, &self.line, now, sink).map_err(refused)?;
         self.line.drain(..taken);
-        if self.line.is_empty() {
-            self.due = None;
-        }
         Ok(taken)
     }
 }

@@ -1,0 +1,210 @@
+//! `pricewright demo flash-sale`: the sales of a made-up shop, at their own pace, through the same pipeline as any other.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pricewright_core::kernel::EndReason;
+use pricewright_strategies::pricing::flash_sale::{Config, FlashSale};
+use serde_json::json;
+
+use super::args::{DemoCommand, FlashSaleArgs};
+use super::run::{note, stop_on_signals};
+use super::show::{json as print_json, line, print, thousands};
+use super::where_is::{KEPT, fresh_dir, program};
+use crate::config::{
+    FeedSettings, GatewaySettings, GeneratedLines, HttpGateway, JournalSettings, JsonlFeed, PipelineConfig,
+    RuntimeSettings,
+};
+use crate::edges::assemble::assemble;
+use crate::error::{Error, Result};
+use crate::pipeline::idle::Idle;
+use crate::pipeline::launch::{Launch, Outcome};
+use crate::pipeline::run_control::RunControl;
+use crate::pipeline::topology::plan_for;
+use crate::telemetry::price_board::{Board, PriceBoard};
+
+/// Seconds between status lines where nobody watches a terminal.
+const LOG_EVERY_S: u64 = 5;
+/// MiB of a journal segment: a demo is short.
+const SEGMENT_MIB: u32 = 4;
+
+pub(super) fn demo(command: &DemoCommand) -> Result<()> {
+    match command {
+        DemoCommand::FlashSale(args) => flash_sale(args),
+    }
+}
+
+fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
+    let dir = match &args.journal {
+        Some(dir) => dir.clone(),
+        None => fresh_dir("flash-sale")?,
+    };
+    let config = configuration(args, dir.clone());
+    let plan = plan_for(&config.runtime)?;
+    let tell = |text: &str| {
+        // With --json standard output is for the object alone.
+        if args.json {
+            note(text);
+            return Ok(());
+        }
+        line(text)
+    };
+    tell(&format!("Flash sale: a made-up shop, this machine only, {} s.", args.seconds))?;
+    tell(&format!("{plan} Ctrl-C stops early."))?;
+    let launch = Launch::<FlashSale>::prepare(&config, &dir, plan, false)?;
+    if let Some(recovered) = launch.recovered() {
+        note(recovered);
+    }
+    let control = launch.control().clone();
+    stop_on_signals(&control)?;
+    let board = PriceBoard::new(config.config.currency_decimals, launch.first_seq());
+    let assembled = assemble(launch, &config, vec![Box::new(board.clone())])?;
+    let address = assembled.http.as_ref().map_or(args.http, |http| http.address());
+    let mut status = Status::new(args.json, control);
+    status.show(tell(&format!("prices at http://{address}/prices")));
+    let outcome =
+        assembled.live.wait(Some(Duration::from_secs(args.seconds)), |elapsed| status.tick(elapsed, &board));
+    status.finish()?;
+    report(args, &dir, address, &outcome, &board.now())
+}
+
+fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
+    let generated = GeneratedLines { seed: args.seed, ..GeneratedLines::default() };
+    PipelineConfig {
+        machine: "flash_sale".to_owned(),
+        journal: JournalSettings { dir, segment_mib: SEGMENT_MIB },
+        runtime: RuntimeSettings {
+            // A shop's events are far apart: nothing is gained by a spinning core.
+            idle: Some(Idle::BACKOFF),
+            seed: args.seed,
+            duration_s: args.seconds,
+            ..RuntimeSettings::default()
+        },
+        feed: FeedSettings {
+            jsonl: Some(JsonlFeed { generated: Some(generated), ..JsonlFeed::default() }),
+            nasdaq: None,
+        },
+        gateway: GatewaySettings {
+            http: Some(HttpGateway { listen: args.http }),
+            ..GatewaySettings::default()
+        },
+        config: Config::default(),
+    }
+}
+
+/// The status line: over itself on a terminal once a second, else a line now and then.
+struct Status {
+    quiet: bool,
+    terminal: bool,
+    shown: u64,
+    control: RunControl,
+    /// The first error of standard output: who closed it wants no more of this.
+    error: Option<Error>,
+}
+
+impl Status {
+    fn new(quiet: bool, control: RunControl) -> Self {
+        Self { quiet, terminal: std::io::stdout().is_terminal(), shown: 0, control, error: None }
+    }
+
+    fn tick(&mut self, elapsed: Duration, board: &PriceBoard) {
+        let seconds = elapsed.as_secs();
+        let every = if self.terminal { 1 } else { LOG_EVERY_S };
+        if self.quiet || self.error.is_some() || seconds < self.shown + every {
+            return;
+        }
+        self.shown = seconds;
+        let text = status_line(seconds, &board.now());
+        let shown = if self.terminal { print(&format!("\r{text}\x1b[K")) } else { line(&text) };
+        self.show(shown);
+    }
+
+    /// Ends the run where standard output cannot be written any more.
+    fn show(&mut self, shown: Result<()>) {
+        if let Err(error) = shown {
+            self.control.stop(EndReason::OPERATOR);
+            self.error.get_or_insert(error);
+        }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        if self.terminal && !self.quiet && self.shown > 0 && self.error.is_none() {
+            let shown = line("");
+            self.show(shown);
+        }
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+fn status_line(seconds: u64, board: &Board) -> String {
+    let mut text =
+        format!("{seconds:>3}s  {} SKUs  prices {}", thousands(board.skus()), thousands(board.prices));
+    if let Some(top) = board.top() {
+        text.push_str(&format!("  top: {} {} ({:+} %)", top.sku, top.price, top.percent));
+    }
+    text.push_str(&format!("  dead letters {}", thousands(board.dead_letters)));
+    text
+}
+
+fn report(
+    args: &FlashSaleArgs,
+    dir: &Path,
+    address: SocketAddr,
+    outcome: &Outcome,
+    board: &Board,
+) -> Result<()> {
+    if let Some(failure) = &outcome.report.failure {
+        return Err(Error::Failed(format!(
+            "{failure}; the journal {} is sealed as far as it goes",
+            dir.display()
+        )));
+    }
+    let top = board.top();
+    if args.json {
+        return print_json(&json!({
+            "journal": dir.display().to_string(),
+            "ended": outcome.reason.name(),
+            "http": address.to_string(),
+            "skus": board.skus(),
+            "events": board.events,
+            "prices": board.prices,
+            "dead_letters": board.dead_letters,
+            "top": top.map(|top| json!({ "sku": top.sku, "price": top.price, "percent": top.percent })),
+        }));
+    }
+    line(&format!(
+        "Done. {} events, {} prices of {} SKUs, {} dead letters.",
+        thousands(board.events),
+        thousands(board.prices),
+        thousands(board.skus()),
+        thousands(board.dead_letters),
+    ))?;
+    let kept = if args.journal.is_some() { String::new() } else { format!(" (the newest {KEPT} are kept)") };
+    line(&format!("Journal: {}{kept}", dir.display()))?;
+    let sku = top.map_or_else(|| "{sku}".to_owned(), |top| top.sku);
+    // The newest journal is what the commands take where none is named.
+    let dir = args.journal.as_ref().map(|dir| format!(" {}", dir.display())).unwrap_or_default();
+    print(&try_lines(&dir, address, &sku))
+}
+
+fn try_lines(dir: &str, address: SocketAddr, sku: &str) -> String {
+    let program = program();
+    let rows = [
+        (format!("{program} explain{dir}"), "why was that last price set?"),
+        (format!("{program} replay --verify{dir}"), "the same prices, bit for bit"),
+        (format!("curl http://{address}/prices/{sku}"), "while it runs (--http fixes the port)"),
+        (format!("{program} init my-shop"), "your own"),
+    ];
+    let width = rows.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (index, (command, what)) in rows.iter().enumerate() {
+        let head = if index == 0 { "Try:" } else { "" };
+        text.push_str(&format!("{head:<6}{command:<width$}   {what}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
