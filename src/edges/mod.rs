@@ -8,3 +8,4 @@ pub mod assemble;
 pub mod http;
 pub mod jsonl;
 pub mod lines_out;
+pub mod recorder;

@@ -1,12 +1,31 @@
 //! What feeds and gateways need to know of a journal to go on where it ends: the journal owns positions.
 
-use pricewright_core::kernel::{Column, EventRef, RecordRef, SourceId};
+use std::collections::BTreeMap;
+
+use pricewright_core::kernel::table::{PlaceOrder, ReplaceOrder};
+use pricewright_core::kernel::{
+    Column, DecisionRef, EventRef, InstrumentId, Liveness, RecordRef, SendOutcome, SideCode, SourceId, flags,
+};
 
 /// Where every source stands, gathered while a journal is followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resume {
     defines: Vec<Defined>,
     positions: Vec<Position>,
+    orders: BTreeMap<u64, OpenOrder>,
+}
+
+/// An order that may rest at the venue, by what the journal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Side.
+    pub side: SideCode,
+    /// Lots that may be open.
+    pub open: u32,
+    /// The decision that asked for it.
+    decision: u64,
 }
 
 /// An interned string of the journal.
@@ -51,8 +70,63 @@ impl Resume {
                 id: define.id,
                 text: define.text.as_str().to_owned(),
             }),
+            Some(event) => self.answered(event),
+            None if record.header().flags & flags::NOT_SENT == 0 => {
+                self.decided(record.header().seq, DecisionRef::of(&record));
+            }
+            None => {}
+        }
+    }
+
+    fn decided(&mut self, seq: u64, decision: Option<DecisionRef<'_>>) {
+        match decision {
+            Some(DecisionRef::PlaceOrder(PlaceOrder { client, instrument, side, qty, .. }))
+            | Some(DecisionRef::ReplaceOrder(ReplaceOrder { client, instrument, side, qty, .. })) => {
+                let order = OpenOrder { instrument: *instrument, side: *side, open: *qty, decision: seq };
+                self.orders.insert(*client, order);
+            }
             _ => {}
         }
+    }
+
+    fn answered(&mut self, event: EventRef<'_>) {
+        match event {
+            EventRef::VenueAccepted(answer) if answer.live == Liveness::DEAD => self.gone(answer.client),
+            EventRef::VenueReplaced(answer) => {
+                self.gone(answer.prior);
+                if answer.live == Liveness::DEAD {
+                    self.gone(answer.client);
+                }
+            }
+            EventRef::VenueCanceled(answer) => self.reduced(answer.client, answer.qty),
+            EventRef::VenueExecuted(answer) => self.reduced(answer.client, answer.qty),
+            EventRef::VenueRejected(answer) => self.gone(answer.client),
+            // A cancel that did not leave says nothing about its order: only the order's own decision counts.
+            EventRef::SendReport(report) if report.outcome != SendOutcome::SENT => {
+                if self.orders.get(&report.client).is_some_and(|order| order.decision == report.decision) {
+                    self.gone(report.client);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn gone(&mut self, client: u64) {
+        self.orders.remove(&client);
+    }
+
+    fn reduced(&mut self, client: u64, qty: u32) {
+        if let Some(order) = self.orders.get_mut(&client) {
+            order.open = order.open.saturating_sub(qty);
+            if order.open == 0 {
+                self.orders.remove(&client);
+            }
+        }
+    }
+
+    /// Orders that may rest at the venue, by rising number.
+    pub fn open_orders(&self) -> impl Iterator<Item = (u64, &OpenOrder)> {
+        self.orders.iter().map(|(client, order)| (*client, order))
     }
 
     /// Where `source` stands; `None` where nothing of it is in the journal.

@@ -1,0 +1,247 @@
+//! ITCH 5.0 over MoldUDP64 in: two or more UDP lines, and a socket that asks for what both lost.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::net::SocketAddrV4;
+
+use pricewright_core::kernel::{Column, DisplayUnits, Health, InstrumentId, Nanos, RecordSink};
+use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig, Resume as FeedResume};
+use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig as LineConfig;
+use pricewright_feeds::nasdaq::{InstrumentSpec, SessionId};
+
+use super::recorder::Recorder;
+use crate::clock::Clock;
+use crate::config::NasdaqFeed as Settings;
+use crate::error::{Error, Result};
+use crate::io::IoError;
+use crate::io::udp::{DATAGRAM_LEN, ReceiverConfig, UdpReceiver};
+use crate::pipeline::edge::Feed;
+use crate::pipeline::resume::Resume;
+use crate::pipeline::topology::FEED_SOURCE;
+
+/// Packets that can wait for room in a ring: one batch of each of four lines and of the answers.
+const HELD_PACKETS: usize = 5 * 32;
+/// Decimals of ITCH prices.
+const ITCH_DECIMALS: u32 = 4;
+
+/// The market data feed with its sockets.
+pub struct NasdaqFeed {
+    market: MarketData,
+    lines: Vec<UdpReceiver>,
+    /// Sends re-requests; answers come back to it.
+    requests: UdpReceiver,
+    rerequest: SocketAddrV4,
+    held: Held,
+    recorder: Option<Recorder>,
+}
+
+/// Packets that were received but found no room behind; offered again before anything else is received.
+struct Held {
+    packets: Box<[HeldPacket]>,
+    first: usize,
+    len: usize,
+}
+
+struct HeldPacket {
+    line: u16,
+    received: Nanos,
+    len: usize,
+    bytes: [u8; DATAGRAM_LEN],
+}
+
+impl NasdaqFeed {
+    /// Opens the sockets that `settings` name; `units` gives the instruments; goes on where `resume` says.
+    ///
+    /// # Errors
+    /// Where a socket cannot be opened, an instrument cannot be traded on this feed, or the journal's session is none.
+    pub fn open(
+        settings: &Settings,
+        units: &DisplayUnits,
+        resume: &Resume,
+        day_start_ns: i64,
+        recorder: Option<Recorder>,
+    ) -> Result<Self> {
+        let sessions = sessions(resume)?;
+        let position = resume.position(FEED_SOURCE).and_then(|position| {
+            let session = *sessions.get(usize::try_from(position.session).ok()?)?;
+            Some(FeedResume { session, next_sequence: position.next })
+        });
+        let config = MarketDataConfig {
+            source: FEED_SOURCE,
+            instruments: instruments(units)?,
+            day_start_ns,
+            receiver: LineConfig {
+                lines: settings.lines.len(),
+                patience: micros(settings.patience_us),
+                silence: micros(settings.silence_ms.saturating_mul(1000)),
+                ..LineConfig::default()
+            },
+            sessions,
+            resume: position,
+        };
+        let market = MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))?;
+        let lines = settings.lines.iter().map(|line| open_line(*line, settings)).collect::<Result<_>>()?;
+        let local = if settings.rerequest.ip().is_loopback() { std::net::Ipv4Addr::LOCALHOST } else { settings.interface };
+        let requests = UdpReceiver::open(&ReceiverConfig::new(SocketAddrV4::new(local, 0)))?;
+        Ok(Self { market, lines, requests, rerequest: settings.rerequest, held: Held::new(), recorder })
+    }
+
+    /// The decoder, for its counters.
+    pub fn market(&self) -> &MarketData {
+        &self.market
+    }
+
+    /// Datagrams that the kernel dropped before they could be received.
+    pub fn kernel_drops(&self) -> u64 {
+        self.lines.iter().map(UdpReceiver::kernel_drops).sum()
+    }
+
+    fn receive<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S) -> Result<usize> {
+        let Self { market, lines, requests, held, recorder, .. } = self;
+        let mut received = 0;
+        for (line, socket) in (0u16..).zip(lines.iter_mut()) {
+            received += receive_line(line, socket, market, held, recorder, clock, sink)?;
+        }
+        // Nobody answers where nobody was asked, and a system call is not free.
+        if market.health() != Health::VALID {
+            let line = market.request_line();
+            received += receive_line(line, requests, market, held, recorder, clock, sink)?;
+        }
+        Ok(received)
+    }
+
+    fn request<C: Clock>(&mut self, clock: &mut C) {
+        let now = clock.now();
+        while let Some(request) = self.market.next_request(now) {
+            if let Err(error) = self.requests.send_to(&request, self.rerequest) {
+                // It is asked for again after its time-out.
+                tracing::warn!(%error, to = %self.rerequest, "a re-request was not sent");
+                break;
+            }
+        }
+    }
+}
+
+fn receive_line<C: Clock, S: RecordSink>(
+    line: u16,
+    socket: &mut UdpReceiver,
+    market: &mut MarketData,
+    held: &mut Held,
+    recorder: &mut Option<Recorder>,
+    clock: &mut C,
+    sink: &mut S,
+) -> Result<usize> {
+    let batch = socket.recv_batch().map_err(|source| Error::Failed(format!("line {line}: {source}")))?;
+    if batch.is_empty() {
+        return Ok(0);
+    }
+    let now = clock.now();
+    for packet in batch.iter() {
+        if let Some(recorder) = recorder {
+            recorder.datagram(line, now, packet.bytes)?;
+        }
+        if !held.is_empty() || market.on_packet(line, packet.bytes, now, sink).is_err() {
+            held.keep(line, now, packet.bytes);
+        }
+    }
+    Ok(batch.len())
+}
+
+impl Feed for NasdaqFeed {
+    fn poll<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S, _budget: usize) -> Result<usize> {
+        let offered = self.held.offer(&mut self.market, sink);
+        let mut work = offered;
+        // While packets wait, the sockets' own buffers hold the rest.
+        if self.held.is_empty() {
+            work += self.receive(clock, sink)?;
+        }
+        self.market.on_poll(clock.now(), sink);
+        self.request(clock);
+        Ok(work)
+    }
+
+    fn ended(&self) -> bool {
+        false
+    }
+}
+
+impl Held {
+    fn new() -> Self {
+        let packet = || HeldPacket { line: 0, received: Nanos::ZERO, len: 0, bytes: [0; DATAGRAM_LEN] };
+        Self { packets: core::iter::repeat_with(packet).take(HELD_PACKETS).collect(), first: 0, len: 0 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// There is room for every batch that one round of receiving can bring, and nothing is received while any waits.
+    fn keep(&mut self, line: u16, received: Nanos, bytes: &[u8]) {
+        if let Some(packet) = self.packets.get_mut(self.first + self.len)
+            && let Some(target) = packet.bytes.get_mut(..bytes.len())
+        {
+            target.copy_from_slice(bytes);
+            (packet.line, packet.received, packet.len) = (line, received, bytes.len());
+            self.len += 1;
+        }
+    }
+
+    fn offer<S: RecordSink>(&mut self, market: &mut MarketData, sink: &mut S) -> usize {
+        let mut taken = 0;
+        while self.len > 0
+            && let Some(packet) = self.packets.get(self.first)
+        {
+            let bytes = packet.bytes.get(..packet.len).unwrap_or(&[]);
+            if market.on_packet(packet.line, bytes, packet.received, sink).is_err() {
+                break;
+            }
+            self.first += 1;
+            self.len -= 1;
+            taken += 1;
+        }
+        if self.len == 0 {
+            self.first = 0;
+        }
+        taken
+    }
+}
+
+fn open_line(address: SocketAddrV4, settings: &Settings) -> Result<UdpReceiver> {
+    let config = ReceiverConfig { interface: settings.interface, ..ReceiverConfig::new(address) };
+    UdpReceiver::open(&config).map_err(|error: IoError| Error::Io(error))
+}
+
+fn micros(micros: u64) -> Nanos {
+    Nanos(i64::try_from(micros.saturating_mul(1000)).unwrap_or(i64::MAX))
+}
+
+fn sessions(resume: &Resume) -> Result<Vec<SessionId>> {
+    resume
+        .strings(FEED_SOURCE, Column::SESSION)
+        .iter()
+        .map(|text| SessionId::new(text))
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Usage("the journal's market data session is no MoldUDP64 session".to_owned()))
+}
+
+/// The instruments as the feed counts them: ITCH prices have four decimals.
+///
+/// # Errors
+/// Where a tick is finer than that, or too coarse.
+pub fn instruments(units: &DisplayUnits) -> Result<Vec<InstrumentSpec>> {
+    let spec = |(id, instrument): (u16, &pricewright_core::kernel::InstrumentUnits)| {
+        let finer = u32::from(instrument.decimals).checked_sub(ITCH_DECIMALS).filter(|finer| *finer > 0);
+        let tick = match finer {
+            Some(_) => None,
+            None => 10i64
+                .checked_pow(ITCH_DECIMALS - u32::from(instrument.decimals))
+                .and_then(|scale| instrument.tick_units.checked_mul(scale))
+                .and_then(|tick| u32::try_from(tick).ok()),
+        };
+        let tick_e4 = tick.ok_or_else(|| {
+            Error::Usage(format!("{}: ITCH prices have 4 decimals; give a tick_size such as \"0.0001\"", instrument.symbol))
+        })?;
+        Ok(InstrumentSpec { id: InstrumentId(id), symbol: instrument.symbol.clone(), tick_e4 })
+    };
+    (0u16..).zip(&units.instruments).map(spec).collect()
+}

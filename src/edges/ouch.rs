@@ -1,0 +1,296 @@
+//! Orders out and answers in: OUCH 5.0 over SoupBinTCP.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, bounded};
+use pricewright_core::kernel::{Column, DecisionRef, DisplayUnits, Nanos, RecordBuf, RecordSink as _};
+use pricewright_feeds::nasdaq::order_entry::{DecisionError, LiveOrder, OrderEntry, OrderEntryConfig};
+use pricewright_feeds::nasdaq::soupbintcp::Password;
+use pricewright_feeds::nasdaq::{Alpha, SessionId};
+
+use super::nasdaq::instruments;
+use super::recorder::Recorder;
+use crate::config::OuchGateway as Settings;
+use crate::error::{Error, Result};
+use crate::io::tcp::{Received, TcpConnection};
+use crate::io::wait::nap;
+use crate::pipeline::edge::Gateway;
+use crate::pipeline::helper::Watchdog;
+use crate::pipeline::resume::Resume;
+use crate::pipeline::sequencer::DecisionSink;
+use crate::pipeline::topology::GATEWAY_SOURCE;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long to wait between two attempts to connect.
+const RETRY: Duration = Duration::from_secs(1);
+/// Orders that may be live at once.
+const LIVE_CAPACITY: usize = 4096;
+/// Bytes of each of the session's buffers.
+const BUFFER_LEN: usize = 256 << 10;
+/// Cells reserved for send reports between two polls.
+const REPORT_CELLS: usize = 8192;
+/// Receives in one poll.
+const RECEIVES: usize = 4;
+
+/// The order session with its connection.
+pub struct OuchGateway {
+    entry: OrderEntry,
+    connection: Option<TcpConnection>,
+    /// Gives the next connection, while there is none.
+    connecting: Option<Receiver<TcpConnection>>,
+    address: SocketAddr,
+    reports: RecordBuf,
+    handle: SessionHandle,
+    recorder: Option<Recorder>,
+    closing: bool,
+}
+
+/// A handle of the present connection, for the watchdog.
+#[derive(Clone, Debug, Default)]
+pub struct SessionHandle {
+    connection: Arc<Mutex<Option<TcpConnection>>>,
+}
+
+impl Watchdog for SessionHandle {
+    fn drop_session(&mut self) {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connection) = connection.as_ref()
+            && let Err(error) = connection.shutdown()
+        {
+            tracing::error!(%error, "the venue session could not be dropped");
+        }
+    }
+}
+
+impl OuchGateway {
+    /// Connects and logs in, going on where `resume` says.
+    ///
+    /// # Errors
+    /// Where the venue cannot be reached, or settings do not fit the protocol.
+    pub fn open(
+        settings: &Settings,
+        units: &DisplayUnits,
+        resume: &Resume,
+        day_start_ns: i64,
+        now: Nanos,
+        recorder: Option<Recorder>,
+    ) -> Result<Self> {
+        let entry = OrderEntry::new(config(settings, units, resume, day_start_ns)?)
+            .map_err(|error| Error::Usage(format!("instruments: {error}")))?;
+        let connection = TcpConnection::connect(settings.address, CONNECT_TIMEOUT)?;
+        let mut gateway = Self {
+            entry,
+            connection: None,
+            connecting: None,
+            address: settings.address,
+            reports: RecordBuf::with_capacity(REPORT_CELLS),
+            handle: SessionHandle::default(),
+            recorder,
+            closing: false,
+        };
+        gateway.connected(connection, now);
+        Ok(gateway)
+    }
+
+    /// For the watchdog.
+    pub fn handle(&self) -> SessionHandle {
+        self.handle.clone()
+    }
+
+    fn connected(&mut self, connection: TcpConnection, now: Nanos) {
+        *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection.try_clone().ok();
+        self.connection = Some(connection);
+        self.connecting = None;
+        if let Err(error) = self.entry.on_connected(now) {
+            tracing::error!(%error, "login");
+        }
+        self.send();
+    }
+
+    fn disconnected(&mut self, answers: &mut RecordBuf, why: &dyn std::fmt::Display) {
+        tracing::warn!(venue = %self.address, %why, "the venue session is down");
+        self.connection = None;
+        *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.entry.on_disconnected(answers);
+        if !self.closing {
+            self.connecting = Some(connect_later(self.address));
+        }
+    }
+
+    /// Gives the transport what it takes. Returns whether anything was there to give.
+    fn send(&mut self) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        let output = self.entry.output();
+        let taken = output.len().min(connection.room());
+        if taken == 0 {
+            return false;
+        }
+        // A broken connection shows itself at the next receive, where it is handled.
+        if connection.send(output.get(..taken).unwrap_or(&[])).is_ok() {
+            self.entry.consume(taken);
+        }
+        true
+    }
+
+    fn receive(&mut self, now: Nanos, answers: &mut RecordBuf) -> Result<usize> {
+        let mut work = 0;
+        for _ in 0..RECEIVES {
+            let Some(connection) = &mut self.connection else { break };
+            let spare = self.entry.spare();
+            let count = match connection.recv(spare) {
+                Ok(Received::Bytes(count)) => count,
+                Ok(Received::Nothing) => break,
+                Ok(Received::End) => {
+                    self.disconnected(answers, &"the venue closed the connection");
+                    break;
+                }
+                Err(error) => {
+                    self.disconnected(answers, &error);
+                    break;
+                }
+            };
+            if let Some(recorder) = &self.recorder {
+                recorder.stream(now, spare.get(..count).unwrap_or(&[]))?;
+            }
+            work += count;
+            if let Err(error) = self.entry.on_received(count, now, answers) {
+                self.disconnected(answers, &error);
+            }
+        }
+        Ok(work)
+    }
+}
+
+fn config(settings: &Settings, units: &DisplayUnits, resume: &Resume, day_start_ns: i64) -> Result<OrderEntryConfig> {
+    let password = if settings.password_env.is_empty() {
+        String::new()
+    } else {
+        std::env::var(&settings.password_env).map_err(|_| {
+            Error::Usage(format!(
+                "[gateway.ouch] password_env: the environment has no {}; set it, or remove the key",
+                settings.password_env
+            ))
+        })?
+    };
+    let unfit = |key: &str, most: usize| Error::Usage(format!("[gateway.ouch] {key}: give at most {most} letters and digits"));
+    let sessions: Vec<SessionId> = resume
+        .strings(GATEWAY_SOURCE, Column::SESSION)
+        .iter()
+        .map(|text| SessionId::new(text))
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Usage("the journal's venue session is no SoupBinTCP session".to_owned()))?;
+    let position = resume.position(GATEWAY_SOURCE);
+    let session = position.and_then(|position| sessions.get(usize::try_from(position.session).ok()?).copied());
+    Ok(OrderEntryConfig {
+        source: GATEWAY_SOURCE,
+        username: Alpha::new(&settings.user).ok_or_else(|| unfit("user", 6))?,
+        password: Password::new(&password).ok_or_else(|| unfit("password", 10))?,
+        session: session.unwrap_or_default(),
+        next_sequence: session.and(position).map_or(1, |position| position.next),
+        sessions,
+        instruments: instruments(units)?,
+        day_start_ns,
+        live_capacity: LIVE_CAPACITY,
+        live: live_orders(resume),
+        buffer: BUFFER_LEN,
+    })
+}
+
+fn live_orders(resume: &Resume) -> Vec<LiveOrder> {
+    resume
+        .open_orders()
+        .filter_map(|(client, order)| {
+            let client = u32::try_from(client).ok()?;
+            Some(LiveOrder { client, instrument: order.instrument, side: order.side, open: order.open })
+        })
+        .collect()
+}
+
+/// Tries until somebody answers, on a thread of its own: connecting may wait, and the hot thread must not.
+fn connect_later(address: SocketAddr) -> Receiver<TcpConnection> {
+    let (sender, receiver) = bounded(1);
+    let attempt = move || {
+        loop {
+            let since = std::time::Instant::now();
+            while since.elapsed() < RETRY {
+                nap(RETRY);
+            }
+            match TcpConnection::connect(address, CONNECT_TIMEOUT) {
+                // The gateway is gone where nobody takes it.
+                Ok(connection) => break drop(sender.send(connection)),
+                Err(error) => tracing::warn!(%error, "reconnecting"),
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("connect".to_owned()).spawn(attempt) {
+        tracing::error!(%error, "no thread to reconnect with");
+    }
+    receiver
+}
+
+impl DecisionSink for OuchGateway {
+    #[inline]
+    fn decide(&mut self, seq: u64, now: Nanos, decision: DecisionRef<'_>) {
+        match self.entry.on_decision(now, seq, decision, &mut self.reports) {
+            Ok(()) => {}
+            // The buffer grows rather than refuse.
+            Err(DecisionError::NotTaken) => {}
+            Err(error) => tracing::debug!(%error, seq, "an order did not leave"),
+        }
+    }
+}
+
+impl Gateway for OuchGateway {
+    #[inline]
+    fn flush(&mut self, _now: Nanos) -> Result<bool> {
+        Ok(!self.entry.output().is_empty() && self.send())
+    }
+
+    fn poll(&mut self, now: Nanos, answers: &mut RecordBuf) -> Result<usize> {
+        for report in self.reports.iter() {
+            // A buffer of this kind takes everything.
+            let _taken = answers.push(report);
+        }
+        self.reports.clear();
+        if let Some(connecting) = &self.connecting
+            && let Ok(connection) = connecting.try_recv()
+        {
+            self.connected(connection, now);
+        }
+        let work = self.receive(now, answers)?;
+        if let Err(error) = self.entry.on_poll(now, answers) {
+            self.disconnected(answers, &error);
+        }
+        self.send();
+        Ok(work)
+    }
+
+    fn open_orders(&self) -> usize {
+        if self.connection.is_some() { self.entry.live_orders().len() } else { 0 }
+    }
+
+    fn cancel_all(&mut self, now: Nanos) {
+        self.entry.latch();
+        let cancelled = self.entry.cancel_all(now);
+        self.send();
+        tracing::warn!(orders = cancelled, "cancelled from the gateway's own table");
+    }
+
+    fn close(&mut self, now: Nanos) {
+        self.closing = true;
+        if self.connection.is_some() {
+            if !self.entry.live_orders().is_empty() {
+                self.cancel_all(now);
+            }
+            if let Err(error) = self.entry.logout() {
+                tracing::debug!(%error, "logout");
+            }
+            self.send();
+        }
+    }
+}
