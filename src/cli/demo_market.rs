@@ -1,0 +1,295 @@
+//! The first screen: a simulated exchange and a market maker on this machine.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use pricewright_core::kernel::{DisplayUnits, InstrumentId, Machine as _, Minor, RecordRef};
+use pricewright_strategies::trading::Desk;
+use serde_json::json;
+
+use super::args::RunArgs;
+use super::run::{note, stop_on_signals};
+use super::show::{json as print_json, line, micros, print, thousands};
+use super::where_is::{fresh_dir, program};
+use crate::config::{ConfigText, PipelineConfig};
+use crate::edges::assemble::assemble;
+use crate::edges::recorder::Recorder;
+use crate::error::{Error, Result};
+use crate::harness::echo::{EchoConfig, bare_echo};
+use crate::io::udp::probe_multicast;
+use crate::pipeline::helper::Tailer;
+use crate::pipeline::launch::{Launch, Outcome};
+use crate::pipeline::plan::{Plan, Role};
+use crate::pipeline::topology::plan_for;
+use crate::sim::{Sim, SimConfig, SimHandle, SimSummary};
+use crate::telemetry::status::Tally;
+
+/// The configuration that the demo runs, addresses aside: the same file that `init` writes.
+pub(super) const DESK_TOML: &str = include_str!("../../strategies/trading/desk.toml");
+/// The demo's length where nothing is said.
+const SECONDS: u64 = 30;
+/// Rounds of the bare echo at the end.
+const ECHO_ROUNDS: usize = 2_000;
+/// Background messages a second.
+const RATE: u32 = 20_000;
+
+type Config = PipelineConfig<<Desk as pricewright_core::kernel::Machine>::Config>;
+
+/// Runs the demo.
+pub(super) fn market(args: &RunArgs) -> Result<()> {
+    let seconds = args.seconds.unwrap_or(SECONDS);
+    let mut config: Config =
+        ConfigText { path: "desk.toml (built in)".to_owned(), text: DESK_TOML.to_owned() }.pipeline::<Desk>()?;
+    let dir = match &args.journal {
+        Some(dir) => dir.clone(),
+        None => fresh_dir("demo")?,
+    };
+    config.journal.dir.clone_from(&dir);
+    let plan = plan_for(&config.runtime)?;
+    let sim = start_sim(args, &plan, &mut config)?;
+    if !args.json {
+        line(&format!("Simulated exchange + market maker, this machine only, {seconds} s."))?;
+        line(&format!("{plan} Ctrl-C stops early."))?;
+    }
+    let run = Run { args, seconds, config: &config, dir: &dir, plan };
+    let finished = run.go();
+    let summary = sim.stop_and_join().map_err(|error| Error::Failed(format!("simulated exchange: {error}")))?;
+    let finished = finished?;
+    run.report(&finished, &summary)
+}
+
+fn start_sim(args: &RunArgs, plan: &Plan, config: &mut Config) -> Result<SimHandle> {
+    let multicast = probe_multicast(std::net::Ipv4Addr::LOCALHOST);
+    if !multicast {
+        note("multicast does not work on this machine's loopback: the lines are unicast.");
+    }
+    let helper_core =
+        plan.threads().iter().find(|thread| thread.stages.contains(&Role::Helper)).and_then(|thread| thread.core);
+    let sim = SimConfig {
+        seed: args.seed.unwrap_or(1),
+        rate: RATE,
+        loss: args.loss / 100.0,
+        core: helper_core,
+        ..SimConfig::embedded(multicast)
+    };
+    let sim = Sim::start(sim).map_err(|error| Error::Failed(format!("simulated exchange: {error}")))?;
+    let addresses = sim.addresses();
+    let feed = config.feed.nasdaq.as_mut().ok_or_else(|| Error::Failed("desk.toml has no [feed.nasdaq]".to_owned()))?;
+    feed.lines.clone_from(&addresses.lines);
+    feed.rerequest = addresses.rerequest;
+    let ouch = config.gateway.ouch.as_mut().ok_or_else(|| Error::Failed("desk.toml has no [gateway.ouch]".to_owned()))?;
+    ouch.address = addresses.ouch;
+    Ok(sim)
+}
+
+struct Run<'a> {
+    args: &'a RunArgs,
+    seconds: u64,
+    config: &'a Config,
+    dir: &'a Path,
+    plan: Plan,
+}
+
+struct Finished {
+    outcome: Outcome,
+    tally: Tally,
+    echo: Option<Histogram<u64>>,
+}
+
+impl Run<'_> {
+    fn go(&self) -> Result<Finished> {
+        let launch = Launch::<Desk>::prepare(self.config, self.dir, self.plan.clone(), self.args.repair)?;
+        if let Some(recovered) = launch.recovered() {
+            note(recovered);
+        }
+        stop_on_signals(launch.control())?;
+        let recorder = self.args.record.as_deref().map(Recorder::create).transpose()?;
+        let seen = Seen::default();
+        let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;
+        let units = Desk::units(&self.config.config);
+        let mut ticker = Ticker::new(self.args.json, units);
+        let limit = Duration::from_secs(self.seconds);
+        let outcome = assembled.live.wait(Some(limit), |elapsed| ticker.tick(elapsed, &seen.tally()));
+        ticker.end();
+        if let Some(recorder) = recorder {
+            recorder.finish()?;
+        }
+        if let Some(failure) = &outcome.report.failure {
+            return Err(Error::Failed(format!("{failure}; the journal {} is sealed as far as it goes", self.dir.display())));
+        }
+        let echo = bare_echo(self.echo_config());
+        if let Err(error) = &echo {
+            tracing::warn!(%error, "the bare echo could not be measured");
+        }
+        Ok(Finished { outcome, tally: seen.tally(), echo: echo.ok() })
+    }
+
+    fn echo_config(&self) -> EchoConfig {
+        let core_of = |role: Role| {
+            self.plan.threads().iter().find(|thread| thread.stages.contains(&role)).and_then(|thread| thread.core)
+        };
+        EchoConfig {
+            rounds: ECHO_ROUNDS,
+            interval: Duration::from_micros(100),
+            core: core_of(Role::Ingress),
+            sender_core: core_of(Role::Helper),
+        }
+    }
+
+    fn report(&self, finished: &Finished, exchange: &SimSummary) -> Result<()> {
+        let units = Desk::units(&self.config.config);
+        let Finished { outcome, tally, echo } = finished;
+        let size = dir_size(self.dir);
+        if self.args.json {
+            return print_json(&json!({
+                "journal": self.dir.display().to_string(),
+                "journal_bytes": size,
+                "ended": outcome.reason.name(),
+                "events": tally.events,
+                "decisions": tally.decisions,
+                "orders": tally.orders,
+                "refused": tally.refused,
+                "fills": tally.fills,
+                "gaps": tally.gaps,
+                "profit": units.money(profit(tally)),
+                "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
+                "bare_echo_ns": echo.as_ref().map(quantiles),
+                "plan": self.plan.to_string(),
+                "exchange": { "messages": exchange.messages, "orders": exchange.orders, "fills": exchange.fills },
+            }));
+        }
+        line(&format!(
+            "Done. {} events, {} decisions, {} fills, P&L {}",
+            thousands(tally.events),
+            thousands(tally.decisions),
+            thousands(tally.fills),
+            dollars(&units, profit(tally)),
+        ))?;
+        line(&latency_line(outcome.receive_to_order.as_ref(), echo.as_ref()))?;
+        line(&format!("Journal: {} ({} MB{})", self.dir.display(), size / 1_000_000, self.kept()))?;
+        print(&try_lines())
+    }
+
+    fn kept(&self) -> String {
+        if self.args.journal.is_some() { String::new() } else { format!("; the newest {} are kept", super::where_is::KEPT) }
+    }
+}
+
+fn try_lines() -> String {
+    let program = program();
+    format!(
+        "Try:  {program} explain            why was that last order sent?\n      \
+         {program} replay --verify    same decisions, bit for bit\n      \
+         {program} demo flash-sale    prices for a shop, same engine\n      \
+         {program} init my-desk       your own\n"
+    )
+}
+
+fn latency_line(orders: Option<&Histogram<u64>>, echo: Option<&Histogram<u64>>) -> String {
+    let pair = |histogram: &Histogram<u64>| {
+        (micros(histogram.value_at_quantile(0.5)), micros(histogram.value_at_quantile(0.99)))
+    };
+    let mut text = match orders.filter(|histogram| !histogram.is_empty()).map(pair) {
+        Some((p50, p99)) => format!("Receive to order p50 {p50} p99 {p99} µs"),
+        None => "Receive to order: no order was sent".to_owned(),
+    };
+    if let Some((p50, p99)) = echo.map(pair) {
+        text.push_str(&format!(" (bare echo through the same sockets: {p50} / {p99})"));
+    }
+    text
+}
+
+fn quantiles(histogram: &Histogram<u64>) -> serde_json::Value {
+    json!({
+        "count": histogram.len(),
+        "p50": histogram.value_at_quantile(0.5),
+        "p90": histogram.value_at_quantile(0.9),
+        "p99": histogram.value_at_quantile(0.99),
+        "p99.9": histogram.value_at_quantile(0.999),
+        "max": histogram.max(),
+    })
+}
+
+fn profit(tally: &Tally) -> Minor {
+    tally.status.map_or(Minor(0), |status| status.realised + status.unrealised - status.fees)
+}
+
+/// Money with its sign first, to the cent.
+fn dollars(units: &DisplayUnits, money: Minor) -> String {
+    let text = units.money(Minor(money.0.saturating_abs()));
+    let cents = text.find('.').map_or(text.len(), |point| (point + 3).min(text.len()));
+    format!("{}${}", if money.0 < 0 { "-" } else { "+" }, text.get(..cents).unwrap_or(&text))
+}
+
+fn dir_size(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
+/// Counts what the journal says, for the status line.
+#[derive(Clone, Default)]
+struct Seen {
+    tally: Arc<Mutex<Tally>>,
+}
+
+impl Seen {
+    fn tally(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Tailer for Seen {
+    fn take(&mut self, record: RecordRef<'_>) -> Result<()> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(record);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Prints the status line: over itself on a terminal once a second, else a line now and then.
+struct Ticker {
+    quiet: bool,
+    terminal: bool,
+    units: DisplayUnits,
+    shown: u64,
+}
+
+impl Ticker {
+    fn new(quiet: bool, units: DisplayUnits) -> Self {
+        Self { quiet, terminal: std::io::stdout().is_terminal(), units, shown: 0 }
+    }
+
+    fn tick(&mut self, elapsed: Duration, tally: &Tally) {
+        let seconds = elapsed.as_secs();
+        let every = if self.terminal { 1 } else { 6 };
+        if self.quiet || seconds < self.shown + every {
+            return;
+        }
+        self.shown = seconds;
+        let Some(status) = &tally.status else { return };
+        let price = |ticks| self.units.price(InstrumentId(0), ticks);
+        let text = format!(
+            "{seconds:>3}s  bid {}  ask {}  pos {:+}  P&L {}  fills {}  gaps {}",
+            price(status.bid),
+            price(status.ask),
+            status.position.0,
+            dollars(&self.units, profit(tally)),
+            thousands(tally.fills),
+            tally.gaps,
+        );
+        // Who closed standard output hears the summary's error.
+        let _closed = if self.terminal { print(&format!("\r{text}\x1b[K")) } else { line(&text) };
+    }
+
+    fn end(&self) {
+        if self.terminal && !self.quiet && self.shown > 0 {
+            let _closed = line("");
+        }
+    }
+}
