@@ -30,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod edges;
 pub mod error;
+pub mod harness;
 pub mod io;
 pub mod journal;
 pub mod machines;

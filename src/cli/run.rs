@@ -11,6 +11,7 @@ use super::args::RunArgs;
 use super::show::json as print_json;
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
+use crate::edges::recorder::Recorder;
 use crate::error::{Error, Result};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::pipeline::launch::{Launch, Outcome};
@@ -54,7 +55,8 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
         note(recovered);
     }
     stop_on_signals(launch.control())?;
-    let assembled = assemble(launch, config, Vec::new())?;
+    let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
+    let assembled = assemble(launch, config, Vec::new(), recorder.clone())?;
     if let Some(address) = assembled.listening {
         note(&format!("reading lines from TCP clients on {address}"));
     }
@@ -63,6 +65,9 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     }
     let limit = (config.runtime.duration_s > 0).then(|| Duration::from_secs(config.runtime.duration_s));
     let outcome = assembled.live.wait(limit, |_| {});
+    if let Some(recorder) = recorder {
+        recorder.finish()?;
+    }
     finish(&outcome, &dir, args)
 }
 

@@ -4,17 +4,22 @@
 use std::net::SocketAddr;
 
 use crossbeam::channel::unbounded;
-use pricewright_core::kernel::Machine;
+use pricewright_core::kernel::{Machine, Nanos};
 use pricewright_feeds::jsonl::decode::Config as LineDecoder;
 use pricewright_feeds::jsonl::encode::Encoder;
+use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 
 use super::http::{PriceServer, serve};
 use super::jsonl::JsonlFeed;
 use super::lines_out::LinesOut;
-use crate::config::{JsonlFeed as JsonlSettings, PipelineConfig};
+use super::nasdaq::NasdaqFeed;
+use super::ouch::OuchGateway;
+use super::recorder::Recorder;
+use crate::clock::Clock as _;
+use crate::config::{JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
 use crate::error::{Error, Result};
 use crate::pipeline::edge::NoGateway;
-use crate::pipeline::helper::Tailer;
+use crate::pipeline::helper::{Tailer, Watchdog};
 use crate::pipeline::launch::{Edges, Launch, Live};
 
 /// A pipeline at work, and what serves beside it.
@@ -36,12 +41,49 @@ pub fn assemble<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
     tailers: Vec<Box<dyn Tailer>>,
+    recorder: Option<Recorder>,
 ) -> Result<Assembled> {
     match (&config.feed.jsonl, &config.feed.nasdaq) {
         (Some(feed), _) => assemble_lines(launch, config, feed, tailers),
-        (None, Some(_)) => Err(Error::Usage("the Nasdaq feed is not wired".to_owned())),
+        (None, Some(feed)) => assemble_market(launch, config, feed, tailers, recorder),
         (None, None) => Err(Error::Usage("no feed: add [feed.nasdaq] or [feed.jsonl]".to_owned())),
     }
+}
+
+fn assemble_market<M: Machine + Send + 'static>(
+    launch: Launch<M>,
+    config: &PipelineConfig<M::Config>,
+    settings: &NasdaqSettings,
+    tailers: Vec<Box<dyn Tailer>>,
+    recorder: Option<Recorder>,
+) -> Result<Assembled> {
+    let units = M::units(&config.config);
+    let now = launch.clock().clone().now();
+    let day_start = day_start(&settings.day_start, now)?;
+    let feed = NasdaqFeed::open(settings, &units, launch.resume(), day_start, recorder.clone())?;
+    let live = match &config.gateway.ouch {
+        Some(ouch) => {
+            let gateway = OuchGateway::open(ouch, &units, launch.resume(), day_start, now, recorder)?;
+            let watchdog: Option<Box<dyn Watchdog>> = Some(Box::new(gateway.handle()));
+            launch.start(Edges { feed, gateway, tailers, watchdog })?
+        }
+        None => launch.start(Edges { feed, gateway: NoGateway, tailers, watchdog: None })?,
+    };
+    Ok(Assembled { live, http: None, listening: None })
+}
+
+/// Midnight of the venue's day in Unix ns: as configured (RFC 3339), or of today, UTC.
+///
+/// # Errors
+/// Where the configured text is no stamp.
+pub fn day_start(configured: &str, now: Nanos) -> Result<i64> {
+    const DAY: i64 = 86_400_000_000_000;
+    if configured.is_empty() {
+        return Ok(now.0 - now.0.rem_euclid(DAY));
+    }
+    parse_rfc3339(configured).map(|stamp| stamp.0).map_err(|error| {
+        Error::Usage(format!("[feed.nasdaq] day_start {configured:?}: {error}; write 2026-01-02T00:00:00Z"))
+    })
 }
 
 /// The decoder's settings that feed, gateway and machine share.

@@ -8,4 +8,6 @@ pub mod assemble;
 pub mod http;
 pub mod jsonl;
 pub mod lines_out;
+pub mod nasdaq;
+pub mod ouch;
 pub mod recorder;

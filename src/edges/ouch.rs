@@ -189,7 +189,7 @@ fn config(settings: &Settings, units: &DisplayUnits, resume: &Resume, day_start_
     Ok(OrderEntryConfig {
         source: GATEWAY_SOURCE,
         username: Alpha::new(&settings.user).ok_or_else(|| unfit("user", 6))?,
-        password: Password::new(&password).ok_or_else(|| unfit("password", 10))?,
+        password: Alpha::new(&password).map(Password).ok_or_else(|| unfit("password", 10))?,
         session: session.unwrap_or_default(),
         next_sequence: session.and(position).map_or(1, |position| position.next),
         sessions,
