@@ -4,3 +4,4 @@
 //! with the machine, their ratios much less.
 
 pub mod echo;
+pub mod floor;

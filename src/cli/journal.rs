@@ -1,0 +1,175 @@
+//! `pricewright journal`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::args::{DirArgs, InspectArgs, JournalCommand};
+use super::show::{json as print_json, line, stamp, thousands};
+use super::where_is::journal_dir;
+use crate::error::{Error, Result};
+use crate::io::wait::nap;
+use crate::journal::audit::{self, Outcome, Stats, Tail};
+use crate::journal::{Reader, render};
+
+pub(super) fn journal(command: &JournalCommand) -> Result<()> {
+    match command {
+        JournalCommand::Inspect(args) => print_records(args, false),
+        JournalCommand::Tail(args) => print_records(args, true),
+        JournalCommand::Verify(args) => verify(args),
+        JournalCommand::Stats(args) => stats(args),
+    }
+}
+
+fn print_records(args: &InspectArgs, follow: bool) -> Result<()> {
+    let dir = journal_dir(args.dir.as_deref())?;
+    let mut reader = match (args.from, follow) {
+        (Some(seq), _) => Reader::from_seq(&dir, seq)?,
+        (None, false) => Reader::open(&dir)?,
+        (None, true) => Reader::from_end(&dir)?,
+    };
+    check_types(&reader, &args.types)?;
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    while left > 0 {
+        let Some(seq) = reader.next_record()?.map(|record| record.header().seq) else {
+            if !follow {
+                break;
+            }
+            nap(Duration::from_millis(10));
+            continue;
+        };
+        if let Some(text) = shown(&reader, seq, args) {
+            line(&text)?;
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+/// The record that the reader gave last, as text, where its type is wanted.
+fn shown(reader: &Reader, seq: u64, args: &InspectArgs) -> Option<String> {
+    let record = reader.last_record().filter(|record| record.header().seq == seq)?;
+    let catalogue = reader.catalogue();
+    let name = catalogue.kind(record.header().kind).map(|kind| kind.name.as_str());
+    if !args.types.is_empty() && !args.types.iter().any(|wanted| Some(wanted.as_str()) == name) {
+        return None;
+    }
+    Some(if args.json {
+        render::to_json(&record, catalogue).to_string()
+    } else {
+        render::to_text(&record, catalogue)
+    })
+}
+
+fn check_types(reader: &Reader, types: &[String]) -> Result<()> {
+    match types.iter().find(|name| reader.catalogue().named(name).is_none()) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<&str> = reader.catalogue().kinds().iter().map(|kind| kind.name.as_str()).collect();
+            Err(Error::Usage(format!("--type {unknown}: this journal has {}", known.join(", "))))
+        }
+    }
+}
+
+fn verify(args: &DirArgs) -> Result<()> {
+    let dir = journal_dir(args.dir.as_deref())?;
+    let found = audit::verify(&dir);
+    let name = dir.display();
+    match found.outcome {
+        Outcome::Good(tail) => {
+            let tail = tail_text(&tail);
+            if args.json {
+                return print_json(&json!({
+                    "journal": name.to_string(), "outcome": "good", "tail": tail, "stats": stats_json(&found.stats),
+                }));
+            }
+            line(&format!(
+                "{name}: good. {} records in {} segments, every byte checked; {tail}.",
+                thousands(found.stats.records),
+                found.stats.segments
+            ))
+        }
+        Outcome::Damaged(damaged) => {
+            if args.json {
+                print_json(&json!({
+                    "journal": name.to_string(),
+                    "outcome": "damaged",
+                    "file": damaged.path.display().to_string(),
+                    "offset": damaged.offset,
+                    "seq": damaged.seq,
+                    "damage": damaged.damage.to_string(),
+                    "stats": stats_json(&found.stats),
+                }))?;
+            }
+            Err(Error::Failed(format!("damaged: {damaged}")))
+        }
+        Outcome::Unusable(error) => {
+            if args.json {
+                print_json(&json!({
+                    "journal": name.to_string(), "outcome": "unusable", "error": error.to_string(),
+                }))?;
+            }
+            Err(Error::Journal(error))
+        }
+    }
+}
+
+fn tail_text(tail: &Tail) -> String {
+    match tail {
+        Tail::Sealed => "sealed".to_owned(),
+        Tail::Open => "its last segment is open: it is being written, or its writer ended without closing".to_owned(),
+        Tail::Torn { path, offset, bytes } => format!(
+            "behind its last record lie {bytes} bytes that were never committed ({} at {offset}); the next run cuts them",
+            path.display()
+        ),
+    }
+}
+
+fn stats(args: &DirArgs) -> Result<()> {
+    let dir = journal_dir(args.dir.as_deref())?;
+    let stats = audit::stats(&dir)?;
+    if args.json {
+        return print_json(&stats_json(&stats));
+    }
+    let seconds = (stats.last_now.0 - stats.first_now.0) as f64 / 1e9;
+    line(&format!(
+        "{}: records {} to {} ({}), {} bytes of records in {} segments ({} bytes), {} runs\n{} to {} ({seconds:.3} s)",
+        dir.display(),
+        stats.first_seq,
+        stats.last_seq,
+        thousands(stats.records),
+        thousands(stats.record_bytes),
+        stats.segments,
+        thousands(stats.file_bytes),
+        stats.runs,
+        stamp(stats.first_now.0),
+        stamp(stats.last_now.0),
+    ))?;
+    for kind in &stats.kinds {
+        line(&format!(
+            "  {:<9}{:<20}{:>14} records {:>16} bytes",
+            kind.class.name(),
+            kind.name,
+            thousands(kind.records),
+            thousands(kind.bytes)
+        ))?;
+    }
+    Ok(())
+}
+
+fn stats_json(stats: &Stats) -> Value {
+    json!({
+        "records": stats.records,
+        "record_bytes": stats.record_bytes,
+        "file_bytes": stats.file_bytes,
+        "segments": stats.segments,
+        "runs": stats.runs,
+        "first_seq": stats.first_seq,
+        "last_seq": stats.last_seq,
+        "first_now_ns": stats.first_now.0,
+        "last_now_ns": stats.last_now.0,
+        "kinds": stats.kinds.iter().map(|kind| json!({
+            "kind": kind.kind, "name": kind.name, "class": kind.class.name(), "records": kind.records, "bytes": kind.bytes,
+        })).collect::<Vec<_>>(),
+    })
+}
