@@ -31,6 +31,9 @@ pub enum Error {
     /// A transport cannot be set up.
     #[error(transparent)]
     Io(#[from] crate::io::IoError),
+    /// The simulated exchange cannot run.
+    #[error(transparent)]
+    Sim(#[from] crate::sim::SimError),
     /// The arguments do not make sense together.
     #[error("{0}")]
     Usage(String),
@@ -47,7 +50,12 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) | Self::Diverged(_) => 1,
-            Self::Config { .. } | Self::File { .. } | Self::Journal(_) | Self::Io(_) | Self::Usage(_) => 2,
+            Self::Config { .. }
+            | Self::File { .. }
+            | Self::Journal(_)
+            | Self::Io(_)
+            | Self::Sim(_)
+            | Self::Usage(_) => 2,
         }
     }
 }

@@ -4,17 +4,17 @@
 //! This package is everything impure; what decides lives in `pricewright-core` and `pricewright-strategies`, what speaks
 //! a venue's protocol in `pricewright-feeds`.
 //!
-//! * [`ring`]: how records travel from one thread to another.
-//! * [`clock`]: the sequencer's stamp and raw stamps for latency.
-//! * [`io`]: transports.
-//! * [`journal`]: the log of every event and decision.
-//! * [`pipeline`]: stages, threads, the sequencer, how a run begins and ends.
-//! * [`edges`]: the feeds and gateways, a transport with a protocol each.
-//! * [`replay`]: deciding again what a journal holds.
-//! * [`telemetry`]: what people see of a running pipeline.
-//! * [`sim`]: the simulated exchange.
-//! * [`harness`]: measuring.
-//! * [`cli`]: the commands.
+//! * [`ring`] – how records travel from one thread to another.
+//! * [`clock`] – the sequencer's stamp and raw stamps for latency.
+//! * [`io`] – transports.
+//! * [`journal`] – the log of every event and decision.
+//! * [`pipeline`] – stages, threads, the sequencer, how a run begins and ends.
+//! * [`edges`] – the feeds and gateways, a transport with a protocol each.
+//! * [`replay`] – deciding again what a journal holds.
+//! * [`telemetry`] – what people see of a running pipeline.
+//! * [`sim`] – the simulated exchange.
+//! * [`harness`] – measuring.
+//! * [`cli`] – the commands.
 //!
 //! A program with a machine of its own has every command with one line:
 //!

@@ -2,6 +2,7 @@
 
 use pricewright_core::kernel::Machine;
 use pricewright_strategies::pricing::flash_sale::FlashSale;
+use pricewright_strategies::trading::Desk;
 
 use crate::error::{Error, Result};
 
@@ -26,9 +27,10 @@ pub trait MachineVisitor {
 pub fn with_machine<Own: Hosted, V: MachineVisitor>(name: &str, visitor: V) -> Result<V::Output> {
     match name {
         name if name == Own::NAME => Ok(visitor.visit::<Own>()),
+        name if name == Desk::NAME => Ok(visitor.visit::<Desk>()),
         name if name == FlashSale::NAME => Ok(visitor.visit::<FlashSale>()),
         name => {
-            let mut known = vec![FlashSale::NAME];
+            let mut known = vec![Desk::NAME, FlashSale::NAME];
             if !known.contains(&Own::NAME) {
                 known.push(Own::NAME);
             }

@@ -76,7 +76,8 @@ impl DisplayUnits {
         match self.instruments.get(instrument.index()) {
             Some(units) => {
                 let minor = Minor(price.0.saturating_mul(units.tick_units));
-                Decimal { minor, decimals: units.decimals }.to_string()
+                let text = Decimal { minor, decimals: units.decimals }.to_string();
+                trim_zeros(text, 2)
             }
             None => format!("{price} ticks"),
         }
@@ -93,6 +94,14 @@ impl DisplayUnits {
             .get(instrument.index())
             .map_or_else(|| format!("#{instrument}"), |units| units.symbol.clone())
     }
+}
+
+/// `100.0300` as `100.03`: zeros at the end go, down to `least` decimals.
+fn trim_zeros(mut text: String, least: usize) -> String {
+    let Some(point) = text.find('.') else { return text };
+    let kept = text.trim_end_matches('0').len().max(point + 1 + least);
+    text.truncate(kept);
+    text
 }
 
 /// A snapshot could not be written or read.

@@ -202,6 +202,11 @@ impl TickSize {
         if units > 0 { Ok(Self { units, decimals }) } else { Err(wrong()) }
     }
 
+    /// Units of the last decimal in one tick.
+    pub fn units(self) -> i64 {
+        self.units
+    }
+
     /// Decimals that prices are shown with.
     pub fn decimals(self) -> u8 {
         self.decimals

@@ -362,8 +362,13 @@ impl OrderEntry {
             cross_type: b'N',
             client_order: client_text(number),
         };
-        let live =
-            LiveOrder { client: number, instrument: order.instrument, side: order.side, open: order.qty };
+        let live = LiveOrder {
+            client: number,
+            instrument: order.instrument,
+            side: order.side,
+            open: order.qty,
+            prior: 0,
+        };
         self.send_new(&body, &options, live, now)
     }
 
@@ -384,8 +389,13 @@ impl OrderEntry {
             intermarket_sweep: b'N',
             client_order: client_text(number),
         };
-        let live =
-            LiveOrder { client: number, instrument: order.instrument, side: order.side, open: order.qty };
+        let live = LiveOrder {
+            client: number,
+            instrument: order.instrument,
+            side: order.side,
+            open: order.qty,
+            prior: original,
+        };
         self.send_new(&body, &options, live, now)
     }
 

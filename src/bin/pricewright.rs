@@ -1,5 +1,5 @@
 //! The one binary.
 
 fn main() -> std::process::ExitCode {
-    pricewright::main::<pricewright_strategies::pricing::flash_sale::FlashSale>()
+    pricewright::main::<pricewright_strategies::trading::Desk>()
 }

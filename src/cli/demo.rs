@@ -60,7 +60,7 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
     let control = launch.control().clone();
     stop_on_signals(&control)?;
     let board = PriceBoard::new(config.config.currency_decimals, launch.first_seq());
-    let assembled = assemble(launch, &config, vec![Box::new(board.clone())])?;
+    let assembled = assemble(launch, &config, vec![Box::new(board.clone())], None)?;
     let address = assembled.http.as_ref().map_or(args.http, |http| http.address());
     let mut status = Status::new(args.json, control);
     status.show(tell(&format!("prices at http://{address}/prices")));

@@ -1,7 +1,7 @@
 //! The first screen: a simulated exchange and a market maker on this machine.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,7 +42,8 @@ type Config = PipelineConfig<<Desk as pricewright_core::kernel::Machine>::Config
 pub(super) fn market(args: &RunArgs) -> Result<()> {
     let seconds = args.seconds.unwrap_or(SECONDS);
     let mut config: Config =
-        ConfigText { path: "desk.toml (built in)".to_owned(), text: DESK_TOML.to_owned() }.pipeline::<Desk>()?;
+        ConfigText { path: "desk.toml (built in)".to_owned(), text: DESK_TOML.to_owned() }
+            .pipeline::<Desk>()?;
     let dir = match &args.journal {
         Some(dir) => dir.clone(),
         None => fresh_dir("demo")?,
@@ -56,7 +57,8 @@ pub(super) fn market(args: &RunArgs) -> Result<()> {
     }
     let run = Run { args, seconds, config: &config, dir: &dir, plan };
     let finished = run.go();
-    let summary = sim.stop_and_join().map_err(|error| Error::Failed(format!("simulated exchange: {error}")))?;
+    sim.stop();
+    let summary = sim.join()?;
     let finished = finished?;
     run.report(&finished, &summary)
 }
@@ -66,8 +68,11 @@ fn start_sim(args: &RunArgs, plan: &Plan, config: &mut Config) -> Result<SimHand
     if !multicast {
         note("multicast does not work on this machine's loopback: the lines are unicast.");
     }
-    let helper_core =
-        plan.threads().iter().find(|thread| thread.stages.contains(&Role::Helper)).and_then(|thread| thread.core);
+    let helper_core = plan
+        .threads()
+        .iter()
+        .find(|thread| thread.stages.contains(&Role::Helper))
+        .and_then(|thread| thread.core);
     let sim = SimConfig {
         seed: args.seed.unwrap_or(1),
         rate: RATE,
@@ -75,12 +80,20 @@ fn start_sim(args: &RunArgs, plan: &Plan, config: &mut Config) -> Result<SimHand
         core: helper_core,
         ..SimConfig::embedded(multicast)
     };
-    let sim = Sim::start(sim).map_err(|error| Error::Failed(format!("simulated exchange: {error}")))?;
+    let sim = Sim::start(&sim)?;
     let addresses = sim.addresses();
-    let feed = config.feed.nasdaq.as_mut().ok_or_else(|| Error::Failed("desk.toml has no [feed.nasdaq]".to_owned()))?;
+    let feed = config
+        .feed
+        .nasdaq
+        .as_mut()
+        .ok_or_else(|| Error::Failed("desk.toml has no [feed.nasdaq]".to_owned()))?;
     feed.lines.clone_from(&addresses.lines);
     feed.rerequest = addresses.rerequest;
-    let ouch = config.gateway.ouch.as_mut().ok_or_else(|| Error::Failed("desk.toml has no [gateway.ouch]".to_owned()))?;
+    let ouch = config
+        .gateway
+        .ouch
+        .as_mut()
+        .ok_or_else(|| Error::Failed("desk.toml has no [gateway.ouch]".to_owned()))?;
     ouch.address = addresses.ouch;
     Ok(sim)
 }
@@ -118,7 +131,10 @@ impl Run<'_> {
             recorder.finish()?;
         }
         if let Some(failure) = &outcome.report.failure {
-            return Err(Error::Failed(format!("{failure}; the journal {} is sealed as far as it goes", self.dir.display())));
+            return Err(Error::Failed(format!(
+                "{failure}; the journal {} is sealed as far as it goes",
+                self.dir.display()
+            )));
         }
         let echo = bare_echo(self.echo_config());
         if let Err(error) = &echo {
@@ -129,14 +145,13 @@ impl Run<'_> {
 
     fn echo_config(&self) -> EchoConfig {
         let core_of = |role: Role| {
-            self.plan.threads().iter().find(|thread| thread.stages.contains(&role)).and_then(|thread| thread.core)
+            self.plan
+                .threads()
+                .iter()
+                .find(|thread| thread.stages.contains(&role))
+                .and_then(|thread| thread.core)
         };
-        EchoConfig {
-            rounds: ECHO_ROUNDS,
-            interval: Duration::from_micros(100),
-            core: core_of(Role::Ingress),
-            sender_core: core_of(Role::Helper),
-        }
+        EchoConfig { rounds: ECHO_ROUNDS, core: core_of(Role::Ingress), sender_core: core_of(Role::Helper) }
     }
 
     fn report(&self, finished: &Finished, exchange: &SimSummary) -> Result<()> {
@@ -158,7 +173,7 @@ impl Run<'_> {
                 "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
                 "bare_echo_ns": echo.as_ref().map(quantiles),
                 "plan": self.plan.to_string(),
-                "exchange": { "messages": exchange.messages, "orders": exchange.orders, "fills": exchange.fills },
+                "exchange": super::sim::as_json(exchange),
             }));
         }
         line(&format!(
@@ -174,7 +189,11 @@ impl Run<'_> {
     }
 
     fn kept(&self) -> String {
-        if self.args.journal.is_some() { String::new() } else { format!("; the newest {} are kept", super::where_is::KEPT) }
+        if self.args.journal.is_some() {
+            String::new()
+        } else {
+            format!("; the newest {} are kept", super::where_is::KEPT)
+        }
     }
 }
 

@@ -9,8 +9,7 @@ use super::show::{json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
-use crate::journal::audit::{self, Outcome, Stats, Tail};
-use crate::journal::{Reader, render};
+use crate::journal::{self, Outcome, Reader, Stats, Tail};
 
 pub(super) fn journal(command: &JournalCommand) -> Result<()> {
     match command {
@@ -55,9 +54,9 @@ fn shown(reader: &Reader, seq: u64, args: &InspectArgs) -> Option<String> {
         return None;
     }
     Some(if args.json {
-        render::to_json(&record, catalogue).to_string()
+        journal::to_json(&record, catalogue).to_string()
     } else {
-        render::to_text(&record, catalogue)
+        journal::to_text(&record, catalogue)
     })
 }
 
@@ -73,7 +72,7 @@ fn check_types(reader: &Reader, types: &[String]) -> Result<()> {
 
 fn verify(args: &DirArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
-    let found = audit::verify(&dir);
+    let found = journal::verify(&dir);
     let name = dir.display();
     match found.outcome {
         Outcome::Good(tail) => {
@@ -117,7 +116,9 @@ fn verify(args: &DirArgs) -> Result<()> {
 fn tail_text(tail: &Tail) -> String {
     match tail {
         Tail::Sealed => "sealed".to_owned(),
-        Tail::Open => "its last segment is open: it is being written, or its writer ended without closing".to_owned(),
+        Tail::Open => {
+            "its last segment is open: it is being written, or its writer ended without closing".to_owned()
+        }
         Tail::Torn { path, offset, bytes } => format!(
             "behind its last record lie {bytes} bytes that were never committed ({} at {offset}); the next run cuts them",
             path.display()
@@ -127,7 +128,7 @@ fn tail_text(tail: &Tail) -> String {
 
 fn stats(args: &DirArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
-    let stats = audit::stats(&dir)?;
+    let stats = journal::stats(&dir)?;
     if args.json {
         return print_json(&stats_json(&stats));
     }

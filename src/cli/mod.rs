@@ -1,14 +1,18 @@
 //! The commands: arguments in, one clear sentence or a table out, documented exit codes.
 
 pub mod args;
+mod bench;
 mod check;
 mod demo;
+mod demo_market;
 mod explain;
 mod init;
+mod journal;
 mod records;
 mod replay;
 mod run;
 mod show;
+mod sim;
 mod where_is;
 
 use std::io::Write as _;
@@ -42,7 +46,9 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run::<Own>(&cli.run),
         Some(Command::Run(args)) => run::run::<Own>(&args),
-        Some(Command::Journal(_) | Command::Sim(_) | Command::Bench(_)) => Ok(()),
+        Some(Command::Sim(args)) => sim::sim(&args),
+        Some(Command::Journal(args)) => journal::journal(&args),
+        Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Demo(command)) => demo::demo(&command),
         Some(Command::Init(args)) => init::init(&args),
         Some(Command::Replay(args)) => replay::replay::<Own>(&args),

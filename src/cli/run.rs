@@ -1,7 +1,7 @@
 //! `pricewright run`.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -19,7 +19,7 @@ use crate::pipeline::run_control::RunControl;
 use crate::pipeline::topology::plan_for;
 
 pub(super) fn run<Own: Hosted>(args: &RunArgs) -> Result<()> {
-    let Some(path) = &args.config else { return { Err(Error::Usage("no demo".to_owned())) } };
+    let Some(path) = &args.config else { return super::demo_market::market(args) };
     let text = ConfigText::read(path)?;
     let name = text.machine()?;
     with_machine::<Own, _>(&name, Visit { text, args: args.clone() })?
@@ -71,7 +71,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     finish(&outcome, &dir, args)
 }
 
-fn finish(outcome: &Outcome, dir: &PathBuf, args: &RunArgs) -> Result<()> {
+fn finish(outcome: &Outcome, dir: &Path, args: &RunArgs) -> Result<()> {
     if let Some(failure) = &outcome.report.failure {
         return Err(Error::Failed(format!(
             "{failure}; the journal {} is sealed as far as it goes",

@@ -79,9 +79,14 @@ impl NasdaqFeed {
             sessions,
             resume: position,
         };
-        let market = MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))?;
+        let market =
+            MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))?;
         let lines = settings.lines.iter().map(|line| open_line(*line, settings)).collect::<Result<_>>()?;
-        let local = if settings.rerequest.ip().is_loopback() { std::net::Ipv4Addr::LOCALHOST } else { settings.interface };
+        let local = if settings.rerequest.ip().is_loopback() {
+            std::net::Ipv4Addr::LOCALHOST
+        } else {
+            settings.interface
+        };
         let requests = UdpReceiver::open(&ReceiverConfig::new(SocketAddrV4::new(local, 0)))?;
         Ok(Self { market, lines, requests, rerequest: settings.rerequest, held: Held::new(), recorder })
     }
@@ -148,7 +153,12 @@ fn receive_line<C: Clock, S: RecordSink>(
 }
 
 impl Feed for NasdaqFeed {
-    fn poll<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S, _budget: usize) -> Result<usize> {
+    fn poll<C: Clock, S: RecordSink>(
+        &mut self,
+        clock: &mut C,
+        sink: &mut S,
+        _budget: usize,
+    ) -> Result<usize> {
         let offered = self.held.offer(&mut self.market, sink);
         let mut work = offered;
         // While packets wait, the sockets' own buffers hold the rest.
@@ -239,7 +249,10 @@ pub fn instruments(units: &DisplayUnits) -> Result<Vec<InstrumentSpec>> {
                 .and_then(|tick| u32::try_from(tick).ok()),
         };
         let tick_e4 = tick.ok_or_else(|| {
-            Error::Usage(format!("{}: ITCH prices have 4 decimals; give a tick_size such as \"0.0001\"", instrument.symbol))
+            Error::Usage(format!(
+                "{}: ITCH prices have 4 decimals; give a tick_size such as \"0.0001\"",
+                instrument.symbol
+            ))
         })?;
         Ok(InstrumentSpec { id: InstrumentId(id), symbol: instrument.symbol.clone(), tick_e4 })
     };

@@ -166,7 +166,12 @@ impl OuchGateway {
     }
 }
 
-fn config(settings: &Settings, units: &DisplayUnits, resume: &Resume, day_start_ns: i64) -> Result<OrderEntryConfig> {
+fn config(
+    settings: &Settings,
+    units: &DisplayUnits,
+    resume: &Resume,
+    day_start_ns: i64,
+) -> Result<OrderEntryConfig> {
     let password = if settings.password_env.is_empty() {
         String::new()
     } else {
@@ -177,7 +182,9 @@ fn config(settings: &Settings, units: &DisplayUnits, resume: &Resume, day_start_
             ))
         })?
     };
-    let unfit = |key: &str, most: usize| Error::Usage(format!("[gateway.ouch] {key}: give at most {most} letters and digits"));
+    let unfit = |key: &str, most: usize| {
+        Error::Usage(format!("[gateway.ouch] {key}: give at most {most} letters and digits"))
+    };
     let sessions: Vec<SessionId> = resume
         .strings(GATEWAY_SOURCE, Column::SESSION)
         .iter()
@@ -185,7 +192,8 @@ fn config(settings: &Settings, units: &DisplayUnits, resume: &Resume, day_start_
         .collect::<Option<_>>()
         .ok_or_else(|| Error::Usage("the journal's venue session is no SoupBinTCP session".to_owned()))?;
     let position = resume.position(GATEWAY_SOURCE);
-    let session = position.and_then(|position| sessions.get(usize::try_from(position.session).ok()?).copied());
+    let session =
+        position.and_then(|position| sessions.get(usize::try_from(position.session).ok()?).copied());
     Ok(OrderEntryConfig {
         source: GATEWAY_SOURCE,
         username: Alpha::new(&settings.user).ok_or_else(|| unfit("user", 6))?,
@@ -206,7 +214,13 @@ fn live_orders(resume: &Resume) -> Vec<LiveOrder> {
         .open_orders()
         .filter_map(|(client, order)| {
             let client = u32::try_from(client).ok()?;
-            Some(LiveOrder { client, instrument: order.instrument, side: order.side, open: order.open })
+            Some(LiveOrder {
+                client,
+                instrument: order.instrument,
+                side: order.side,
+                open: order.open,
+                prior: 0,
+            })
         })
         .collect()
 }

@@ -5,6 +5,7 @@
 //! where the engine reads it: after the receive, and after the send.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::clock::{Clock as _, tsc_clock};
 use crate::error::{Error, Result};
 use crate::io::tcp::{Received, TcpAcceptor, TcpConnection};
 use crate::io::udp::{LOCAL_TTL, ReceiverConfig, UdpReceiver, UdpSender, probe_multicast};
-use crate::io::wait::nap;
+use crate::io::wait::Waiter;
 use crate::telemetry::trace::new_histogram;
 
 /// Bytes of a datagram: a MoldUDP64 packet with one short message.
@@ -25,6 +26,8 @@ const DATAGRAM: [u8; 64] = [0x5a; 64];
 const ORDER: [u8; 56] = [0xa5; 56];
 /// Rounds that warm caches and are not counted.
 const WARM_UP: usize = 200;
+/// How long the sender waits for an order before the next datagram.
+const ANSWER_LIMIT: Duration = Duration::from_millis(1);
 /// How long the whole measurement may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -33,8 +36,6 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub struct EchoConfig {
     /// Counted rounds.
     pub rounds: usize,
-    /// Between two datagrams.
-    pub interval: Duration,
     /// The core of the measured thread; none leaves it where it is.
     pub core: Option<usize>,
     /// The core of the sending thread.
@@ -48,7 +49,9 @@ pub struct EchoConfig {
 pub fn bare_echo(config: EchoConfig) -> Result<Histogram<u64>> {
     let thread = std::thread::Builder::new().name("echo".to_owned()).spawn(move || measure(config));
     let thread = thread.map_err(|error| Error::Failed(format!("no thread for the echo: {error}")))?;
-    thread.join().unwrap_or_else(|_| Err(Error::Failed("the echo's thread panicked; please report this".to_owned())))
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Error::Failed("the echo's thread panicked; please report this".to_owned())))
 }
 
 fn measure(config: EchoConfig) -> Result<Histogram<u64>> {
@@ -77,7 +80,11 @@ fn open_line() -> Result<UdpReceiver> {
     Ok(UdpReceiver::open(&ReceiverConfig::new(SocketAddrV4::new(address, 0)))?)
 }
 
-fn receive_rounds(line: &mut UdpReceiver, order: &mut TcpConnection, rounds: usize) -> Result<Histogram<u64>> {
+fn receive_rounds(
+    line: &mut UdpReceiver,
+    order: &mut TcpConnection,
+    rounds: usize,
+) -> Result<Histogram<u64>> {
     let (mut clock, _calibrator) = tsc_clock(None);
     let mut histogram = new_histogram()?;
     let start = Instant::now();
@@ -102,7 +109,7 @@ fn receive_rounds(line: &mut UdpReceiver, order: &mut TcpConnection, rounds: usi
     Ok(histogram)
 }
 
-/// Sends datagrams at the interval and reads what comes back. Gives the bytes read.
+/// Sends a datagram after each order that comes back. Gives the bytes read.
 fn start_sender(
     to: SocketAddrV4,
     acceptor: TcpAcceptor,
@@ -117,12 +124,18 @@ fn start_sender(
         let mut peer = None;
         let mut bytes = 0;
         let mut buffer = [0; 4096];
+        let mut waiter = Waiter::new();
         while !stop.load(Ordering::Acquire) {
             if peer.is_none() {
                 peer = acceptor.accept().map_err(|error| Error::Failed(format!("echo accept: {error}")))?;
             }
             sender.send(&DATAGRAM).map_err(|error| Error::Failed(format!("echo datagram: {error}")))?;
-            nap(config.interval);
+            // It waits as an exchange does, so that the order's send pays for waking it.
+            waiter.clear();
+            if let Some((peer, _)) = &peer {
+                waiter.readable(peer.as_fd());
+            }
+            waiter.wait(ANSWER_LIMIT).map_err(|error| Error::Failed(format!("echo wait: {error}")))?;
             if let Some((peer, _)) = &mut peer
                 && let Ok(Received::Bytes(count)) = peer.recv(&mut buffer)
             {

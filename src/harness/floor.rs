@@ -68,7 +68,6 @@ pub fn measure(cores: &Cores, effort: Effort) -> Result<Floors> {
     let ping_pong = if hot == other { None } else { Some(ping_pong(hot, other, effort.rounds)?) };
     let echo = bare_echo(EchoConfig {
         rounds: (effort.rounds / 100).clamp(200, 10_000),
-        interval: Duration::from_micros(50),
         core: Some(hot),
         sender_core: Some(other),
     })?;
@@ -91,14 +90,19 @@ pub fn measure(cores: &Cores, effort: Effort) -> Result<Floors> {
 ///
 /// # Errors
 /// Where the thread cannot be had, or panics, or `work` fails.
-pub fn on_core<T: Send + 'static>(core: usize, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub fn on_core<T: Send + 'static>(
+    core: usize,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let body = move || {
         core_affinity::set_for_current(CoreId { id: core });
         work()
     };
     let thread = std::thread::Builder::new().name("measure".to_owned()).spawn(body);
     let thread = thread.map_err(|error| Error::Failed(format!("no thread to measure on: {error}")))?;
-    thread.join().unwrap_or_else(|_| Err(Error::Failed("the measurement panicked; please report this".to_owned())))
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Error::Failed("the measurement panicked; please report this".to_owned())))
 }
 
 /// Two threads hand one cache line to and fro, with one PAUSE per spin.

@@ -5,3 +5,4 @@
 
 pub mod echo;
 pub mod floor;
+pub mod machine;

@@ -124,6 +124,14 @@ impl Reader {
         }
     }
 
+    /// The record that [`Self::next_record`] gave last; `None` before the first. For callers that also need the catalogue.
+    pub fn last_record(&self) -> Option<RecordRef<'_>> {
+        match self.segment.block(self.last_offset) {
+            Block::Cells(cells) if self.last_offset > 0 => RecordRef::first_of(cells),
+            _ => None,
+        }
+    }
+
     fn advance(&mut self) -> Result<Found, JournalError> {
         if self.offset == 0 && !self.begin()? {
             return Ok(Found::Nothing);

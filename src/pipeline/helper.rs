@@ -142,14 +142,15 @@ impl HelperStage {
         let beats = self.control.beats();
         if beats != self.beat.0 {
             self.beat = (beats, now);
-        } else if beats > 0
-            && now.duration_since(self.beat.1) > STALL
-            && !self.control.threads().stop_requested()
-        {
-            if let Some(mut watchdog) = self.watchdog.take() {
-                tracing::error!("the hot thread stands still: dropping the venue session");
-                watchdog.drop_session();
-            }
+            return;
+        }
+        let stalled = beats > 0 && now.duration_since(self.beat.1) > STALL;
+        if !stalled || self.control.threads().stop_requested() {
+            return;
+        }
+        if let Some(mut watchdog) = self.watchdog.take() {
+            tracing::error!("the hot thread stands still: dropping the venue session");
+            watchdog.drop_session();
         }
     }
 }

@@ -102,10 +102,14 @@ impl Resume {
             EventRef::VenueExecuted(answer) => self.reduced(answer.client, answer.qty),
             EventRef::VenueRejected(answer) => self.gone(answer.client),
             // A cancel that did not leave says nothing about its order: only the order's own decision counts.
-            EventRef::SendReport(report) if report.outcome != SendOutcome::SENT => {
-                if self.orders.get(&report.client).is_some_and(|order| order.decision == report.decision) {
-                    self.gone(report.client);
-                }
+            EventRef::SendReport(report)
+                if report.outcome != SendOutcome::SENT
+                    && self
+                        .orders
+                        .get(&report.client)
+                        .is_some_and(|order| order.decision == report.decision) =>
+            {
+                self.gone(report.client);
             }
             _ => {}
         }

@@ -69,7 +69,7 @@ pub struct Sequencer<M> {
     journal: Writer,
     events: u64,
     decisions: u64,
-    /// Receive stamp of the last mark, for the side trace.
+    /// When what is being handled was received, for the side trace.
     received: Nanos,
     tracer: Option<Tracer>,
 }
@@ -99,8 +99,16 @@ impl<M: Machine> Sequencer<M> {
             let Some(event) = self.journal.record(position).as_ref().and_then(EventRef::of) else {
                 return Err(SequencerError::NotAnEvent { kind: record.header().kind });
             };
-            if let EventRef::Mark(mark) = event {
-                self.received = mark.received;
+            match event {
+                EventRef::Mark(mark) => self.received = mark.received,
+                // What comes from inside was not received: its latency begins here.
+                EventRef::Timer(_)
+                | EventRef::Operator(_)
+                | EventRef::SendReport(_)
+                | EventRef::FeedHealth(_) => {
+                    self.received = now;
+                }
+                _ => {}
             }
             match self.driver.step(now, event, &mut NoProbe) {
                 Step::Done => {}

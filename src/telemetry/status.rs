@@ -24,6 +24,8 @@ pub struct Tally {
     pub gaps: u64,
     /// The last status of the first instrument.
     pub status: Option<DeskStatus>,
+    /// Whether the feed was valid once.
+    was_valid: bool,
     /// First and last stamp.
     pub span: Option<(Nanos, Nanos)>,
 }
@@ -49,10 +51,10 @@ impl Tally {
             Some(DecisionRef::DeskStatus(status)) if status.instrument.0 == 0 => self.status = Some(*status),
             _ => {}
         }
-        if let Some(EventRef::FeedHealth(health)) = EventRef::of(&record)
-            && health.health == Health::RECOVERING
-        {
-            self.gaps += 1;
+        if let Some(EventRef::FeedHealth(health)) = EventRef::of(&record) {
+            // Catching up with a session that began before us is no gap.
+            self.gaps += u64::from(self.was_valid && health.health == Health::RECOVERING);
+            self.was_valid |= health.health == Health::VALID;
         }
     }
 }

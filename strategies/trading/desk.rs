@@ -14,8 +14,8 @@ use pricewright_core::kernel::table::{
     DeskStatus, KillLatched, Malformed, Operator, Rejected, Timer, market_flags,
 };
 use pricewright_core::kernel::{
-    CancelReason, Control, EventRef, Health, InstrumentId, Machine, Nanos, OperatorCommand, Outbox, Probe,
-    RejectReason, SnapshotError, SourceId, Text, Ticks, TradingState,
+    CancelReason, Control, DisplayUnits, EventRef, Health, InstrumentId, InstrumentUnits, Machine, Nanos,
+    OperatorCommand, Outbox, Probe, RejectReason, SnapshotError, SourceId, Text, Ticks, TradingState,
 };
 use pricewright_core::market::instrument::Instrument;
 use pricewright_core::market::order::OrderTable;
@@ -44,6 +44,20 @@ impl Machine for Desk {
     type Config = DeskConfig;
 
     const NAME: &'static str = "desk";
+
+    fn units(config: &DeskConfig) -> DisplayUnits {
+        let instruments = config
+            .instruments
+            .iter()
+            .map(|instrument| InstrumentUnits {
+                symbol: instrument.symbol.clone(),
+                tick_units: instrument.tick_size.units(),
+                decimals: instrument.tick_size.decimals(),
+            })
+            .collect();
+        let money_decimals = config.instruments.first().map_or(2, |instrument| instrument.currency_decimals);
+        DisplayUnits { instruments, money_decimals }
+    }
 
     fn new(config: &DeskConfig) -> Result<Self, String> {
         let config = config.checked()?;

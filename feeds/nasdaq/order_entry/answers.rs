@@ -256,7 +256,10 @@ impl Answers {
             },
             sink,
         );
-        self.settle(LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get() }, live);
+        self.settle(
+            LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get(), prior: 0 },
+            live,
+        );
         client
     }
 
@@ -280,7 +283,10 @@ impl Answers {
             },
             sink,
         );
-        self.settle(LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get() }, live);
+        self.settle(
+            LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get(), prior: 0 },
+            live,
+        );
         client
     }
 

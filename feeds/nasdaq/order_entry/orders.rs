@@ -13,6 +13,9 @@ pub struct LiveOrder {
     pub side: SideCode,
     /// Shares open.
     pub open: u32,
+    /// The order that it is to replace while the venue has not said so; 0 for all others. Where that order leaves first,
+    /// the venue passes over the replacement in silence.
+    pub prior: u32,
 }
 
 /// A bounded table by rising number. New numbers rise, so that adding is O(1); removing moves what lies behind.
@@ -59,9 +62,19 @@ impl LiveOrders {
         true
     }
 
+    /// Takes an order out, and with it the replacements that were on their way for it.
     pub(super) fn remove(&mut self, client: u32) {
-        if let Ok(index) = self.orders.binary_search_by_key(&client, |order| order.client) {
-            self.orders.remove(index);
+        let mut gone = client;
+        loop {
+            if let Ok(index) = self.orders.binary_search_by_key(&gone, |order| order.client) {
+                self.orders.remove(index);
+            }
+            // A replacement of a replacement goes too, so the one taken out last is looked for first.
+            let follower = |prior: u32| self.orders.iter().find(|order| order.prior == prior);
+            match follower(gone).or_else(|| follower(client)) {
+                Some(replacement) => gone = replacement.client,
+                None => break,
+            }
         }
     }
 
@@ -71,7 +84,7 @@ impl LiveOrders {
         let Some(order) = self.orders.get_mut(index) else { return };
         order.open = order.open.saturating_sub(shares);
         if order.open == 0 {
-            self.orders.remove(index);
+            self.remove(client);
         }
     }
 }

@@ -623,7 +623,7 @@ fn another_connection_goes_on_where_the_last_ended() {
 
 #[test]
 fn a_restarted_gateway_knows_its_sessions_position_and_live_orders() {
-    let live = LiveOrder { client: 7, instrument: ACME, side: SideCode::BUY, open: 10 };
+    let live = LiveOrder { client: 7, instrument: ACME, side: SideCode::BUY, open: 10, prior: 0 };
     let session: SessionId = Alpha::new("DAY1").unwrap();
     let restarted =
         OrderEntryConfig { session, next_sequence: 2, sessions: vec![session], live: vec![live], ..config() };
@@ -684,4 +684,12 @@ fn numbers_are_written_for_the_eye() {
     assert_eq!(client_text(0).as_str(), "0");
     assert_eq!(client_text(1234).as_str(), "1234");
     assert_eq!(client_text(u32::MAX).as_str(), "4294967295");
+}
+
+#[test]
+fn a_replacement_on_its_way_leaves_with_its_order() {
+    let order = |client, prior| LiveOrder { client, instrument: ACME, side: SideCode::BUY, open: 10, prior };
+    let mut orders = LiveOrders::new(8, &[order(1, 0), order(2, 0), order(3, 1), order(4, 3)]);
+    orders.reduce(1, 10);
+    assert_eq!(orders.as_slice(), [order(2, 0)]);
 }
