@@ -193,3 +193,6 @@ fn group(line: u8, port: u16) -> SocketAddr {
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
+
+#[cfg(test)]
+mod tests;

@@ -435,3 +435,6 @@ fn session_name(now: Nanos) -> SessionId {
     let seconds = now.0.div_euclid(1_000_000_000).rem_euclid(1_000_000_000);
     SessionId::new(&format!("S{seconds:09}")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
