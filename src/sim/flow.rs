@@ -2,8 +2,9 @@
 //!
 //! Zero-intelligence traders in the manner of Farmer, Patelli and Zovko (2005): limit orders at exponential depths
 //! around a latent fair value, cancels, partial cancels and replaces of random live orders, small takers of either side.
-//! The fair value is a mean-reverting random walk; calm and volatile periods alternate. In volatile periods it also
-//! jumps, and a run of aggressive orders follows each jump and takes the quotes that have become stale.
+//! The fair value is a mean-reverting random walk with jumps, and a run of aggressive orders follows each jump and takes
+//! the quotes that have become stale. Calm and volatile periods alternate. So noise pays whoever makes the market, and
+//! the runs take some of it back.
 //!
 //! Arrivals are a Poisson process in simulated time. The same seed, times and answers of the market give the same
 //! commands, on every machine; how often the flow is asked makes no difference.

@@ -283,3 +283,6 @@ fn ticks(price: u32) -> Ticks {
 fn lots(shares: u32) -> Lots {
     Lots(i64::from(shares))
 }
+
+#[cfg(test)]
+mod tests;

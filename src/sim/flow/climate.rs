@@ -7,9 +7,9 @@ use crate::sim::random::Draws;
 /// The kind of period that the market is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regime {
-    /// Small moves, deep book, narrow spread.
+    /// Small moves, few and small jumps, deep book, narrow spread.
     Calm,
-    /// Large moves with jumps, thin book, wide spread, runs of aggressive orders.
+    /// Large moves, many jumps, thin book, wide spread, many takers.
     Volatile,
 }
 
@@ -20,6 +20,8 @@ pub(super) struct Conditions {
     pub(super) volatility: f64,
     /// Jumps of the fair value per second and instrument.
     pub(super) jumps: f64,
+    /// Smallest and largest jump, in increments.
+    pub(super) jump: (f64, f64),
     /// Distance of the best new orders from the fair value, in increments.
     pub(super) half_spread: f64,
     /// Mean distance beyond that, in increments.
@@ -38,29 +40,29 @@ const CALM_SECONDS: (f64, f64) = (6.0, 10.0);
 const VOLATILE_SECONDS: (f64, f64) = (2.0, 4.0);
 /// `8 × 0.775 + 3 × 1.6 = 11`: over calm and volatile periods of mean length, the average rate is the configured one.
 const CALM: Conditions = Conditions {
-    volatility: 0.6,
-    jumps: 0.0,
+    volatility: 1.0,
+    jumps: 0.4,
+    jump: (1.5, 4.0),
     half_spread: 0.8,
     depth: 4.0,
     live: 240.0,
-    takers: 0.03,
+    takers: 0.008,
     activity: 0.775,
 };
 const VOLATILE: Conditions = Conditions {
-    volatility: 4.0,
-    jumps: 1.0,
+    volatility: 5.0,
+    jumps: 3.0,
+    jump: (3.0, 12.0),
     half_spread: 1.6,
     depth: 6.0,
     live: 120.0,
-    takers: 0.06,
+    takers: 0.02,
     activity: 1.6,
 };
 /// How often the fair value moves.
 const STEP: Nanos = Nanos::from_millis(5);
 /// How strongly the fair value is drawn to its anchor, per second.
 const REVERSION: f64 = 0.05;
-/// Size of a jump in increments.
-const JUMP: (f64, f64) = (3.0, 9.0);
 
 impl Regime {
     pub(super) fn conditions(self) -> &'static Conditions {
@@ -145,8 +147,8 @@ impl Climate {
         for (instrument, fair) in self.fair.iter_mut().enumerate() {
             let drift = REVERSION * (self.anchor - *fair) * seconds;
             let mut by = 0.0;
-            if conditions.jumps > 0.0 && draws.chance(conditions.jumps * seconds) {
-                let size = draws.between(JUMP.0, JUMP.1);
+            if draws.chance(conditions.jumps * seconds) {
+                let size = draws.between(conditions.jump.0, conditions.jump.1);
                 by = if draws.chance(0.5) { size } else { -size };
                 jump = Some(Jump { instrument, by });
             }

@@ -2,9 +2,13 @@ use std::collections::BTreeMap;
 
 use pricewright_core::kernel::{InstrumentId, Nanos, Side};
 
+use pricewright_feeds::nasdaq::Alpha;
+use pricewright_feeds::nasdaq::ouch::{Response, decode_response};
+use pricewright_feeds::nasdaq::soupbintcp::Password;
+
 use super::{Flow, FlowConfig, Regime};
 use crate::sim::exchange::{ANCHOR, INCREMENT, ROUND_LOT};
-use crate::sim::testing::{PlainBook, START, opened};
+use crate::sim::testing::{POST_ONLY, PlainBook, START, cancel, enter, opened};
 
 const DEMO: InstrumentId = InstrumentId(0);
 
@@ -92,7 +96,7 @@ fn the_book_stays_alive_narrow_and_near_its_anchor() {
         let book = PlainBook::of(exchange.tape().from(1));
         let share = |letter| book.counts[&letter] as f64 / exchange.tape().len() as f64;
         for (letter, range) in
-            [('A', 0.3..0.6), ('D', 0.2..0.5), ('U', 0.05..0.2), ('X', 0.005..0.05), ('E', 0.01..0.1)]
+            [('A', 0.3..0.6), ('D', 0.2..0.5), ('U', 0.05..0.2), ('X', 0.005..0.05), ('E', 0.003..0.1)]
         {
             assert!(range.contains(&share(letter)), "seed {seed}: {letter} {}", share(letter));
         }
@@ -108,4 +112,63 @@ fn prices_lie_on_cents_and_quantities_on_round_lots() {
         assert_eq!(order.qty.0 % ROUND_LOT.0, 0);
         assert!(matches!(order.side, Side::Buy | Side::Sell));
     }
+}
+
+/// A market maker that quotes a cent around the middle, leaning against its inventory, requoting every 2 ms.
+fn quoted(seed: u64) -> (f64, u64) {
+    let mut exchange = opened(seed, 20_000);
+    let account = exchange
+        .log_in(Alpha::new("maker").expect("short"), Password(Alpha::new("secret").expect("short")))
+        .expect("a login");
+    let (mut number, mut position, mut cash, mut fills, mut seen) = (0_u32, 0_i64, 0_i64, 0_u64, 1_u64);
+    let mut quotes: [Option<(u32, i64)>; 2] = [None, None];
+    let mut middle = 0.0;
+    let mut now = START;
+    while now < START + Nanos::from_secs(30) {
+        now += Nanos::from_millis(2);
+        exchange.advance(now).expect("a flow never fails");
+        let answers: Vec<Vec<u8>> =
+            exchange.answers(account).expect("an account").from(seen).map(<[u8]>::to_vec).collect();
+        seen += answers.len() as u64;
+        for answer in &answers {
+            if let Ok(Response::OrderExecuted(body, _)) = decode_response(answer) {
+                let buys = body.user_ref_num.get() % 2 == 1;
+                let qty = i64::from(body.quantity.get()) * if buys { 1 } else { -1 };
+                position += qty;
+                cash -= qty * body.price.get() as i64;
+                fills += 1;
+                quotes[usize::from(!buys)] = None;
+            }
+        }
+        let best = exchange.best(DEMO);
+        let (Some(bid), Some(ask)) = (best.bid, best.ask) else { continue };
+        middle = (bid.price.0 + ask.price.0) as f64 / 2.0;
+        let fair = middle - position as f64 / 1000.0 * 100.0;
+        let wanted =
+            [((fair - 100.0) / 100.0).floor() as i64 * 100, ((fair + 100.0) / 100.0).ceil() as i64 * 100];
+        for side in [0, 1] {
+            if quotes[side].is_some_and(|(_, price)| price == wanted[side]) {
+                continue;
+            }
+            if let Some((old, _)) = quotes[side].take() {
+                exchange.request(account, &cancel(old, 0));
+            }
+            // Bids have odd numbers, asks even ones.
+            number += 1 + u32::from(number % 2 != side as u32);
+            let letter = if side == 0 { b'B' } else { b'S' };
+            exchange.request(account, &enter(number, letter, 100, wanted[side], POST_ONLY));
+            quotes[side] = Some((number, wanted[side]));
+        }
+    }
+    ((cash as f64 + position as f64 * middle) / 10_000.0, fills)
+}
+
+/// The market rewards making a little: noise pays the spread, volatile periods take some of it back.
+#[test]
+fn a_market_maker_usually_earns_a_little() {
+    let sessions: Vec<(f64, u64)> = (1..=8).map(quoted).collect();
+    let won = sessions.iter().filter(|(profit, _)| *profit > 0.0).count();
+    println!("{sessions:?}");
+    assert!(won >= 6, "profit in dollars and fills: {sessions:?}");
+    assert!(sessions.iter().all(|(_, fills)| (50..20_000).contains(fills)), "{sessions:?}");
 }
