@@ -279,10 +279,10 @@ impl<C: Clock> Server<C> {
             self.wait(now, self.exchange.next_due())?;
         }
         self.close()?;
-        self.linger()?;
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
         }
+        self.linger()?;
         Ok(self.summary(start))
     }
 

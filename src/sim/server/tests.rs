@@ -13,14 +13,15 @@ use pricewright_feeds::nasdaq::soupbintcp::{
 };
 use pricewright_feeds::nasdaq::{Alpha, SessionId};
 
-use super::{Sim, SimAddresses, SimSummary};
+use super::{ReRequestCounters, Sim, SimAddresses, SimSummary};
 use crate::clock::Clock;
 use crate::io::tcp::{Received, TcpConnection};
 use crate::io::udp::{self, UdpReceiver, probe_multicast};
 use crate::io::wait::Waiter;
 use crate::sim::config::SimConfig;
-use crate::sim::exchange::BookOrder;
-use crate::sim::testing::{PlainBook, cancel, enter, line, replace};
+use crate::sim::exchange::{BookOrder, Counters};
+use crate::sim::faults::LineCounters;
+use crate::sim::testing::{PlainBook, cancel, enter, line, replace, symbol};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -368,6 +369,41 @@ fn a_session_of_set_length_ends_by_itself() {
     assert_eq!(summary.lines.len(), 2);
     assert_eq!(summary.lines[0].packets, summary.lines[1].packets);
     assert_eq!(summary.lines[0].lost, 0);
+}
+
+#[test]
+fn a_summary_reads_as_text_and_as_json() {
+    let line = LineCounters { packets: 10, lost: 1, duplicated: 2, reordered: 3, refused: 0 };
+    let order = BookOrder {
+        symbol: symbol("DEMO"),
+        side: Side::Sell,
+        order: 7,
+        price: Ticks(1_000_100),
+        qty: Lots(300),
+    };
+    let summary = SimSummary {
+        session: SessionId::new("S000000001").expect("ten letters"),
+        elapsed: Nanos::from_millis(1500),
+        messages: 20,
+        lines: vec![line, LineCounters { refused: 4, ..line }],
+        rerequests: ReRequestCounters { received: 5, served: 3, lost: 1, unanswered: 1, refused: 0 },
+        logins: 1,
+        exchange: Counters { executions: 6, requests: 9, orders: 8, rejected: 1, ..Counters::default() },
+        book: vec![order],
+    };
+    let text = "Session S000000001: 20 messages in 1.5 s, 6 executions.\n\
+                Line A: 10 packets, 1 lost, 2 sent twice, 3 reordered.\n\
+                Line B: 10 packets, 1 lost, 2 sent twice, 3 reordered, 4 refused by the socket.\n\
+                Re-requests: 5 received, 3 served, 1 lost, 1 without answer.\n\
+                Participants: 1 logins, 9 requests, 8 orders taken, 1 refused, 0 fills.\n\
+                Book at the end: 1 orders.";
+    assert_eq!(summary.to_string(), text);
+    let json = summary.to_json();
+    assert_eq!(json["lines"][1]["refused"], 4);
+    assert_eq!(
+        json["book"][0].to_string(),
+        r#"{"order":7,"price":1000100,"qty":300,"side":"sell","symbol":"DEMO"}"#
+    );
 }
 
 #[test]
