@@ -173,7 +173,7 @@ impl Run<'_> {
                 "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
                 "bare_echo_ns": echo.as_ref().map(quantiles),
                 "plan": self.plan.to_string(),
-                "exchange": super::sim::as_json(exchange),
+                "exchange": exchange_json(exchange),
             }));
         }
         line(&format!(
@@ -195,6 +195,15 @@ impl Run<'_> {
             format!("; the newest {} are kept", super::where_is::KEPT)
         }
     }
+}
+
+/// The exchange's own account, without its final book.
+fn exchange_json(exchange: &SimSummary) -> serde_json::Value {
+    let mut account = exchange.to_json();
+    if let Some(fields) = account.as_object_mut() {
+        fields.remove("book");
+    }
+    account
 }
 
 fn try_lines() -> String {

@@ -22,6 +22,12 @@ struct Example {
 /// One line here is one more file.
 const EXAMPLES: &[Example] = &[
     Example {
+        name: "desk.toml",
+        text: super::demo_market::DESK_TOML,
+        about: "a market maker against the simulated exchange; start `pricewright sim` in another terminal first",
+        command: "run {}",
+    },
+    Example {
         name: "stdin.toml",
         text: include_str!("../../strategies/pricing/flash_sale/stdin.toml"),
         about: "a flash sale: JSON lines in from standard input, a price line out for every change",

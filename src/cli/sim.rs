@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::args::SimArgs;
-use super::show::{json as print_json, line, thousands};
+use super::show::{json as print_json, line};
 use crate::error::{Error, Result};
-use crate::sim::{Sim, SimAddresses, SimConfig, SimSummary};
+use crate::sim::{Sim, SimAddresses, SimConfig};
 
 pub(super) fn sim(args: &SimArgs) -> Result<()> {
     let config = SimConfig {
@@ -41,7 +40,7 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
         }
     })?;
     shown?;
-    if args.json { print_json(&as_json(&summary)) } else { line(&as_text(&summary)) }
+    if args.json { print_json(&summary.to_json()) } else { line(&summary.to_string()) }
 }
 
 fn ready_text(addresses: &SimAddresses) -> String {
@@ -54,50 +53,4 @@ fn ready_text(addresses: &SimAddresses) -> String {
         addresses.rerequest,
         addresses.ouch
     )
-}
-
-fn as_text(summary: &SimSummary) -> String {
-    let mut text = format!(
-        "Done. {} messages in {:.1} s, {} orders from outside, {} fills of theirs, {} re-requests answered, {} orders left in the book.",
-        thousands(summary.messages),
-        summary.elapsed.as_secs_f64(),
-        thousands(summary.exchange.orders),
-        thousands(summary.exchange.outside_fills),
-        thousands(summary.rerequests.served),
-        summary.book.len()
-    );
-    for (name, line) in ('A'..='D').zip(&summary.lines) {
-        text.push_str(&format!(
-            "\nline {name}  {} packets, {} lost, {} duplicated, {} reordered on purpose",
-            thousands(line.packets),
-            thousands(line.lost),
-            thousands(line.duplicated),
-            thousands(line.reordered)
-        ));
-    }
-    text
-}
-
-/// The summary as JSON.
-pub(super) fn as_json(summary: &SimSummary) -> serde_json::Value {
-    json!({
-        "session": summary.session.to_string(),
-        "seconds": summary.elapsed.as_secs_f64(),
-        "messages": summary.messages,
-        "logins": summary.logins,
-        "orders": summary.exchange.orders,
-        "fills": summary.exchange.outside_fills,
-        "rejected": summary.exchange.rejected,
-        "rerequests_served": summary.rerequests.served,
-        "lines": summary.lines.iter().map(|line| json!({
-            "packets": line.packets, "lost": line.lost, "duplicated": line.duplicated, "reordered": line.reordered,
-        })).collect::<Vec<_>>(),
-        "book": summary.book.iter().map(|order| json!({
-            "symbol": order.symbol.to_string(),
-            "side": order.side.sign(),
-            "order": order.order,
-            "price": order.price.0,
-            "qty": order.qty.0,
-        })).collect::<Vec<_>>(),
-    })
 }
