@@ -26,6 +26,9 @@ pub struct OpenOrder {
     pub open: u32,
     /// The decision that asked for it.
     decision: u64,
+    /// The order that it is to replace while the venue has not said so; 0 for all others. Where that order leaves first,
+    /// the venue passes over the replacement in silence.
+    prior: u64,
 }
 
 /// An interned string of the journal.
@@ -79,23 +82,30 @@ impl Resume {
     }
 
     fn decided(&mut self, seq: u64, decision: Option<DecisionRef<'_>>) {
-        match decision {
-            Some(DecisionRef::PlaceOrder(PlaceOrder { client, instrument, side, qty, .. }))
-            | Some(DecisionRef::ReplaceOrder(ReplaceOrder { client, instrument, side, qty, .. })) => {
-                let order = OpenOrder { instrument: *instrument, side: *side, open: *qty, decision: seq };
-                self.orders.insert(*client, order);
-            }
-            _ => {}
-        }
+        let (client, order) = match decision {
+            Some(DecisionRef::PlaceOrder(PlaceOrder { client, instrument, side, qty, .. })) => (
+                client,
+                OpenOrder { instrument: *instrument, side: *side, open: *qty, decision: seq, prior: 0 },
+            ),
+            Some(DecisionRef::ReplaceOrder(ReplaceOrder {
+                client, prior, instrument, side, qty, ..
+            })) if self.orders.contains_key(prior) => (
+                client,
+                OpenOrder { instrument: *instrument, side: *side, open: *qty, decision: seq, prior: *prior },
+            ),
+            _ => return,
+        };
+        self.orders.insert(*client, order);
     }
 
     fn answered(&mut self, event: EventRef<'_>) {
         match event {
             EventRef::VenueAccepted(answer) if answer.live == Liveness::DEAD => self.gone(answer.client),
             EventRef::VenueReplaced(answer) => {
+                let replacement = self.orders.remove(&answer.client);
                 self.gone(answer.prior);
-                if answer.live == Liveness::DEAD {
-                    self.gone(answer.client);
+                if let Some(order) = replacement.filter(|_| answer.live == Liveness::LIVE) {
+                    self.orders.insert(answer.client, OpenOrder { open: answer.qty, prior: 0, ..order });
                 }
             }
             EventRef::VenueCanceled(answer) => self.reduced(answer.client, answer.qty),
@@ -115,15 +125,23 @@ impl Resume {
         }
     }
 
+    /// An order leaves, and with it the replacements that were on their way for it.
     fn gone(&mut self, client: u64) {
         self.orders.remove(&client);
+        let followers: Vec<u64> = self
+            .orders
+            .iter()
+            .filter(|(_, order)| order.prior == client)
+            .map(|(client, _)| *client)
+            .collect();
+        followers.into_iter().for_each(|follower| self.gone(follower));
     }
 
     fn reduced(&mut self, client: u64, qty: u32) {
         if let Some(order) = self.orders.get_mut(&client) {
             order.open = order.open.saturating_sub(qty);
             if order.open == 0 {
-                self.orders.remove(&client);
+                self.gone(client);
             }
         }
     }
@@ -147,3 +165,6 @@ impl Resume {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

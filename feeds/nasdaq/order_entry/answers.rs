@@ -91,8 +91,11 @@ impl Answers {
         self.orders.is_full()
     }
 
+    /// Remembers an order that was sent. The venue passes over a replacement in silence where its order has left already.
     pub(super) fn track(&mut self, order: LiveOrder) {
-        self.orders.set(order);
+        if order.prior == 0 || self.orders.find(order.prior).is_some() {
+            self.orders.set(order);
+        }
     }
 
     pub(super) fn instrument(&self, id: InstrumentId) -> Result<&Instrument, DecisionError> {

@@ -1,0 +1,59 @@
+use pricewright_core::kernel::table::{Mark, VenueExecuted, VenueReplaced};
+use pricewright_core::kernel::{Nanos, Record, RecordBuf, RecordSink as _};
+use zerocopy::FromZeros as _;
+
+use super::*;
+
+const VENUE: SourceId = SourceId(2);
+
+fn take<R: Record>(resume: &mut Resume, record: &R) {
+    let mut buffer = RecordBuf::default();
+    buffer.put(record, VENUE, 0).expect("room");
+    buffer.iter().for_each(|record| resume.take(record));
+}
+
+fn place(client: u64) -> PlaceOrder {
+    PlaceOrder { client, qty: 100, ..PlaceOrder::new_zeroed() }
+}
+
+fn replace(client: u64, prior: u64) -> ReplaceOrder {
+    ReplaceOrder { client, prior, qty: 100, ..ReplaceOrder::new_zeroed() }
+}
+
+fn open(resume: &Resume) -> Vec<(u64, u32)> {
+    resume.open_orders().map(|(client, order)| (client, order.open)).collect()
+}
+
+#[test]
+fn a_source_stands_behind_its_last_mark() {
+    let mut resume = Resume::default();
+    let mark =
+        Mark { first: 10, count: 5, session: 3, source: VENUE, received: Nanos(1), ..Mark::new_zeroed() };
+    take(&mut resume, &mark);
+    take(&mut resume, &Mark { first: 15, count: 0, ..mark });
+    assert_eq!(resume.position(VENUE), Some(Position { source: VENUE, session: 3, next: 15 }));
+    assert_eq!(resume.position(SourceId(1)), None);
+}
+
+#[test]
+fn a_replacement_takes_its_orders_place() {
+    let mut resume = Resume::default();
+    take(&mut resume, &place(1));
+    take(&mut resume, &replace(2, 1));
+    assert_eq!(open(&resume), [(1, 100), (2, 100)]);
+    let replaced =
+        VenueReplaced { client: 2, prior: 1, qty: 70, live: Liveness::LIVE, ..VenueReplaced::new_zeroed() };
+    take(&mut resume, &replaced);
+    assert_eq!(open(&resume), [(2, 70)]);
+}
+
+#[test]
+fn a_replacement_leaves_with_its_order() {
+    let mut resume = Resume::default();
+    take(&mut resume, &place(1));
+    take(&mut resume, &replace(2, 1));
+    take(&mut resume, &VenueExecuted { client: 1, qty: 100, ..VenueExecuted::new_zeroed() });
+    assert_eq!(open(&resume), []);
+    take(&mut resume, &replace(3, 1));
+    assert_eq!(open(&resume), [], "the order had left before the replacement was decided");
+}
