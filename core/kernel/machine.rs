@@ -85,7 +85,7 @@ impl DisplayUnits {
 
     /// Money as text.
     pub fn money(&self, minor: Minor) -> String {
-        Decimal { minor, decimals: self.money_decimals }.to_string()
+        trim_zeros(Decimal { minor, decimals: self.money_decimals }.to_string(), 2)
     }
 
     /// An instrument's name; its number where it is not known.

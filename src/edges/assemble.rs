@@ -50,6 +50,20 @@ pub fn assemble<M: Machine + Send + 'static>(
     }
 }
 
+/// The launch with what was opened for it, or the error after the run was given up.
+fn or_give_up<M: Machine + Send + 'static, T>(
+    launch: Launch<M>,
+    opened: Result<T>,
+) -> Result<(Launch<M>, T)> {
+    match opened {
+        Ok(opened) => Ok((launch, opened)),
+        Err(error) => {
+            launch.give_up();
+            Err(error)
+        }
+    }
+}
+
 fn assemble_market<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
@@ -57,19 +71,33 @@ fn assemble_market<M: Machine + Send + 'static>(
     tailers: Vec<Box<dyn Tailer>>,
     recorder: Option<Recorder>,
 ) -> Result<Assembled> {
-    let units = M::units(&config.config);
-    let now = launch.clock().clone().now();
-    let day_start = day_start(&settings.day_start, now)?;
-    let feed = NasdaqFeed::open(settings, &units, launch.resume(), day_start, recorder.clone())?;
-    let live = match &config.gateway.ouch {
-        Some(ouch) => {
-            let gateway = OuchGateway::open(ouch, &units, launch.resume(), day_start, now, recorder)?;
+    let opened = open_market(&launch, config, settings, recorder);
+    let (launch, (feed, gateway)) = or_give_up(launch, opened)?;
+    let live = match gateway {
+        Some(gateway) => {
             let watchdog: Option<Box<dyn Watchdog>> = Some(Box::new(gateway.handle()));
             launch.start(Edges { feed, gateway, tailers, watchdog })?
         }
         None => launch.start(Edges { feed, gateway: NoGateway, tailers, watchdog: None })?,
     };
     Ok(Assembled { live, http: None, listening: None })
+}
+
+fn open_market<M: Machine + Send + 'static>(
+    launch: &Launch<M>,
+    config: &PipelineConfig<M::Config>,
+    settings: &NasdaqSettings,
+    recorder: Option<Recorder>,
+) -> Result<(NasdaqFeed, Option<OuchGateway>)> {
+    let units = M::units(&config.config);
+    let now = launch.clock().clone().now();
+    let day_start = day_start(&settings.day_start, now)?;
+    let feed = NasdaqFeed::open(settings, &units, launch.resume(), day_start, recorder.clone())?;
+    let gateway = match &config.gateway.ouch {
+        Some(ouch) => Some(OuchGateway::open(ouch, &units, launch.resume(), day_start, now, recorder)?),
+        None => None,
+    };
+    Ok((feed, gateway))
 }
 
 /// Midnight of the venue's day in Unix ns: as configured (RFC 3339), or of today, UTC.
@@ -99,9 +127,29 @@ fn assemble_lines<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
     settings: &JsonlSettings,
-    tailers: Vec<Box<dyn Tailer>>,
+    mut tailers: Vec<Box<dyn Tailer>>,
 ) -> Result<Assembled> {
+    let opened = open_lines(&launch, config, settings);
+    let (launch, opened) = or_give_up(launch, opened)?;
+    tailers.extend(opened.tailers);
+    let live = launch.start(Edges { feed: opened.feed, gateway: NoGateway, tailers, watchdog: None })?;
+    Ok(Assembled { live, http: opened.http, listening: opened.listening })
+}
+
+struct OpenLines {
+    feed: JsonlFeed,
+    tailers: Vec<Box<dyn Tailer>>,
+    http: Option<PriceServer>,
+    listening: Option<SocketAddr>,
+}
+
+fn open_lines<M: Machine + Send + 'static>(
+    launch: &Launch<M>,
+    config: &PipelineConfig<M::Config>,
+    settings: &JsonlSettings,
+) -> Result<OpenLines> {
     let decoder = line_decoder::<M>(config, settings);
+    let encoder = || Encoder::new(decoder.currency_decimals, decoder.max_skus);
     let answers = config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp);
     let (announce, new_clients) = if answers {
         let (sender, receiver) = unbounded();
@@ -110,23 +158,7 @@ fn assemble_lines<M: Machine + Send + 'static>(
         (None, None)
     };
     let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), announce)?;
-    start_lines(launch, config, feed, &decoder, new_clients, tailers)
-        .map(|assembled| Assembled { listening, ..assembled })
-}
-
-/// Starts a pipeline of lines whose feed is open already.
-///
-/// # Errors
-/// Where an output cannot be opened.
-pub fn start_lines<M: Machine + Send + 'static>(
-    launch: Launch<M>,
-    config: &PipelineConfig<M::Config>,
-    feed: JsonlFeed,
-    decoder: &LineDecoder,
-    new_clients: Option<crossbeam::channel::Receiver<crate::io::tcp::TcpConnection>>,
-    mut tailers: Vec<Box<dyn Tailer>>,
-) -> Result<Assembled> {
-    let encoder = || Encoder::new(decoder.currency_decimals, decoder.max_skus);
+    let mut tailers: Vec<Box<dyn Tailer>> = Vec::new();
     if let Some(gateway) = &config.gateway.jsonl {
         tailers.push(Box::new(LinesOut::open(gateway, encoder(), launch.first_seq(), new_clients)?));
     }
@@ -136,6 +168,5 @@ pub fn start_lines<M: Machine + Send + 'static>(
         tailers.push(Box::new(table));
         http = Some(server);
     }
-    let live = launch.start(Edges { feed, gateway: NoGateway, tailers, watchdog: None })?;
-    Ok(Assembled { live, http, listening: None })
+    Ok(OpenLines { feed, tailers, http, listening })
 }

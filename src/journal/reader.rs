@@ -56,30 +56,24 @@ impl Reader {
     /// Where there is no journal, it lacks the record, or what lies before it in its segment is damaged.
     pub fn from_seq(dir: &Path, seq: u64) -> Result<Self, JournalError> {
         let indices = segment_indices(dir)?;
-        let mut first = 1;
         for index in indices.iter().rev() {
             let mut reader = Self::at_segment(dir, *index)?;
             if !reader.begin()? {
                 continue;
             }
-            first = reader.cursor.next_seq;
-            if first > seq {
+            if reader.cursor.next_seq > seq {
                 continue;
             }
             while reader.cursor.next_seq < seq {
                 if reader.next_record()?.is_none() {
-                    let last = reader.cursor.last_seq();
-                    return Err(JournalError::NoSuchRecord { path: dir.to_path_buf(), seq, first, last });
+                    return Err(Self::no_such_record(dir, seq));
                 }
             }
             return Ok(reader);
         }
         match indices.last() {
             None => Err(JournalError::Empty { path: dir.to_path_buf() }),
-            Some(_) => {
-                let last = Self::last_seq(dir)?;
-                Err(JournalError::NoSuchRecord { path: dir.to_path_buf(), seq, first, last })
-            }
+            Some(_) => Err(Self::no_such_record(dir, seq)),
         }
     }
 
@@ -98,8 +92,17 @@ impl Reader {
         Self::open(dir)
     }
 
-    fn last_seq(dir: &Path) -> Result<u64, JournalError> {
-        Ok(Self::from_end(dir)?.cursor.last_seq())
+    /// The error that names what the journal does hold, or why that cannot be read.
+    fn no_such_record(dir: &Path, seq: u64) -> JournalError {
+        let range = || -> Result<(u64, u64), JournalError> {
+            let mut oldest = Self::open(dir)?;
+            oldest.begin()?;
+            Ok((oldest.cursor.next_seq, Self::from_end(dir)?.cursor.last_seq()))
+        };
+        match range() {
+            Ok((first, last)) => JournalError::NoSuchRecord { path: dir.to_path_buf(), seq, first, last },
+            Err(error) => error,
+        }
     }
 
     pub(super) fn at_segment(dir: &Path, index: u64) -> Result<Self, JournalError> {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crossbeam::channel::Receiver;
 use pricewright_core::kernel::table::{Operator, RunEnd};
 use pricewright_core::kernel::{
-    EndReason, Full, Machine, Nanos, OperatorCommand, RecordBuf, RecordRef, RecordSink, Text,
+    Driver, EndReason, Full, Machine, Nanos, OperatorCommand, RecordBuf, RecordRef, RecordSink, Text,
 };
 
 use super::edge::Gateway;
@@ -162,13 +162,7 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     }
 
     fn write_end(mut self, reason: EndReason) -> Result<()> {
-        let (events, decisions) = self.sequencer.counts();
-        let state_hash = self
-            .sequencer
-            .driver()
-            .state_hash()
-            .map_err(|error| Error::Failed(format!("the machine's state cannot be hashed: {error}")))?;
-        let end = RunEnd { events, decisions, state_hash, reason, spare: [0; 7] };
+        let end = end_record(self.sequencer.driver(), self.sequencer.counts(), reason)?;
         let now = self.clock.now();
         self.sequencer.append_system(now, &end)?;
         self.sequencer.into_journal().close()?;
@@ -194,6 +188,17 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     pub fn clock(&mut self) -> &mut C {
         &mut self.clock
     }
+}
+
+/// The last record of a run of `counts` events and decisions.
+///
+/// # Errors
+/// Where the machine's state cannot be hashed.
+pub fn end_record<M: Machine>(driver: &Driver<M>, counts: (u64, u64), reason: EndReason) -> Result<RunEnd> {
+    let state_hash = driver
+        .state_hash()
+        .map_err(|error| Error::Failed(format!("the machine's state cannot be hashed: {error}")))?;
+    Ok(RunEnd { events: counts.0, decisions: counts.1, state_hash, reason, spare: [0; 7] })
 }
 
 /// Runs `work` on the loop in `slot`, where one is still there. Where `work` panics, the loop is abandoned and the panic

@@ -8,13 +8,14 @@ use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{EndReason, Machine, OperatorCommand, Text};
 
+use super::core_loop::end_record;
 use super::edge::{Feed, Gateway};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
 use super::open::{Begun, OpenJournal};
 use super::plan::Plan;
 use super::resume::Resume;
 use super::run_control::RunControl;
-use super::sequencer::Sequencer;
+use super::sequencer::{Sequencer, append_system};
 use super::threads::{self, RunReport};
 use super::topology::{Parts, lay};
 use crate::clock::{Calibrator, TscClock, tsc_clock};
@@ -120,6 +121,18 @@ impl<M: Machine + Send + 'static> Launch<M> {
     /// The live clock.
     pub fn clock(&self) -> &TscClock {
         &self.clock
+    }
+
+    /// Ends the run before it has seen an event, where its edges cannot be opened: the journal stays clean.
+    pub fn give_up(self) {
+        let Begun { driver, mut writer, .. } = self.begun;
+        let now = driver.now().max(writer.last_now());
+        let ended = end_record(&driver, (0, 0), EndReason::FAILURE)
+            .and_then(|end| Ok(append_system(&mut writer, now, &end)?))
+            .and_then(|_| Ok(writer.close()?));
+        if let Err(error) = ended {
+            tracing::warn!(%error, "the journal of a run that did not start could not be sealed");
+        }
     }
 
     /// Starts the threads.

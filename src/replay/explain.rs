@@ -5,7 +5,7 @@ use std::path::Path;
 use pricewright_core::kernel::{Class, DecisionRef, Kind, Machine, Note, Recorder};
 
 use super::Owned;
-use super::follow::{Follower, is_order};
+use super::follow::Follower;
 use super::run_info::RunInfo;
 use super::verify::last_where;
 use crate::config::PipelineConfig;
@@ -33,18 +33,22 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The reasons that led to the decision asked about: what was seen up to it, without the checks of others.
+    /// The reasons that led to the decision asked about. A machine that tells its whole trail for each decision is taken
+    /// at its word; where it told what it saw once for several decisions, that is included. Checks of other decisions are
+    /// not.
     pub fn reasons(&self) -> impl Iterator<Item = &Note> {
         let index = self.index;
+        let is_context = |note: &Note| !matches!(note, Note::Check { .. });
+        let told_by_itself = self.notes.iter().any(|(slot, note)| Some(*slot) == index && is_context(note));
         self.notes.iter().filter_map(move |(slot, note)| match index {
-            Some(index) if *slot > index => None,
-            Some(index) if *slot < index && matches!(note, Note::Check { .. }) => None,
-            _ => Some(note),
+            None => Some(note),
+            Some(index) if *slot == index => Some(note),
+            Some(index) => (*slot < index && is_context(note) && !told_by_itself).then_some(note),
         })
     }
 }
 
-/// Explains record `asked` of the journal in `dir`; without it, the last order (or, where there is none, the last
+/// Explains record `asked` of the journal in `dir`; without it, the last order or price (or, where there is none, the last
 /// decision).
 ///
 /// # Errors
@@ -96,9 +100,13 @@ fn diverged(dir: &Path, seq: u64) -> Error {
 }
 
 fn last_decision(dir: &Path) -> Result<u64> {
-    let order =
-        |owned: &Owned| owned.record().as_ref().and_then(DecisionRef::of).as_ref().is_some_and(is_order);
-    match last_where(dir, order)? {
+    let wanted = |owned: &Owned| {
+        matches!(
+            owned.record().as_ref().and_then(DecisionRef::of),
+            Some(DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_) | DecisionRef::PricePublished(_))
+        )
+    };
+    match last_where(dir, wanted)? {
         Some(seq) => Ok(seq),
         None => last_where(dir, |_| true)?
             .ok_or_else(|| Error::Usage(format!("{}: no decision in this journal yet", dir.display()))),

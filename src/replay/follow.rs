@@ -4,7 +4,7 @@
 //! and in what they do with a [`Divergence`].
 
 use pricewright_core::kernel::{
-    Class, DecisionRef, Driver, EventRef, Kind, Machine, Nanos, NoProbe, Probe, RecordRef, Step, SystemRef,
+    Class, Driver, EventRef, Kind, Machine, Nanos, NoProbe, Probe, RecordRef, Step, SystemRef,
 };
 
 use super::Owned;
@@ -276,12 +276,4 @@ impl<M: Machine> Follower<M> {
 fn unknown(record: RecordRef<'_>) -> Box<Divergence> {
     let header = record.header();
     Box::new(Divergence::Unknown { seq: header.seq, kind: header.kind, version: header.version })
-}
-
-/// True for decisions that leave as orders.
-pub fn is_order(decision: &DecisionRef<'_>) -> bool {
-    matches!(
-        decision,
-        DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_) | DecisionRef::CancelOrder(_)
-    )
 }
