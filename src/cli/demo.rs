@@ -10,8 +10,8 @@ use pricewright_strategies::pricing::flash_sale::{Config, FlashSale};
 use serde_json::json;
 
 use super::args::{DemoCommand, FlashSaleArgs};
-use super::run::{note, stop_on_signals};
-use super::show::{json as print_json, line, print, thousands};
+use super::show::{json as print_json, line, note, print, thousands};
+use super::signals::stop_on_signals;
 use super::where_is::{KEPT, fresh_dir, program};
 use crate::config::{
     FeedSettings, GatewaySettings, GeneratedLines, HttpGateway, JournalSettings, JsonlFeed, PipelineConfig,
@@ -58,7 +58,7 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
         note(recovered);
     }
     let control = launch.control().clone();
-    stop_on_signals(&control)?;
+    stop_on_signals(&control.threads().stop_flag())?;
     let board = PriceBoard::new(config.config.currency_decimals, launch.first_seq());
     let assembled = assemble(launch, &config, vec![Box::new(board.clone())], None)?;
     let address = assembled.http.as_ref().map_or(args.http, |http| http.address());

@@ -11,8 +11,8 @@ use pricewright_strategies::trading::Desk;
 use serde_json::json;
 
 use super::args::RunArgs;
-use super::run::{note, stop_on_signals};
-use super::show::{json as print_json, line, micros, print, thousands};
+use super::show::{json as print_json, line, micros, note, print, thousands};
+use super::signals::stop_on_signals;
 use super::where_is::{fresh_dir, program};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
@@ -118,7 +118,7 @@ impl Run<'_> {
         if let Some(recovered) = launch.recovered() {
             note(recovered);
         }
-        stop_on_signals(launch.control())?;
+        stop_on_signals(&launch.control().threads().stop_flag())?;
         let recorder = self.args.record.as_deref().map(Recorder::create).transpose()?;
         let seen = Seen::default();
         let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;

@@ -12,6 +12,7 @@ mod records;
 mod replay;
 mod run;
 mod show;
+mod signals;
 mod sim;
 mod where_is;
 

@@ -1,21 +1,19 @@
 //! `pricewright run`.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::args::RunArgs;
-use super::show::json as print_json;
+use super::show::{json as print_json, note};
+use super::signals::stop_on_signals;
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
 use crate::edges::recorder::Recorder;
 use crate::error::{Error, Result};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::pipeline::launch::{Launch, Outcome};
-use crate::pipeline::run_control::RunControl;
 use crate::pipeline::topology::plan_for;
 
 pub(super) fn run<Own: Hosted>(args: &RunArgs) -> Result<()> {
@@ -54,7 +52,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(recovered) = launch.recovered() {
         note(recovered);
     }
-    stop_on_signals(launch.control())?;
+    stop_on_signals(&launch.control().threads().stop_flag())?;
     let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
     let assembled = assemble(launch, config, Vec::new(), recorder.clone())?;
     if let Some(address) = assembled.listening {
@@ -82,21 +80,5 @@ fn finish(outcome: &Outcome, dir: &Path, args: &RunArgs) -> Result<()> {
         return print_json(&json!({ "journal": dir.display().to_string(), "ended": outcome.reason.name() }));
     }
     note(&format!("ended ({}); journal: {}", outcome.reason.name(), dir.display()));
-    Ok(())
-}
-
-/// A line for people on standard error.
-pub(super) fn note(text: &str) {
-    // There is nobody to tell where standard error is closed.
-    let _closed = writeln!(std::io::stderr(), "{text}");
-}
-
-/// SIGINT and SIGTERM end the run cleanly.
-pub(super) fn stop_on_signals(control: &RunControl) -> Result<()> {
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, control.threads().stop_flag()).map_err(|error| {
-            Error::Failed(format!("signal {signal} cannot be caught: {error}; a sandbox may forbid it"))
-        })?;
-    }
     Ok(())
 }

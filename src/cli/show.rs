@@ -60,3 +60,9 @@ pub(super) fn stamp(nanos: i64) -> String {
         Err(_) => format!("{nanos} ns"),
     }
 }
+
+/// A line for people on standard error.
+pub(super) fn note(text: &str) {
+    // There is nobody to tell where standard error is closed.
+    let _closed = writeln!(std::io::stderr(), "{text}");
+}

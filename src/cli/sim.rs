@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
 use super::args::SimArgs;
 use super::show::{json as print_json, line};
-use crate::error::{Error, Result};
+use super::signals::stop_on_signals;
+use crate::error::Result;
 use crate::sim::{Sim, SimAddresses, SimConfig};
 
 pub(super) fn sim(args: &SimArgs) -> Result<()> {
@@ -28,10 +27,7 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
         ..SimConfig::default()
     };
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))
-            .map_err(|error| Error::Failed(format!("signal {signal} cannot be caught: {error}")))?;
-    }
+    stop_on_signals(&stop)?;
     let quiet = args.json;
     let mut shown = Ok(());
     let summary = Sim::run_until_stopped(&config, stop, |addresses| {

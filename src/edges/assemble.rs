@@ -18,7 +18,7 @@ use super::recorder::Recorder;
 use crate::clock::Clock as _;
 use crate::config::{JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
 use crate::error::{Error, Result};
-use crate::pipeline::edge::NoGateway;
+use crate::pipeline::edge::RemoteGateway;
 use crate::pipeline::helper::{Tailer, Watchdog};
 use crate::pipeline::launch::{Edges, Launch, Live};
 
@@ -78,7 +78,7 @@ fn assemble_market<M: Machine + Send + 'static>(
             let watchdog: Option<Box<dyn Watchdog>> = Some(Box::new(gateway.handle()));
             launch.start(Edges { feed, gateway, tailers, watchdog })?
         }
-        None => launch.start(Edges { feed, gateway: NoGateway, tailers, watchdog: None })?,
+        None => launch.start(Edges { feed, gateway: RemoteGateway::default(), tailers, watchdog: None })?,
     };
     Ok(Assembled { live, http: None, listening: None })
 }
@@ -132,7 +132,12 @@ fn assemble_lines<M: Machine + Send + 'static>(
     let opened = open_lines(&launch, config, settings);
     let (launch, opened) = or_give_up(launch, opened)?;
     tailers.extend(opened.tailers);
-    let live = launch.start(Edges { feed: opened.feed, gateway: NoGateway, tailers, watchdog: None })?;
+    let live = launch.start(Edges {
+        feed: opened.feed,
+        gateway: RemoteGateway::default(),
+        tailers,
+        watchdog: None,
+    })?;
     Ok(Assembled { live, http: opened.http, listening: opened.listening })
 }
 

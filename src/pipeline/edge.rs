@@ -46,36 +46,8 @@ pub trait Gateway: DecisionSink + Send {
     fn close(&mut self, now: Nanos);
 }
 
-/// The gateway of pipelines whose decisions go nowhere but into the journal, where tailers take them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoGateway;
-
-impl DecisionSink for NoGateway {
-    #[inline]
-    fn decide(&mut self, _seq: u64, _now: Nanos, _decision: DecisionRef<'_>) {}
-}
-
-impl Gateway for NoGateway {
-    #[inline]
-    fn flush(&mut self, _now: Nanos) -> Result<bool> {
-        Ok(false)
-    }
-
-    #[inline]
-    fn poll(&mut self, _now: Nanos, _answers: &mut RecordBuf) -> Result<usize> {
-        Ok(0)
-    }
-
-    fn open_orders(&self) -> usize {
-        0
-    }
-
-    fn cancel_all(&mut self, _now: Nanos) {}
-
-    fn close(&mut self, _now: Nanos) {}
-}
-
-/// Stands on the sequencer's thread for a gateway that runs on another and takes decisions from the journal.
+/// Stands on the sequencer's thread where decisions are taken from the journal: by a gateway on another thread, or by
+/// tailers alone.
 #[derive(Clone, Debug, Default)]
 pub struct RemoteGateway {
     open_orders: Arc<AtomicUsize>,

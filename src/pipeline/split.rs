@@ -53,7 +53,7 @@ impl<F: Feed, C: Clock> Stage for IngressStage<F, C> {
     fn close(&mut self) {}
 }
 
-/// The sequencer behind rings, with the gateway called directly or on another thread ([`super::edge::NoGateway`]).
+/// The sequencer behind rings, with the gateway called directly or on another thread ([`RemoteGateway`]).
 #[derive(Debug)]
 pub struct SequencerStage<M, G, C> {
     inputs: Vec<Consumer>,
