@@ -252,3 +252,6 @@ impl From<SequencerError> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

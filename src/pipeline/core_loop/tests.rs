@@ -1,0 +1,180 @@
+//! A machine that panics when told to: what must happen on the thread of the sequencer, and at the next start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam::channel::{Sender, bounded};
+use pricewright_core::kernel::table::{EventRef, Purchase, Rejected};
+use pricewright_core::kernel::{
+    DecisionRef, Kind, Outbox, Probe, RejectReason, SnapshotError, SourceId, Text,
+};
+use serde::{Deserialize, Serialize};
+use zerocopy::FromZeros as _;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::config::ConfigText;
+use crate::journal::{self, Outcome, Reader};
+use crate::pipeline::open::OpenJournal;
+use crate::pipeline::sequencer::DecisionSink;
+
+/// Answers each purchase with a dead letter; panics at a purchase of 13 pieces.
+#[derive(Debug)]
+struct Superstitious {
+    seen: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Nothing {}
+
+impl Machine for Superstitious {
+    type Config = Nothing;
+    const NAME: &'static str = "superstitious";
+
+    fn new(_config: &Nothing) -> core::result::Result<Self, String> {
+        Ok(Self { seen: 0 })
+    }
+
+    fn on_event<P: Probe>(&mut self, _now: Nanos, event: EventRef<'_>, out: &mut Outbox, _probe: &mut P) {
+        let EventRef::Purchase(purchase) = event else { return };
+        assert_ne!(purchase.qty, 13, "thirteen pieces");
+        self.seen += 1;
+        let reason = RejectReason::OUT_OF_RANGE;
+        out.emit(SourceId(0), &Rejected { position: self.seen, reason, ..Rejected::new_zeroed() });
+    }
+
+    fn snapshot(&self, bytes: &mut Vec<u8>) -> core::result::Result<(), SnapshotError> {
+        bytes.extend_from_slice(&self.seen.to_le_bytes());
+        Ok(())
+    }
+
+    fn restore(_config: &Nothing, _bytes: &[u8]) -> core::result::Result<Self, SnapshotError> {
+        Err(SnapshotError::Mismatch("not needed here".to_owned()))
+    }
+}
+
+/// Remembers whether it was asked to cancel everything.
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl DecisionSink for Watched {
+    fn decide(&mut self, _seq: u64, _now: Nanos, _decision: DecisionRef<'_>) {}
+}
+
+impl Gateway for Watched {
+    fn flush(&mut self, _now: Nanos) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn poll(&mut self, _now: Nanos, _answers: &mut RecordBuf) -> Result<usize> {
+        Ok(0)
+    }
+
+    fn open_orders(&self) -> usize {
+        0
+    }
+
+    fn cancel_all(&mut self, _now: Nanos) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    fn close(&mut self, _now: Nanos) {}
+}
+
+type Loop = CoreLoop<Superstitious, Watched, ManualClock>;
+
+fn config(dir: &std::path::Path) -> crate::config::PipelineConfig<Nothing> {
+    let text = format!(
+        "machine = \"superstitious\"\n[journal]\ndir = {:?}\nsegment_mib = 1\n[feed.jsonl]\nstdin = true\n[config]\n",
+        dir.display().to_string()
+    );
+    ConfigText { path: "test.toml".to_owned(), text }.pipeline::<Superstitious>().expect("good")
+}
+
+fn start(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Operator>)> {
+    let config = config(dir);
+    let begun = OpenJournal::open::<Superstitious>(dir, &config, false)?.begin::<Superstitious>(
+        dir,
+        &config,
+        Nanos(1_000),
+    )?;
+    let gateway = Watched::default();
+    let (commands, received) = bounded(4);
+    let sequencer = Sequencer::new(begun.driver, begun.writer, None);
+    let clock = ManualClock::new(Nanos(2_000));
+    Ok((CoreLoop::new(sequencer, gateway.clone(), clock, received), gateway, commands))
+}
+
+fn purchase(qty: i64) -> RecordBuf {
+    let mut buffer = RecordBuf::default();
+    buffer.put(&Purchase { qty, ..Purchase::new_zeroed() }, SourceId(1), 0).expect("room");
+    buffer
+}
+
+fn offer(core: &mut Loop, qty: i64) {
+    let buffer = purchase(qty);
+    let mut sink = core.sink();
+    buffer.iter().for_each(|record| sink.push(record).expect("taken"));
+}
+
+#[test]
+fn a_panic_cancels_from_the_gateways_table_and_seals_the_journal() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (core, gateway, _commands) = start(dir.path()).expect("started");
+    let mut slot = Some(core);
+    assert_eq!(guarded(&mut slot, |core| offer(core, 1)), Some(()));
+    let panic = catch_unwind(AssertUnwindSafe(|| guarded(&mut slot, |core| offer(core, 13))));
+    assert!(panic.is_err(), "the panic goes on to the thread's loop");
+    assert!(slot.is_none());
+    assert!(gateway.cancelled.load(Ordering::Relaxed));
+    let verification = journal::verify(dir.path());
+    assert!(
+        matches!(verification.outcome, Outcome::Good(journal::Tail::Sealed)),
+        "{:?}",
+        verification.outcome
+    );
+    let mut reader = Reader::open(dir.path()).expect("journal");
+    let mut last = 0;
+    while let Some(record) = reader.next_record().expect("good") {
+        last = record.header().kind;
+    }
+    assert_eq!(last, Kind::Purchase as u16, "the event that panicked is the last thing journalled");
+}
+
+#[test]
+fn an_event_that_panics_again_at_recovery_is_named_and_refused() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (core, _gateway, _commands) = start(dir.path()).expect("started");
+    let mut slot = Some(core);
+    let panic = catch_unwind(AssertUnwindSafe(|| guarded(&mut slot, |core| offer(core, 13))));
+    assert!(panic.is_err());
+    let error = start(dir.path()).err().expect("refused").to_string();
+    let seq = Reader::from_end(dir.path()).expect("journal").next_seq() - 1;
+    assert!(error.contains(&format!("event {seq}")), "{error}");
+}
+
+#[test]
+fn a_clean_end_is_journalled_with_counts_and_goes_on_at_the_next_start() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (mut core, gateway, commands) = start(dir.path()).expect("started");
+    offer(&mut core, 1);
+    let operator = Text::excerpt("test");
+    let pull = Operator { argument: 0, command: OperatorCommand::REARM, spare: [0; 6], operator };
+    commands.send(pull).expect("room");
+    core.turn().expect("good");
+    core.end(EndReason::DURATION, |_| Ok(())).expect("ended");
+    assert!(!gateway.cancelled.load(Ordering::Relaxed));
+    let mut reader = Reader::open(dir.path()).expect("journal");
+    let mut end = None;
+    while let Some(record) = reader.next_record().expect("good") {
+        end = record.get::<RunEnd>().copied();
+    }
+    let end = end.expect("the last record is the run's end");
+    // The purchase, the operator's command and the stop.
+    assert_eq!((end.events, end.decisions, end.reason), (3, 1, EndReason::DURATION));
+    let (mut core, ..) = start(dir.path()).expect("started again");
+    offer(&mut core, 2);
+    assert_eq!(core.sequencer().driver().machine().seen, 2, "the machine went on where it was");
+}
