@@ -203,6 +203,9 @@ pub struct SimArgs {
     /// Replay this ITCH 5.0 file as the market instead of generated flow.
     #[arg(long, value_name = "FILE")]
     pub itch: Option<PathBuf>,
+    /// Speed of the replayed file: a factor of the recorded speed, or `max`.
+    #[arg(long, value_name = "FACTOR|max", default_value = "1", requires = "itch")]
+    pub speed: String,
     /// Write the session's ITCH messages to this file.
     #[arg(long, value_name = "FILE")]
     pub write_itch: Option<PathBuf>,

@@ -6,6 +6,7 @@ use pricewright_core::kernel::Note;
 use serde_json::json;
 
 use super::args::ExplainArgs;
+use super::progress::spinner;
 use super::records::Renderer;
 use super::show::{json as print_json, line, micros, stamp};
 use super::where_is::journal_dir;
@@ -37,7 +38,7 @@ impl MachineVisitor for Visit {
     type Output = Result<Explanation>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        explain::explain::<M>(&self.dir, self.asked)
+        spinner("deciding again up to there", || explain::explain::<M>(&self.dir, self.asked))
     }
 }
 

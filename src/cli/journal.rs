@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::args::{DirArgs, InspectArgs, JournalCommand};
+use super::progress::spinner;
 use super::show::{json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
@@ -72,7 +73,7 @@ fn check_types(reader: &Reader, types: &[String]) -> Result<()> {
 
 fn verify(args: &DirArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
-    let found = journal::verify(&dir);
+    let found = spinner("checking every byte", || journal::verify(&dir));
     let name = dir.display();
     match found.outcome {
         Outcome::Good(tail) => {
@@ -128,7 +129,7 @@ fn tail_text(tail: &Tail) -> String {
 
 fn stats(args: &DirArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
-    let stats = journal::stats(&dir)?;
+    let stats = spinner("counting", || journal::stats(&dir))?;
     if args.json {
         return print_json(&stats_json(&stats));
     }

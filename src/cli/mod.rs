@@ -8,6 +8,7 @@ mod demo_market;
 mod explain;
 mod init;
 mod journal;
+mod progress;
 mod records;
 mod replay;
 mod run;

@@ -6,12 +6,14 @@ use std::sync::atomic::AtomicBool;
 use super::args::SimArgs;
 use super::show::{json as print_json, line};
 use super::signals::stop_on_signals;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sim::replay::Speed;
 use crate::sim::{Sim, SimAddresses, SimConfig};
 
 pub(super) fn sim(args: &SimArgs) -> Result<()> {
     let config = SimConfig {
         itch: args.itch.clone(),
+        speed: speed(&args.speed)?,
         write_itch: args.write_itch.clone(),
         seed: args.seed,
         seconds: args.seconds,
@@ -49,4 +51,13 @@ fn ready_text(addresses: &SimAddresses) -> String {
         addresses.rerequest,
         addresses.ouch
     )
+}
+
+fn speed(text: &str) -> Result<Speed> {
+    if text == "max" {
+        return Ok(Speed::Maximum);
+    }
+    text.parse()
+        .map(Speed::Recorded)
+        .map_err(|_| Error::Usage(format!("--speed {text}: give a factor such as 1 or 0.5, or max")))
 }
