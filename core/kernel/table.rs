@@ -652,6 +652,8 @@ record_table! {
             source: SourceId,
             /// Zero.
             spare: u16,
+            /// Where in the source.
+            position: u64,
         }
         /// Pieces of an article were bought.
         97 v 1 Purchase {

@@ -188,7 +188,16 @@ impl Decoder {
             Message::Inventory { sku, ts, initial, stock, base } => {
                 let (event_ns, base) = (time(&ts)?, self.money("base", &base)?);
                 let (sku, define) = self.intern(&sku)?;
-                let event = Inventory { event_ns, base, initial, stock, sku, source, spare: 0 };
+                let event = Inventory {
+                    event_ns,
+                    base,
+                    initial,
+                    stock,
+                    sku,
+                    source,
+                    spare: 0,
+                    position: line.number,
+                };
                 Ok(Fact { define, event: FactEvent::Inventory(event) })
             }
             Message::Purchase { sku, ts, qty } => {

@@ -44,7 +44,8 @@ fn the_example_becomes_four_records() {
             stock: 40,
             sku: 0,
             source: SHOP,
-            spare: 0
+            spare: 0,
+            position: 1,
         })
     );
     assert_eq!(

@@ -27,6 +27,7 @@ fn inventory(sku: u32, base: i64) -> Inventory {
         sku,
         source: FEED,
         spare: 0,
+        position: 1,
     }
 }
 

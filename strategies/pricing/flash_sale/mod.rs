@@ -16,9 +16,8 @@
 //! * Input that the feed could not read comes back as a [`Rejected`] too. Other events are none of this machine's
 //!   business.
 //!
-//! A [`Rejected`] of this machine holds the line or offset of the input where the source tells it: a purchase carries
-//! it, an inventory's is counted from the source's last [`Mark`] (one position for each inventory, purchase and
-//! malformed input). Its `len` is 0 where the machine, not the feed, refused.
+//! A [`Rejected`] of this machine holds the input's line or offset in its source. Its `len` is 0 where the machine, not
+//! the feed, refused.
 
 mod config;
 mod formula;
@@ -26,7 +25,7 @@ mod rails;
 mod state;
 
 use pricewright_core::kernel::machine::{read_state, write_state};
-use pricewright_core::kernel::table::{Inventory, Malformed, Mark, PricePublished, Purchase, Rejected};
+use pricewright_core::kernel::table::{Inventory, Malformed, PricePublished, Purchase, Rejected};
 use pricewright_core::kernel::{
     DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, Outbox, Probe, RejectReason,
     SnapshotError, SourceId, Text,
@@ -90,37 +89,20 @@ impl FlashSale {
         self.sources.article(source, sku)
     }
 
-    fn mark(&mut self, mark: &Mark) {
-        if let Some(state) = self.sources.claim(mark.source) {
-            state.position = mark.first;
-        }
-    }
-
-    fn malformed<P: Probe>(&mut self, input: &Malformed, out: &mut Outbox, probe: &mut P) {
-        if let Some(state) = self.sources.claim(input.source) {
-            state.position = input.position.saturating_add(1);
-        }
-        probe.note(out.count(), || Note::Step { text: "the feed could not read the input" });
-        let Malformed { position, len, reason, source, text } = *input;
-        out.emit(STRATEGY, &Rejected { position, len, reason, source, text });
-    }
-
     fn inventory<P: Probe>(&mut self, event: &Inventory, out: &mut Outbox, probe: &mut P) {
-        let Some(state) = self.sources.claim(event.source) else {
-            return refuse(event.source, 0, NO_SOURCE_LEFT, out, probe);
-        };
-        let position = state.position;
-        state.position = position.saturating_add(1);
+        let Inventory { event_ns, base, initial, stock, sku, source, position, .. } = *event;
         if let Err(refusal) = check_inventory(event, &self.rails) {
-            return refuse(event.source, position, refusal, out, probe);
+            return refuse(source, position, refusal, out, probe);
         }
-        let sale = Article { base: event.base, initial: event.initial, stock: event.stock, price: Minor(0) };
-        match state.put(event.sku, self.max_skus, sale) {
+        let Some(state) = self.sources.claim(source) else {
+            return refuse(source, position, NO_SOURCE_LEFT, out, probe);
+        };
+        match state.put(sku, self.max_skus, Article { base, initial, stock, price: Minor(0) }) {
             Ok(article) => {
-                let cause = Cause { event_ns: event.event_ns, sku: event.sku, source: event.source };
+                let cause = Cause { event_ns, sku, source };
                 reprice(article, cause, &self.rails, self.publish, out, probe);
             }
-            Err(_) => refuse(event.source, position, NO_SKU_LEFT, out, probe),
+            Err(_) => refuse(source, position, NO_SKU_LEFT, out, probe),
         }
     }
 
@@ -128,7 +110,6 @@ impl FlashSale {
         let Some(state) = self.sources.claim(event.source) else {
             return refuse(event.source, event.position, NO_SOURCE_LEFT, out, probe);
         };
-        state.position = event.position.saturating_add(1);
         let article = match purchased(state, event) {
             Ok(article) => article,
             Err(refusal) => return refuse(event.source, event.position, refusal, out, probe),
@@ -165,6 +146,13 @@ fn purchased<'a>(state: &'a mut SourceState, event: &Purchase) -> Result<&'a mut
         return Err(BAD_QTY);
     }
     state.article_mut(event.sku).ok_or(NOT_ON_SALE)
+}
+
+/// What the feed could not read.
+fn dead_letter<P: Probe>(input: &Malformed, out: &mut Outbox, probe: &mut P) {
+    probe.note(out.count(), || Note::Step { text: "the feed could not read the input" });
+    let Malformed { position, len, reason, source, text } = *input;
+    out.emit(STRATEGY, &Rejected { position, len, reason, source, text });
 }
 
 fn refuse<P: Probe>(source: SourceId, position: u64, refusal: Refusal, out: &mut Outbox, probe: &mut P) {
@@ -271,8 +259,7 @@ impl Machine for FlashSale {
         match event {
             EventRef::Purchase(purchase) => self.purchase(purchase, out, probe),
             EventRef::Inventory(inventory) => self.inventory(inventory, out, probe),
-            EventRef::Mark(mark) => self.mark(mark),
-            EventRef::Malformed(input) => self.malformed(input, out, probe),
+            EventRef::Malformed(input) => dead_letter(input, out, probe),
             _ => {}
         }
     }

@@ -31,8 +31,6 @@ impl Article {
 pub(super) struct SourceState {
     /// Whose.
     pub(super) source: SourceId,
-    /// The position of its next event, counted from its last mark.
-    pub(super) position: u64,
     /// Indexed by the interned number.
     articles: Vec<Article>,
 }
@@ -65,7 +63,7 @@ impl Sources {
             Some(at) => self.used.get_mut(at),
             None => {
                 let articles = self.free.pop()?;
-                self.used.push(SourceState { source, position: 0, articles });
+                self.used.push(SourceState { source, articles });
                 self.used.last_mut()
             }
         }
@@ -90,11 +88,7 @@ impl Sources {
             }
             let mut articles = self.free.pop().ok_or(NoRoom)?;
             articles.extend_from_slice(&remembered.articles);
-            self.used.push(SourceState {
-                source: remembered.source,
-                position: remembered.position,
-                articles,
-            });
+            self.used.push(SourceState { source: remembered.source, articles });
         }
         Ok(())
     }

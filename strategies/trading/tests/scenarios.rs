@@ -594,6 +594,7 @@ fn events_of_other_machines_change_nothing() {
         sku: 1,
         source: FEED,
         spare: 0,
+        position: 0,
     });
     stage.give(&Purchase { event_ns: EventNanos(0), qty: 1, sku: 1, source: FEED, spare: 0, position: 0 });
     stage.give(&Define { id: 0, column: Column::SKU, source: FEED, text: Text::default() });
