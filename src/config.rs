@@ -7,6 +7,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::Machine;
+use pricewright_feeds::jsonl::decode::Config as LineDecoder;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -185,6 +186,13 @@ impl Default for JsonlFeed {
     }
 }
 
+impl JsonlFeed {
+    /// The decoder's settings, for a currency with `currency_decimals` decimals.
+    pub fn decoder(&self, currency_decimals: u8) -> LineDecoder {
+        LineDecoder { currency_decimals, max_skus: self.max_skus, max_line_bytes: self.max_line_bytes }
+    }
+}
+
 /// `[feed.jsonl.generated]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -293,6 +301,10 @@ impl ConfigText {
     pub fn pipeline<M: Machine>(&self) -> Result<PipelineConfig<M::Config>> {
         let config: PipelineConfig<M::Config> = self.parse()?;
         self.check_settings(&config)?;
+        if let Some(feed) = &config.feed.jsonl {
+            let decoder = feed.decoder(M::units(&config.config).money_decimals);
+            decoder.check().map_err(|message| self.error_at_key(message))?;
+        }
         M::new(&config.config).map_err(|message| self.error_at_key(message))?;
         Ok(config)
     }
@@ -359,6 +371,13 @@ impl ConfigText {
             }
             (None, None) => return complain("no feed: add [feed.nasdaq] or [feed.jsonl]"),
             (Some(_), Some(_)) => return complain("two feeds: keep one of [feed.nasdaq] and [feed.jsonl]"),
+        }
+        if config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp)
+            && config.feed.jsonl.as_ref().is_none_or(|feed| feed.listen.is_none())
+        {
+            return complain(
+                "tcp: prices go back to the clients of [feed.jsonl] listen = \"ip:port\"; add that",
+            );
         }
         if let Some(ouch) = &config.gateway.ouch
             && (ouch.user.is_empty() || ouch.user.len() > 6)

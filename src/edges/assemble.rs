@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use crossbeam::channel::unbounded;
 use pricewright_core::kernel::{Machine, Nanos};
-use pricewright_feeds::jsonl::decode::Config as LineDecoder;
 use pricewright_feeds::jsonl::encode::Encoder;
 use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 
@@ -114,15 +113,6 @@ pub fn day_start(configured: &str, now: Nanos) -> Result<i64> {
     })
 }
 
-/// The decoder's settings that feed, gateway and machine share.
-pub fn line_decoder<M: Machine>(config: &PipelineConfig<M::Config>, feed: &JsonlSettings) -> LineDecoder {
-    LineDecoder {
-        currency_decimals: M::units(&config.config).money_decimals,
-        max_skus: feed.max_skus,
-        max_line_bytes: feed.max_line_bytes,
-    }
-}
-
 fn assemble_lines<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
@@ -153,23 +143,24 @@ fn open_lines<M: Machine + Send + 'static>(
     config: &PipelineConfig<M::Config>,
     settings: &JsonlSettings,
 ) -> Result<OpenLines> {
-    let decoder = line_decoder::<M>(config, settings);
+    let decoder = settings.decoder(M::units(&config.config).money_decimals);
     let encoder = || Encoder::new(decoder.currency_decimals, decoder.max_skus);
-    let answers = config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp);
-    let (announce, new_clients) = if answers {
+    let (announce, new_peers) = if config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp) {
         let (sender, receiver) = unbounded();
         (Some(sender), Some(receiver))
     } else {
         (None, None)
     };
     let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), announce)?;
+    let first_seq = launch.first_seq();
     let mut tailers: Vec<Box<dyn Tailer>> = Vec::new();
     if let Some(gateway) = &config.gateway.jsonl {
-        tailers.push(Box::new(LinesOut::open(gateway, encoder(), launch.first_seq(), new_clients)?));
+        let control = launch.control().clone();
+        tailers.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, new_peers, control)?));
     }
     let mut http = None;
     if let Some(gateway) = &config.gateway.http {
-        let (table, server) = serve(gateway.listen, encoder())?;
+        let (table, server) = serve(gateway.listen, encoder(), first_seq)?;
         tailers.push(Box::new(table));
         http = Some(server);
     }

@@ -1,4 +1,8 @@
 //! JSON lines in: standard input, a file, TCP clients, or generated lines.
+//!
+//! A file is read on behind the last line that the journal holds of it. The input of a TCP client ends with a [`Mark`] that
+//! counts no lines and carries the connection's number: who reads the journal knows there that all decisions on the
+//! client's lines are behind it. A last line that its sender did not end, on whatever input, is taken as it is.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam::channel::Sender;
-use pricewright_core::kernel::table::Define;
-use pricewright_core::kernel::{Column, EventNanos, Full, Nanos, RecordSink, Text};
-use pricewright_feeds::jsonl::decode::{Config as DecoderConfig, Decoder};
+use pricewright_core::kernel::table::{Define, Mark};
+use pricewright_core::kernel::{Column, EventNanos, Full, Nanos, Record as _, RecordSink, Text};
+use pricewright_feeds::jsonl::decode::{Config as DecoderConfig, Decoder, LINE_CELLS};
 use pricewright_feeds::jsonl::generator::{Config as GeneratorConfig, Generator};
 use pricewright_feeds::jsonl::session::Session;
 
+use super::lines_out::Peer;
 use crate::clock::Clock;
 use crate::config::{GeneratedLines, JsonlFeed as Settings};
 use crate::error::{Error, Result};
@@ -24,8 +29,10 @@ use crate::pipeline::topology::FEED_SOURCE;
 
 /// Bytes read at once.
 const CHUNK_LEN: usize = 64 << 10;
-/// TCP clients at once.
+/// TCP clients at once; more wait until one leaves.
 const MAX_CLIENTS: usize = 64;
+/// How long no client is accepted after one could not be: the process may have too many open files.
+const ACCEPT_PAUSE: Nanos = Nanos::from_secs(1);
 
 /// Lines into events.
 pub struct JsonlFeed {
@@ -55,22 +62,29 @@ struct Stream {
     end: usize,
     at_end: bool,
     ended: bool,
+    /// The last line that an earlier run took.
+    taken: u64,
 }
 
 struct Clients {
     acceptor: TcpAcceptor,
     clients: Vec<Client>,
     buffer: Box<[u8]>,
-    accepted: u16,
+    /// The last client's number.
+    number: u16,
+    /// After an error no client is accepted before this.
+    accept_from: Nanos,
     /// Tells who writes answers of a new client's connection.
-    announce: Option<Sender<TcpConnection>>,
+    announce: Option<Sender<Peer>>,
 }
 
 struct Client {
     connection: TcpConnection,
+    number: u16,
     session: Session,
     /// Received and not decoded yet.
     held: Vec<u8>,
+    at_end: bool,
     ended: bool,
 }
 
@@ -95,7 +109,7 @@ impl JsonlFeed {
         settings: &Settings,
         decoder: &DecoderConfig,
         resume: &Resume,
-        announce: Option<Sender<TcpConnection>>,
+        announce: Option<Sender<Peer>>,
     ) -> Result<(Self, Option<std::net::SocketAddr>)> {
         let feed = |input| Self::new(decoder, resume, input);
         if let Some(path) = &settings.file {
@@ -104,15 +118,21 @@ impl JsonlFeed {
                 source,
                 mend: "mend [feed.jsonl] file",
             })?;
-            // Lines that an earlier run has journalled are passed over.
-            let first = resume.position(FEED_SOURCE).map_or(1, |position| position.next);
-            let session = Session::new(decoder.max_line_bytes, 0).starting_at(first);
-            return Ok((feed(Input::Stream(Stream::new(file, path, session)))?, None));
+            let taken = resume.lines().last_of(path);
+            let session = Session::new(decoder.max_line_bytes, 0).starting_at(taken + 1);
+            return Ok((feed(Input::Stream(Stream::new(file, path, session, taken)))?, None));
         }
         if let Some(address) = settings.listen {
             let acceptor = TcpAcceptor::bind(address)?;
             let local = acceptor.local_addr();
-            let clients = Clients { acceptor, clients: Vec::new(), buffer: buffer(), accepted: 0, announce };
+            let clients = Clients {
+                acceptor,
+                clients: Vec::new(),
+                buffer: buffer(),
+                number: 0,
+                accept_from: Nanos::ZERO,
+                announce,
+            };
             return Ok((feed(Input::Clients(clients))?, Some(local)));
         }
         if let Some(generated) = &settings.generated {
@@ -131,7 +151,7 @@ impl JsonlFeed {
             Error::File { path: path.to_path_buf(), source, mend: "give the program a standard input" }
         })?;
         let session = Session::new(decoder.max_line_bytes, 0);
-        Ok((feed(Input::Stream(Stream::new(file, path, session)))?, None))
+        Ok((feed(Input::Stream(Stream::new(file, path, session, 0)))?, None))
     }
 
     fn new(config: &DecoderConfig, resume: &Resume, input: Input) -> Result<Self> {
@@ -173,7 +193,7 @@ impl Feed for JsonlFeed {
 }
 
 impl Stream {
-    fn new(file: File, path: &Path, session: Session) -> Self {
+    fn new(file: File, path: &Path, session: Session, taken: u64) -> Self {
         Self {
             file,
             path: path.to_path_buf(),
@@ -184,6 +204,7 @@ impl Stream {
             end: 0,
             at_end: false,
             ended: false,
+            taken,
         }
     }
 
@@ -194,9 +215,7 @@ impl Stream {
         sink: &mut S,
     ) -> Result<usize> {
         if self.start == self.end && !self.at_end && self.is_readable()? {
-            self.start = 0;
-            self.end = self.file.read(&mut self.buffer).map_err(|source| self.complain(source))?;
-            self.at_end = self.end == 0;
+            self.fill()?;
         }
         let received = clock.now();
         let chunk = self.buffer.get(self.start..self.end).unwrap_or(&[]);
@@ -207,9 +226,40 @@ impl Stream {
         }
         if self.at_end && !self.ended {
             self.ended = self.session.finish(decoder, received, sink).map_err(refused)?;
+            if self.ended {
+                self.look_back();
+            }
             return Ok(1);
         }
         Ok(0)
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        match self.file.read(&mut self.buffer) {
+            Ok(len) => {
+                (self.start, self.end) = (0, len);
+                self.at_end = len == 0;
+                Ok(())
+            }
+            // A signal came first, or whoever shares the descriptor made it non-blocking: it will be asked again.
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+                Ok(())
+            }
+            Err(source) => Err(self.complain(source)),
+        }
+    }
+
+    /// Says so where the file cannot be the one that an earlier run read.
+    fn look_back(&self) {
+        let lines = self.session.line() - 1;
+        if lines < self.taken {
+            tracing::warn!(
+                "{}: it has {lines} lines, and the journal holds {} of it already: another file of the same name? Nothing \
+                 was taken from it; give it another name or choose another journal (--journal DIR)",
+                self.path.display(),
+                self.taken
+            );
+        }
     }
 
     fn is_readable(&mut self) -> Result<bool> {
@@ -236,7 +286,7 @@ impl Clients {
         clock: &mut C,
         sink: &mut S,
     ) -> Result<usize> {
-        let mut work = self.accept(max_line_bytes);
+        let mut work = self.accept(max_line_bytes, clock);
         for client in &mut self.clients {
             work += client.poll(decoder, &mut self.buffer, clock, sink)?;
         }
@@ -244,28 +294,44 @@ impl Clients {
         Ok(work)
     }
 
-    fn accept(&mut self, max_line_bytes: usize) -> usize {
-        if self.clients.len() >= MAX_CLIENTS {
+    /// Accepts one client, where one waits and there is room.
+    fn accept<C: Clock>(&mut self, max_line_bytes: usize, clock: &mut C) -> usize {
+        if self.clients.len() >= MAX_CLIENTS
+            || (self.accept_from > Nanos::ZERO && clock.now() < self.accept_from)
+        {
             return 0;
         }
-        match self.acceptor.accept() {
-            Ok(Some((connection, peer))) => {
-                tracing::info!(%peer, "client connected");
-                self.accepted = self.accepted.wrapping_add(1);
-                if let Some(announce) = &self.announce
-                    && let Ok(twin) = connection.try_clone()
-                {
-                    // Whoever writes answers has ended already where this fails; the run is ending then.
-                    let _ending = announce.send(twin);
-                }
-                let session = Session::new(max_line_bytes, self.accepted);
-                self.clients.push(Client { connection, session, held: Vec::new(), ended: false });
-                1
-            }
-            Ok(None) => 0,
-            Err(error) => {
-                tracing::warn!(%error, "a client could not be accepted");
-                0
+        let admitted = match self.acceptor.accept() {
+            Ok(None) => return 0,
+            Ok(Some((connection, _))) => self.admit(connection, max_line_bytes),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = admitted {
+            tracing::warn!(%error, "a client could not be accepted");
+            self.accept_from = clock.now() + ACCEPT_PAUSE;
+        }
+        1
+    }
+
+    fn admit(&mut self, connection: TcpConnection, max_line_bytes: usize) -> io::Result<()> {
+        let number = self.free_number();
+        if let Some(announce) = &self.announce {
+            let peer = Peer { number, connection: connection.try_clone()? };
+            // Who writes answers has ended already where this fails; the run is ending then.
+            let _ending = announce.send(peer);
+        }
+        let session = Session::new(max_line_bytes, number);
+        let held = Vec::with_capacity(CHUNK_LEN);
+        self.clients.push(Client { connection, number, session, held, at_end: false, ended: false });
+        Ok(())
+    }
+
+    /// The next number that no connected client has, from 1.
+    fn free_number(&mut self) -> u16 {
+        loop {
+            self.number = self.number.checked_add(1).unwrap_or(1);
+            if self.clients.iter().all(|client| client.number != self.number) {
+                return self.number;
             }
         }
     }
@@ -279,25 +345,40 @@ impl Client {
         clock: &mut C,
         sink: &mut S,
     ) -> Result<usize> {
-        let mut at_end = false;
-        if self.held.is_empty() {
+        if self.held.is_empty() && !self.at_end {
             match self.connection.recv(buffer) {
                 Ok(Received::Bytes(count)) => self.held.extend_from_slice(buffer.get(..count).unwrap_or(&[])),
                 Ok(Received::Nothing) => return Ok(0),
-                Ok(Received::End) => at_end = true,
+                Ok(Received::End) => self.at_end = true,
                 Err(error) => {
-                    tracing::warn!(%error, "client connection");
-                    at_end = true;
+                    tracing::warn!(%error, number = self.number, "a client's connection broke");
+                    self.at_end = true;
                 }
             }
         }
         let received = clock.now();
         let taken = self.session.receive(decoder, &self.held, received, sink).map_err(refused)?;
         self.held.drain(..taken);
-        if at_end {
-            self.ended = self.session.finish(decoder, received, sink).map_err(refused)?;
+        if self.at_end && self.held.is_empty() && sink.room() >= LINE_CELLS + Mark::CELLS {
+            self.finish(decoder, received, sink).map_err(refused)?;
+            return Ok(taken + 1);
         }
         Ok(taken)
+    }
+
+    /// The last line, and the mark behind it; there is room for both.
+    fn finish<S: RecordSink>(
+        &mut self,
+        decoder: &mut Decoder,
+        received: Nanos,
+        sink: &mut S,
+    ) -> core::result::Result<(), Full> {
+        self.session.finish(decoder, received, sink)?;
+        let (first, line) = (self.session.line(), self.number);
+        let end = Mark { first, received, count: 0, session: 0, line, source: FEED_SOURCE, spare: 0 };
+        sink.put(&end, FEED_SOURCE, 0)?;
+        self.ended = true;
+        Ok(())
     }
 }
 

@@ -10,4 +10,5 @@ pub mod jsonl;
 pub mod lines_out;
 pub mod nasdaq;
 pub mod ouch;
+mod output_file;
 pub mod recorder;

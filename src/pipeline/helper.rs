@@ -36,6 +36,14 @@ pub trait Tailer: Send {
     /// # Errors
     /// Where it cannot write.
     fn flush(&mut self) -> Result<()>;
+
+    /// Called once, after the run's last record.
+    ///
+    /// # Errors
+    /// Where it cannot write.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Drops the venue session where the hot thread has stalled; what is open there is then cancelled by the venue.
@@ -174,6 +182,9 @@ impl Stage for HelperStage {
         let mut finish = || -> Result<Option<Histogram<u64>>> {
             self.preallocator.poll();
             while self.tail(TAIL_BUDGET)? > 0 {}
+            for tailer in self.tail.iter_mut().flat_map(|(_, tailers)| tailers) {
+                tailer.close()?;
+            }
             self.trace.take().map(TraceWriter::finish).transpose()
         };
         match finish() {

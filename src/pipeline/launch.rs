@@ -84,8 +84,8 @@ impl<M: Machine + Send + 'static> Launch<M> {
         use crate::clock::Clock as _;
         let journal = OpenJournal::open::<M>(dir, config, repair)?;
         let (mut clock, calibrator) = tsc_clock(journal.last_now());
+        let first_seq = journal.last_seq() + 1;
         let begun = journal.begin::<M>(dir, config, clock.now())?;
-        let first_seq = begun.writer.last_seq() + 1;
         Ok(Self {
             begun,
             plan,
@@ -108,7 +108,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         self.begun.recovered.as_deref()
     }
 
-    /// The first record behind the run's own first records.
+    /// The run's first record.
     pub fn first_seq(&self) -> u64 {
         self.first_seq
     }

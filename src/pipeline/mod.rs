@@ -8,6 +8,7 @@ pub mod control;
 pub mod core_loop;
 pub mod cores;
 pub mod edge;
+pub mod file_lines;
 pub mod fused;
 pub mod helper;
 pub mod idle;

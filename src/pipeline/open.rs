@@ -76,6 +76,11 @@ impl OpenJournal {
         Ok(Self { writer, preallocator, report, canonical, build_hash })
     }
 
+    /// The last record that an earlier run wrote; 0 in a new journal.
+    pub fn last_seq(&self) -> u64 {
+        self.report.last_seq
+    }
+
     /// The stamp that the clock must start after.
     pub fn last_now(&self) -> Option<Nanos> {
         (self.report.last_seq > 0).then_some(self.report.last_now)

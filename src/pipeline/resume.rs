@@ -7,11 +7,14 @@ use pricewright_core::kernel::{
     Column, DecisionRef, EventRef, InstrumentId, Liveness, RecordRef, SendOutcome, SideCode, SourceId, flags,
 };
 
+use super::file_lines::FileLines;
+
 /// Where every source stands, gathered while a journal is followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resume {
     defines: Vec<Defined>,
     positions: Vec<Position>,
+    lines: FileLines,
     orders: BTreeMap<u64, OpenOrder>,
 }
 
@@ -58,6 +61,7 @@ pub struct Position {
 impl Resume {
     /// Takes a record of the journal.
     pub fn take(&mut self, record: RecordRef<'_>) {
+        self.lines.take(&record);
         match EventRef::of(&record) {
             Some(EventRef::Mark(mark)) => {
                 let next = mark.first + u64::from(mark.count);
@@ -154,6 +158,11 @@ impl Resume {
     /// Where `source` stands; `None` where nothing of it is in the journal.
     pub fn position(&self, source: SourceId) -> Option<Position> {
         self.positions.iter().find(|position| position.source == source).copied()
+    }
+
+    /// The lines of files that the journal holds.
+    pub fn lines(&self) -> &FileLines {
+        &self.lines
     }
 
     /// The strings of a source's column in the order of their numbers.
