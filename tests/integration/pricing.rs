@@ -1,0 +1,305 @@
+//! A flash sale over standard input and files.
+
+use pricewright_core::kernel::EventNanos;
+use pricewright_feeds::jsonl::generator::{Config as GeneratorConfig, Generator};
+use serde_json::{Value, json};
+
+use crate::support::{BOUND, Place, objects};
+
+const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
+const INVENTORY: &str =
+    r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.00"}"#;
+const PURCHASE: &str = r#"{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:01Z","qty":30}"#;
+
+fn prices(lines: &[String]) -> Vec<String> {
+    let price = |line: &Value| format!("{} {}", text(&line["sku"]), text(&line["price"]));
+    objects(lines).iter().filter(|line| line.get("price").is_some()).map(price).collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
+}
+
+/// Line numbers and reasons of the dead letters among `lines`.
+fn dead_letters(lines: &[String]) -> Vec<(u64, String)> {
+    let letter = |line: &Value| Some((line.get("line")?.as_u64()?, text(&line["reason"]).to_owned()));
+    objects(lines).iter().filter_map(letter).collect()
+}
+
+/// The example of the issue that asked for this machine.
+#[test]
+fn the_example_ends_with_175() {
+    let place = Place::new();
+    let ran = place.run(&["run", STDIN, "--journal", "j"], &format!("{INVENTORY}\n{PURCHASE}\n"));
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(ran.out.len(), 2, "one line per price: {ran:#?}");
+    let last: Value = serde_json::from_str(ran.out.last().expect("a line")).expect("JSON");
+    assert_eq!((&last["sku"], &last["price"]), (&json!("A"), &json!("175.00")));
+    let report = place.verify("j");
+    assert_eq!((&report["decisions"], &report["clean_end"]), (&json!(2), &json!(true)));
+}
+
+#[test]
+fn bad_lines_are_dead_letters_and_the_rest_goes_on() {
+    let place = Place::new();
+    let too_long = "x".repeat(5_000);
+    // CRLF and blank lines are good; the last line has no end.
+    let lines = [
+        "hello",
+        INVENTORY,
+        "",
+        r#"{"type":"purchase","sku":"B","ts":"2026-01-01T00:00:01Z","qty":1}"#,
+        r#"{"type":"refund","sku":"A","ts":"2026-01-01T00:00:01Z","qty":1}"#,
+        r#"{"type":"purchase","sku":"A","ts":"yesterday","qty":1}"#,
+        &too_long,
+        r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":4,"stock":5,"base":"1.00"}"#,
+        PURCHASE,
+    ];
+    let ran = place.run(&["run", STDIN, "--journal", "j"], &lines.join("\r\n"));
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(prices(&ran.out), ["A 100.00", "A 175.00"]);
+    let expected = [
+        (1, "malformed"),
+        (4, "unknown_key"),
+        (5, "unknown_type"),
+        (6, "malformed"),
+        (7, "too_long"),
+        (8, "contradiction"),
+    ];
+    assert_eq!(dead_letters(&ran.err), expected.map(|(line, reason)| (line, reason.to_owned())));
+    place.verify("j");
+}
+
+#[test]
+fn two_runs_continue_one_journal() {
+    let place = Place::new();
+    let first = place.run(&["run", STDIN, "--journal", "j"], &format!("{INVENTORY}\n"));
+    assert_eq!(prices(&first.out), ["A 100.00"]);
+    let second = place.run(&["run", STDIN, "--journal", "j"], &format!("{PURCHASE}\n"));
+    assert_eq!(prices(&second.out), ["A 175.00"], "only what this run decided: {second:#?}");
+    let seq = |lines: &[String]| objects(lines).last().expect("a line")["seq"].as_u64().expect("a number");
+    assert!(seq(&second.out) > seq(&first.out));
+    assert_eq!(place.verify("j")["decisions"], 2);
+}
+
+#[test]
+fn another_configuration_does_not_continue_a_journal() {
+    let place = Place::new();
+    place.run(&["run", STDIN, "--journal", "j"], &format!("{INVENTORY}\n"));
+    let other = std::fs::read_to_string(STDIN).expect("it is there").replace("\"on_change\"", "\"always\"");
+    place.write("other.toml", &other);
+    let refused = place.expect(2, &["run", "other.toml", "--journal", "j"]);
+    assert!(refused.err.iter().any(|line| line.contains("[config]")), "{refused:#?}");
+}
+
+#[test]
+fn explain_names_the_cause() {
+    let place = Place::new();
+    let input = format!("{INVENTORY}\nhello\n{PURCHASE}\n");
+    let ran = place.run(&["run", STDIN, "--journal", "j"], &input);
+    let seq = objects(&ran.out).last().expect("a price")["seq"].as_u64().expect("a number");
+    let why = place.json(&["explain", "--json", "j", &seq.to_string()]);
+    assert_eq!(why["asked"], seq);
+    assert_eq!(why["decision"]["type"], "PricePublished");
+    assert_eq!(why["decision"]["fields"]["price"], 17_500);
+    assert_eq!(why["event"]["type"], "Purchase");
+    assert_eq!(
+        (&why["event"]["fields"]["qty"], &why["event"]["fields"]["position"]),
+        (&json!(30), &json!(3))
+    );
+    let note = |name: &str| why["notes"].as_array().expect("notes").iter().find(|note| note["name"] == name);
+    assert_eq!(note("stock").expect("the stock")["value"], 10);
+    // Without a number it is the last decision; for people it says the same.
+    let words = place.expect(0, &["explain", "j"]).out.join("\n");
+    assert!(words.contains("price=175.00") && words.contains("Purchase qty=30"), "{words}");
+}
+
+fn file_config(topology: &str) -> String {
+    format!(
+        "machine = \"flash_sale\"\n\
+         [journal]\nsegment_mib = 1\n\
+         [runtime]\nidle = \"backoff\"\ntopology = \"{topology}\"\n\
+         [feed.jsonl]\nfile = \"events.jsonl\"\n\
+         [gateway.jsonl]\nfile = \"prices.jsonl\"\ndead_letter = \"dead.jsonl\"\n\
+         [config]\ncurrency_decimals = 2\n"
+    )
+}
+
+/// The first `count` lines of a made-up shop's sales, some of them broken.
+fn sales(count: usize) -> String {
+    let mut shop = Generator::new(GeneratorConfig {
+        seed: 7,
+        start: EventNanos(1_767_225_600_000_000_000),
+        articles: 200,
+        purchases_per_second: 100,
+        currency_decimals: 2,
+    });
+    let mut lines = Vec::new();
+    for line in 1..=count {
+        if line % 50 == 0 {
+            lines.extend_from_slice(b"not a sale\n");
+        } else {
+            shop.next_line(&mut lines);
+        }
+    }
+    String::from_utf8(lines).expect("text")
+}
+
+/// Lines without the sequence, which depends on how the input was cut into chunks.
+fn without_seq(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| {
+            let mut object: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(object.as_object_mut().and_then(|fields| fields.remove("seq")).is_some(), "{line}");
+            object
+        })
+        .collect()
+}
+
+#[test]
+fn a_file_is_read_on_where_the_journal_ends() {
+    let place = Place::new();
+    place.write("file.toml", &file_config("auto"));
+    place.write("events.jsonl", &format!("{INVENTORY}\nhello\n"));
+    place.expect(0, &["run", "file.toml", "--journal", "j"]);
+    place.expect(0, &["run", "file.toml", "--journal", "j"]);
+    assert_eq!(place.read("prices.jsonl").lines().count(), 1, "nothing is read twice");
+    place.append("events.jsonl", &format!("{PURCHASE}\nhello again"));
+    place.expect(0, &["run", "file.toml", "--journal", "j"]);
+    let lines = |name: &str| place.read(name).lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(prices(&lines("prices.jsonl")), ["A 100.00", "A 175.00"]);
+    let malformed = || "malformed".to_owned();
+    assert_eq!(dead_letters(&lines("dead.jsonl")), [(2, malformed()), (4, malformed())]);
+    place.verify("j");
+    // A shorter file of the same name cannot be the same file.
+    place.write("events.jsonl", &format!("{INVENTORY}\n"));
+    let ran = place.expect(0, &["run", "file.toml", "--journal", "j"]);
+    assert!(ran.err.iter().any(|line| line.contains("another file of the same name")), "{ran:#?}");
+}
+
+#[test]
+fn fused_and_pipelined_decide_the_same() {
+    let mut found = Vec::new();
+    for topology in ["fused", "pipelined"] {
+        let place = Place::new();
+        place.write("file.toml", &file_config(topology));
+        place.write("events.jsonl", &sales(5_000));
+        place.expect(0, &["run", "file.toml", "--journal", "j"]);
+        place.verify("j");
+        found.push((without_seq(&place.read("prices.jsonl")), without_seq(&place.read("dead.jsonl"))));
+    }
+    assert_eq!(found[0].1.iter().filter(|letter| letter["reason"] == "malformed").count(), 100);
+    assert!(found[0] == found[1], "the two disagree");
+}
+
+/// Killed again and again, the runs together write what one run writes: no line lost, none twice.
+#[test]
+fn kill_9_loses_no_line_of_a_file() {
+    const LINES: usize = 20_000;
+    let whole = Place::new();
+    whole.write("file.toml", &file_config("auto"));
+    whole.write("events.jsonl", &sales(LINES));
+    whole.expect(0, &["run", "file.toml", "--journal", "j"]);
+    let expected = whole.read("prices.jsonl");
+    let place = Place::new();
+    place.write("file.toml", &file_config("auto"));
+    place.write("events.jsonl", &sales(LINES));
+    let size = || std::fs::metadata(place.path("prices.jsonl")).map_or(0, |file| file.len());
+    let mut kills = 0;
+    for part in 1..6 {
+        let process = place.start(&["run", "file.toml", "--journal", "j"]);
+        let enough = expected.len() as u64 * part / 6;
+        let start = std::time::Instant::now();
+        while size() < enough {
+            assert!(start.elapsed() < BOUND, "{} of {enough} bytes", size());
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+        process.signal("KILL");
+        kills += usize::from(process.finish().code.is_none());
+    }
+    place.expect(0, &["run", "file.toml", "--journal", "j"]);
+    assert!(kills > 0, "every run ended before it could be killed");
+    let found = without_seq(&place.read("prices.jsonl"));
+    let expected = without_seq(&expected);
+    assert_eq!(found.len(), expected.len(), "after {kills} kills");
+    assert!(found == expected, "after {kills} kills");
+    assert_eq!(without_seq(&place.read("dead.jsonl")), without_seq(&whole.read("dead.jsonl")));
+    let (events, whole_events) = (place.verify("j"), whole.verify("j"));
+    assert_eq!(events["decisions"], whole_events["decisions"]);
+}
+
+#[test]
+fn a_closed_standard_output_ends_the_run_cleanly() {
+    let place = Place::new();
+    place.write("events.jsonl", &sales(5_000));
+    let program = env!("CARGO_BIN_EXE_pricewright");
+    let pipe =
+        format!("'{program}' run '{STDIN}' --journal j < events.jsonl | head -n 1; exit ${{PIPESTATUS[0]}}");
+    let ran = std::process::Command::new("bash")
+        .args(["-c", &pipe])
+        .current_dir(place.path(""))
+        .output()
+        .expect("bash runs");
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    assert_eq!(ran.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(place.verify("j")["clean_end"], true);
+}
+
+#[test]
+fn signals_end_a_run_cleanly() {
+    for signal in ["TERM", "INT"] {
+        let place = Place::new();
+        let mut process = place.start(&["run", STDIN, "--journal", "j", "--json"]);
+        process.input(&format!("{INVENTORY}\n{PURCHASE}\n"));
+        process.wait_out("175.00");
+        process.signal(signal);
+        // Standard input is still open: the signal alone ends it.
+        let ran = process.finish_with_open_input();
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        let object: String = ran.out[2..].join("\n");
+        let object: Value = serde_json::from_str(&object).expect("one object at the end");
+        assert_eq!(object["ended"], "operator");
+        assert_eq!(place.verify("j")["clean_end"], true);
+    }
+}
+
+#[test]
+fn configurations_that_cannot_be_used_say_where_and_what_to_do() {
+    let place = Place::new();
+    let good = std::fs::read_to_string(STDIN).expect("it is there");
+    let line_of = |text: &str, key: &str| {
+        text.lines().position(|line| line.starts_with(key)).unwrap_or_else(|| panic!("no {key}")) + 1
+    };
+    for (from, to, key, mend) in [
+        ("stdin = true", "stdin = true\nstdinn = true", "stdinn", "unknown field `stdinn`"),
+        ("segment_mib = 16", "segment_mib = 0", "segment_mib", "give 1 to 1024"),
+        ("segment_mib = 16", "segment_mib = \"16\"", "segment_mib", "invalid type"),
+        ("currency_decimals = 2", "currency_decimals = 99", "currency_decimals", "set it to 0..="),
+        ("stdin = true", "stdin = true\nmax_line_bytes = 1", "max_line_bytes", "set it to 64..="),
+        ("stdout = true", "stdout = true\ntcp = true", "tcp", "listen = "),
+        ("publish = \"on_change\"", "publish = \"sometimes\"", "publish", "on_change"),
+    ] {
+        let text = good.replace(from, to);
+        assert_ne!(text, good, "{from}");
+        place.write("bad.toml", &text);
+        let at = format!("bad.toml:{}: ", line_of(&text, key));
+        for command in ["check", "run"] {
+            let refused = place.expect(2, &[command, "bad.toml"]);
+            let said = refused.err.join("\n");
+            assert!(said.contains(&at) && said.contains(mend), "{to}: {said}");
+        }
+    }
+    let missing = place.expect(2, &["run", "missing.toml"]);
+    assert!(missing.err.join("\n").contains("missing.toml"), "{missing:#?}");
+    assert!(!place.path("pricewright-data").exists(), "nothing was begun");
+}
+
+#[test]
+fn json_outputs_parse() {
+    let place = Place::new();
+    place.run(&["run", STDIN, "--journal", "j"], &format!("{INVENTORY}\n{PURCHASE}\n"));
+    assert_eq!(place.json(&["check", "--json", STDIN])["good"], true);
+    assert_eq!(place.json(&["replay", "--json", "j"])["decisions"], 2);
+    assert_eq!(place.json(&["explain", "--json", "j"])["decision"]["type"], "PricePublished");
+}

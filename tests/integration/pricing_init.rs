@@ -1,0 +1,108 @@
+//! `init` and `demo flash-sale`.
+
+use serde_json::Value;
+
+use crate::support::{Place, http_get_200, objects};
+
+#[test]
+fn every_file_that_init_writes_is_good() {
+    let place = Place::new();
+    let ran = place.expect(0, &["init", "shop"]);
+    assert!(ran.out[0].starts_with("Wrote "), "{ran:#?}");
+    let mut configurations = 0;
+    for entry in std::fs::read_dir(place.path("shop")).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let path = path.to_str().expect("text");
+            assert_eq!(place.json(&["check", "--json", path])["good"], true);
+            place.expect(0, &["check", path]);
+            configurations += 1;
+        }
+    }
+    assert!(configurations >= 2);
+    let readme = place.read("shop/README.txt");
+    assert!(readme.contains("run stdin.toml < events.jsonl"), "{readme}");
+    let ran = place.run(&["run", "shop/stdin.toml", "--journal", "j"], &place.read("shop/events.jsonl"));
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(objects(&ran.out).last().expect("a price")["price"], "175.00");
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("shop")).expect("made");
+    place.write("shop/tcp.toml", "mine");
+    let refused = place.expect(2, &["init", "shop"]);
+    assert!(refused.err.join("\n").contains("shop/tcp.toml exists already"), "{refused:#?}");
+    assert_eq!(place.read("shop/tcp.toml"), "mine");
+    assert!(!place.path("shop/stdin.toml").exists(), "nothing was written");
+}
+
+#[test]
+fn the_demo_prices_a_made_up_shop() {
+    let place = Place::new();
+    let process = place.start(&["demo", "flash-sale", "--seconds", "4", "--seed", "3", "--json"]);
+    let http = process.address_after("prices at http://");
+    loop {
+        let prices: Value = serde_json::from_str(&http_get_200(http, "/prices")).expect("JSON");
+        if let Some(first) = prices.as_array().expect("a list").first() {
+            let sku = first["sku"].as_str().expect("a name");
+            let price: Value =
+                serde_json::from_str(&http_get_200(http, &format!("/prices/{sku}"))).expect("JSON");
+            assert_eq!(price["sku"], sku);
+            break;
+        }
+    }
+    let ran = process.finish();
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let summary: Value = serde_json::from_str(&ran.out.join("\n")).expect("one object");
+    assert!(summary["prices"].as_u64() > Some(0), "{summary:#}");
+    assert_eq!(summary["journal"], "pricewright-data/flash-sale-1");
+    // The newest journal is the default.
+    let report = place.json(&["replay", "--verify", "--json"]);
+    assert_eq!(
+        report["decisions"].as_u64(),
+        summary["prices"].as_u64().zip(summary["dead_letters"].as_u64()).map(|(a, b)| a + b)
+    );
+    assert!(place.json(&["explain", "--json"])["event"]["type"].is_string());
+}
+
+#[test]
+fn the_demo_keeps_three_journals_and_minds_no_closed_output() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_pricewright");
+    for lines in [1, 2, 3, 4] {
+        let pipe = format!(
+            "'{program}' demo flash-sale --seconds 1 2>err.txt | head -n {lines} >out.txt; exit ${{PIPESTATUS[0]}}"
+        );
+        let status = std::process::Command::new("bash")
+            .args(["-c", &pipe])
+            .current_dir(place.path(""))
+            .status()
+            .expect("bash runs");
+        assert_eq!(status.code(), Some(0), "{}", place.read("err.txt"));
+        assert!(!place.read("err.txt").contains("panicked"), "{}", place.read("err.txt"));
+    }
+    let kept = |number: u64| place.path(&format!("pricewright-data/flash-sale-{number}")).exists();
+    assert_eq!([1, 2, 3, 4].map(kept).iter().filter(|kept| **kept).count(), 3);
+    assert!(!kept(1) && kept(4));
+}
+
+#[test]
+fn the_demo_ends_with_what_to_try() {
+    let place = Place::new();
+    let ran = place.expect(0, &["demo", "flash-sale", "--seconds", "1", "--journal", "mine"]);
+    let text = ran.out.join("\n");
+    for part in [
+        "Done. ",
+        "Journal: mine",
+        "Try:",
+        "explain mine",
+        "replay --verify mine",
+        "curl http://",
+        "init my-shop",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(place.verify("mine")["clean_end"], true);
+}
