@@ -154,15 +154,16 @@ fn open_lines<M: Machine + Send + 'static>(
     let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), announce)?;
     let first_seq = launch.first_seq();
     let mut tailers: Vec<Box<dyn Tailer>> = Vec::new();
-    if let Some(gateway) = &config.gateway.jsonl {
-        let control = launch.control().clone();
-        tailers.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, new_peers, control)?));
-    }
+    // First, so that who has heard a price from the other outputs finds it here.
     let mut http = None;
     if let Some(gateway) = &config.gateway.http {
         let (table, server) = serve(gateway.listen, encoder(), first_seq)?;
         tailers.push(Box::new(table));
         http = Some(server);
+    }
+    if let Some(gateway) = &config.gateway.jsonl {
+        let control = launch.control().clone();
+        tailers.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, new_peers, control)?));
     }
     Ok(OpenLines { feed, tailers, http, listening })
 }

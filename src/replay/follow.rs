@@ -4,7 +4,7 @@
 //! and in what they do with a [`Divergence`].
 
 use pricewright_core::kernel::{
-    Class, Driver, EventRef, Kind, Machine, Nanos, NoProbe, Probe, RecordRef, Step, SystemRef,
+    Class, Driver, EventRef, Kind, Machine, Nanos, NoProbe, Probe, RecordRef, Step, SystemRef, flags,
 };
 
 use super::Owned;
@@ -204,7 +204,8 @@ impl<M: Machine> Follower<M> {
                     return Err(Box::new(Divergence::Cause { seq: header.seq, expected: cause }));
                 }
                 self.confirmed_cells += cells;
-                self.run_decisions += 1;
+                // What a crashed run did not get to journal is no decision of the run that recovers it.
+                self.run_decisions += u64::from(header.flags & flags::NOT_SENT == 0);
                 self.decisions += 1;
                 Ok(())
             }

@@ -208,10 +208,16 @@ fn kill_9_loses_no_line_of_a_file() {
     let size = || std::fs::metadata(place.path("prices.jsonl")).map_or(0, |file| file.len());
     let mut kills = 0;
     for part in 1..6 {
-        let process = place.start(&["run", "file.toml", "--journal", "j"]);
+        let mut process = place.start(&["run", "file.toml", "--journal", "j"]);
         let enough = expected.len() as u64 * part / 6;
         let start = std::time::Instant::now();
         while size() < enough {
+            assert!(
+                process.is_running(),
+                "it ended at {} of {enough} bytes: {:#?}",
+                size(),
+                process.finish()
+            );
             assert!(start.elapsed() < BOUND, "{} of {enough} bytes", size());
             std::thread::sleep(std::time::Duration::from_micros(200));
         }

@@ -12,26 +12,26 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up: far longer than it ever needs.
-pub const BOUND: Duration = Duration::from_secs(120);
+pub(crate) const BOUND: Duration = Duration::from_secs(120);
 
 /// A directory with the files of one test; the program runs in it.
-pub struct Place {
+pub(crate) struct Place {
     dir: TempDir,
 }
 
 /// A finished process.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// Its exit code; `None` where a signal killed it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Lines of standard output.
-    pub out: Vec<String>,
+    pub(crate) out: Vec<String>,
     /// Lines of standard error.
-    pub err: Vec<String>,
+    pub(crate) err: Vec<String>,
 }
 
 /// A process at work. It is killed where the test ends before it.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     out: Lines,
@@ -52,59 +52,59 @@ struct Seen {
 
 impl Place {
     /// An empty directory.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: TempDir::new().expect("a directory") }
     }
 
     /// The path of `name` in it.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).expect("written");
     }
 
     /// Appends to a file.
-    pub fn append(&self, name: &str, text: &str) {
+    pub(crate) fn append(&self, name: &str, text: &str) {
         let mut file = std::fs::File::options().append(true).open(self.path(name)).expect("there");
         file.write_all(text.as_bytes()).expect("written");
     }
 
     /// Reads a file.
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).expect("readable")
     }
 
     /// Starts the program with `args`; standard input stays open until [`Process::end_input`].
-    pub fn start(&self, args: &[&str]) -> Process {
+    pub(crate) fn start(&self, args: &[&str]) -> Process {
         Process::start(self.dir.path(), args)
     }
 
     /// Runs the program to its end with `input` on standard input.
-    pub fn run(&self, args: &[&str], input: &str) -> Finished {
+    pub(crate) fn run(&self, args: &[&str], input: &str) -> Finished {
         let mut process = self.start(args);
         process.input(input);
         process.finish()
     }
 
     /// Runs it without input; it must exit with `code`.
-    pub fn expect(&self, code: i32, args: &[&str]) -> Finished {
+    pub(crate) fn expect(&self, code: i32, args: &[&str]) -> Finished {
         let finished = self.run(args, "");
         assert_eq!(finished.code, Some(code), "{args:?}: {finished:#?}");
         finished
     }
 
     /// Runs it without input; it must exit with 0 and print one JSON value.
-    pub fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let finished = self.expect(0, args);
         serde_json::from_str(&finished.out.join("\n"))
             .unwrap_or_else(|error| panic!("{error}: {finished:#?}"))
     }
 
     /// `replay --verify` of a journal; it must be identical.
-    pub fn verify(&self, journal: &str) -> Value {
+    pub(crate) fn verify(&self, journal: &str) -> Value {
         let report = self.json(&["replay", "--verify", "--json", journal]);
         assert_eq!(report["identical"], true, "{report:#}");
         report
@@ -127,7 +127,7 @@ impl Process {
     }
 
     /// Writes to standard input.
-    pub fn input(&mut self, text: &str) {
+    pub(crate) fn input(&mut self, text: &str) {
         let stdin = self.stdin.as_mut().expect("the input was not ended");
         match stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()) {
             Ok(()) => {}
@@ -138,43 +138,48 @@ impl Process {
     }
 
     /// Ends standard input.
-    pub fn end_input(&mut self) {
+    pub(crate) fn end_input(&mut self) {
         self.stdin = None;
     }
 
     /// The rest of the first line of standard error that holds `mark`, behind it.
-    pub fn after(&self, mark: &str) -> String {
+    pub(crate) fn after(&self, mark: &str) -> String {
         let line = self.err.wait_for(|line| line.contains(mark), mark);
         line.split_once(mark).expect("it is there").1.trim().to_owned()
     }
 
     /// The address that follows `mark` on standard error.
-    pub fn address_after(&self, mark: &str) -> SocketAddr {
+    pub(crate) fn address_after(&self, mark: &str) -> SocketAddr {
         let text = self.after(mark);
         let text = text.split('/').next().expect("a first part");
         text.parse().unwrap_or_else(|error| panic!("{text:?} is no address: {error}"))
     }
 
     /// Waits until standard output has a line with `mark`.
-    pub fn wait_out(&self, mark: &str) -> String {
+    pub(crate) fn wait_out(&self, mark: &str) -> String {
         self.out.wait_for(|line| line.contains(mark), mark)
     }
 
+    /// True until it has ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_none()
+    }
+
     /// Sends a signal by its name: `TERM`, `INT`, `KILL`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs");
         assert!(sent.success(), "kill -{name} {pid}");
     }
 
     /// Ends standard input and waits for the process to end.
-    pub fn finish(mut self) -> Finished {
+    pub(crate) fn finish(mut self) -> Finished {
         self.end_input();
         self.finish_with_open_input()
     }
 
     /// Waits for the process to end, its standard input as it is.
-    pub fn finish_with_open_input(mut self) -> Finished {
+    pub(crate) fn finish_with_open_input(mut self) -> Finished {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a status") {
@@ -239,7 +244,7 @@ impl Lines {
 }
 
 /// Status and body of `GET path`.
-pub fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect_timeout(&address, BOUND).expect("connected");
     stream.set_read_timeout(Some(BOUND)).expect("a bound");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").expect("asked");
@@ -250,7 +255,7 @@ pub fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// `GET path` until it is answered with 200.
-pub fn http_get_200(address: SocketAddr, path: &str) -> String {
+pub(crate) fn http_get_200(address: SocketAddr, path: &str) -> String {
     let start = Instant::now();
     loop {
         let (status, body) = http_get(address, path);
@@ -263,6 +268,6 @@ pub fn http_get_200(address: SocketAddr, path: &str) -> String {
 }
 
 /// Lines as JSON objects; those that are none are left out.
-pub fn objects(lines: &[String]) -> Vec<Value> {
+pub(crate) fn objects(lines: &[String]) -> Vec<Value> {
     lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
 }
