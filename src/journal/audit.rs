@@ -153,7 +153,9 @@ fn check_tail(dir: &Path, reader: &Reader) -> Result<Tail, JournalError> {
         return Err(segment.damaged(end, next_seq, Damage::Missing));
     }
     for index in segment_indices(dir)?.into_iter().filter(|index| *index > segment.head.index) {
-        if ReadSegment::open(dir, index, Some(segment))?.begin(crc)?.is_some() {
+        if let Some(later) = ReadSegment::open_if_there(dir, index, Some(segment))?
+            && later.begin(crc)?.is_some()
+        {
             return Err(segment.damaged(end, next_seq, Damage::NotSealed));
         }
     }
@@ -168,7 +170,7 @@ fn check_ends(dir: &Path) -> Result<(), JournalError> {
     let crc = Crc32c::detect();
     let mut last = None;
     for index in segment_indices(dir)? {
-        let segment = ReadSegment::open(dir, index, last.as_ref())?;
+        let Some(segment) = ReadSegment::open_if_there(dir, index, last.as_ref())? else { continue };
         if let Some(seal) = segment.seal(crc)? {
             let end = usize::try_from(seal.end).unwrap_or(usize::MAX);
             let seq = seal.last_seq.saturating_add(1);

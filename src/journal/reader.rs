@@ -57,7 +57,7 @@ impl Reader {
     pub fn from_seq(dir: &Path, seq: u64) -> Result<Self, JournalError> {
         let indices = segment_indices(dir)?;
         for index in indices.iter().rev() {
-            let mut reader = Self::at_segment(dir, *index)?;
+            let Some(mut reader) = Self::at_segment_if_there(dir, *index)? else { continue };
             if !reader.begin()? {
                 continue;
             }
@@ -83,7 +83,7 @@ impl Reader {
     /// Where there is no journal, or its last segment is damaged.
     pub fn from_end(dir: &Path) -> Result<Self, JournalError> {
         for index in segment_indices(dir)?.iter().rev() {
-            let mut reader = Self::at_segment(dir, *index)?;
+            let Some(mut reader) = Self::at_segment_if_there(dir, *index)? else { continue };
             if reader.begin()? {
                 while reader.next_record()?.is_some() {}
                 return Ok(reader);
@@ -106,10 +106,18 @@ impl Reader {
     }
 
     pub(super) fn at_segment(dir: &Path, index: u64) -> Result<Self, JournalError> {
+        Ok(Self::at_start_of(dir, ReadSegment::open(dir, index, None)?))
+    }
+
+    fn at_segment_if_there(dir: &Path, index: u64) -> Result<Option<Self>, JournalError> {
+        let segment = ReadSegment::open_if_there(dir, index, None)?;
+        Ok(segment.map(|segment| Self::at_start_of(dir, segment)))
+    }
+
+    fn at_start_of(dir: &Path, segment: ReadSegment) -> Self {
         let crc = Crc32c::detect();
-        let segment = ReadSegment::open(dir, index, None)?;
         let cursor = Cursor { next_seq: 1, last_now: Nanos::ZERO, last_kind: 0 };
-        Ok(Self { dir: dir.to_path_buf(), segment, offset: 0, last_offset: 0, cursor, fresh: true, crc })
+        Self { dir: dir.to_path_buf(), segment, offset: 0, last_offset: 0, cursor, fresh: true, crc }
     }
 
     /// The next record, where one is committed. `None` at the end of what is there now: ask again later.
@@ -196,7 +204,7 @@ impl Reader {
             return Err(self.segment.damaged(self.offset, next_seq, damage));
         }
         let index = self.segment.head.index + 1;
-        if !segment_path(&self.dir, index).exists() {
+        let Some(next) = ReadSegment::open_if_there(&self.dir, index, Some(&self.segment))? else {
             // A later one without this one would be a hole, not an end.
             return match segment_indices(&self.dir)?.last() {
                 Some(last) if *last > index => {
@@ -205,8 +213,7 @@ impl Reader {
                 }
                 _ => Ok(false),
             };
-        }
-        let next = ReadSegment::open(&self.dir, index, Some(&self.segment))?;
+        };
         if next.begin(self.crc)?.is_none() {
             return Ok(false);
         }

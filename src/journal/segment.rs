@@ -190,6 +190,19 @@ impl ReadSegment {
         Ok(Self { path, file, len, head, catalogue, text, map })
     }
 
+    /// As [`Self::open`]; `None` where the segment is not there. A writer that closes removes the segment that it had made
+    /// in advance, between any two looks at the directory.
+    pub(super) fn open_if_there(
+        dir: &Path,
+        index: u64,
+        like: Option<&Self>,
+    ) -> Result<Option<Self>, JournalError> {
+        match Self::open(dir, index, like) {
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     pub(super) fn block(&self, offset: usize) -> Block<'_> {
         self.map.block(offset)
     }

@@ -1,9 +1,10 @@
 //! What the file system refuses, and what is done where it is short.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::support::{append_all, identity, open, read_all, small};
-use crate::journal::{JournalConfig, JournalError, Storage, Writer, boot_id, segment_path};
+use crate::journal::{JournalConfig, JournalError, Reader, Storage, Writer, boot_id, segment_path};
 
 #[test]
 fn a_directory_that_cannot_be_made_or_written() {
@@ -82,4 +83,41 @@ fn where_no_segment_can_be_made_the_writer_goes_on_in_what_it_has() {
 fn the_boot_has_a_name() {
     assert_eq!(boot_id().unwrap(), boot_id().unwrap());
     assert_ne!(boot_id().unwrap(), [0; 16]);
+}
+
+/// A writer that closes removes the segment that it made in advance, just when readers at the end look for it.
+#[test]
+fn readers_at_the_end_survive_a_close() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut helper, _) = open(dir.path());
+        // Past half of the segment, so that the next one is made.
+        append_all(&mut writer, 0..6_000);
+        helper.poll();
+        assert!(segment_path(dir.path(), 2).exists());
+        let (at_end, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut reader = Reader::open(dir.path()).unwrap();
+                let mut count = 0;
+                loop {
+                    let last = ended.load(Ordering::Acquire);
+                    while reader.next_record().unwrap().is_some() {
+                        count += 1;
+                    }
+                    at_end.store(true, Ordering::Release);
+                    if last {
+                        break count;
+                    }
+                }
+            });
+            while !at_end.load(Ordering::Acquire) && !reader.is_finished() {
+                std::hint::spin_loop();
+            }
+            writer.close().unwrap();
+            ended.store(true, Ordering::Release);
+            assert_eq!(reader.join().unwrap(), 6_000);
+        });
+        assert!(!segment_path(dir.path(), 2).exists());
+    }
 }
