@@ -14,6 +14,8 @@
 //! spins, and the main thread, which has no filter, ends the process. No harness: one that waits for a killed thread
 //! would wait for ever.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on says so by panicking.
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -78,7 +80,10 @@ fn parent() -> ExitCode {
     for (case, killed) in [("getpid", true), ("open", true), ("memory", false), ("sockets", false)] {
         let start = Instant::now();
         let verdict = run_case(case, killed);
-        println!("hot path under a system-call filter: {case} … {verdict} ({:.1} s)", start.elapsed().as_secs_f64());
+        println!(
+            "hot path under a system-call filter: {case} … {verdict} ({:.1} s)",
+            start.elapsed().as_secs_f64()
+        );
         failures += usize::from(verdict != "ok");
     }
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -227,7 +232,8 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
     let core = CoreLoop::new(sequencer, gateway, clock.clone(), received);
     let mut stage = FusedStage::new(feed, clock, core, control.clone());
     let mut until = |wanted: u64| {
-        let position = |feed: &NasdaqFeed| feed.market().position().map_or(0, |position| position.next_sequence);
+        let position =
+            |feed: &NasdaqFeed| feed.market().position().map_or(0, |position| position.next_sequence);
         while position(stage.feed()) < wanted && !control.threads().stop_requested() {
             stage.poll(64);
         }
