@@ -26,6 +26,8 @@ pub const CELL_LEN: usize = 64;
 pub const HEADER_LEN: usize = 32;
 /// The most cells one record spans.
 pub const MAX_CELLS: usize = 16;
+/// Cells of the records that are laid out often.
+const FEW_CELLS: usize = 2;
 /// The most payload bytes one record carries.
 pub const MAX_PAYLOAD: usize = MAX_CELLS * CELL_LEN - HEADER_LEN;
 
@@ -225,6 +227,12 @@ pub trait RecordSink {
     where
         Self: Sized,
     {
+        // Most records span one or two cells, and clearing 1 KiB for each would cost more than laying it out.
+        if R::CELLS <= FEW_CELLS {
+            let mut cells = [Cell::ZERO; FEW_CELLS];
+            write_record(&mut cells, record, source, flags);
+            return RecordRef::first_of(&cells).map_or(Ok(()), |record| self.push(record));
+        }
         let mut cells = [Cell::ZERO; MAX_CELLS];
         write_record(&mut cells, record, source, flags);
         RecordRef::first_of(&cells).map_or(Ok(()), |record| self.push(record))

@@ -155,7 +155,11 @@ impl Holding {
 
     /// Fees paid, rebates negative; part of a minor unit counts as a whole one against us.
     pub fn fees(&self) -> Minor {
-        minor(-(-self.fees).div_euclid(i128::from(FEE_LOTS)))
+        // 128 bits are divided by a call, 64 by an instruction; fees fit 64 in all but contrived cases.
+        match i64::try_from(-self.fees) {
+            Ok(paid) => Minor(-paid.div_euclid(FEE_LOTS)),
+            Err(_) => minor(-(-self.fees).div_euclid(i128::from(FEE_LOTS))),
+        }
     }
 
     /// Fills booked, broken ones included.

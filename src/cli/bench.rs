@@ -13,11 +13,11 @@ use crate::pipeline::cores::available_cores;
 pub(super) fn bench(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Floor(args) => floor(args),
-        BenchCommand::TickToDecision(args) => floor(args),
+        BenchCommand::TickToDecision(args) => super::bench_tick::tick_to_decision(args),
     }
 }
 
-pub(super) fn effort(args: &BenchArgs) -> Effort {
+fn effort(args: &BenchArgs) -> Effort {
     if args.smoke { Effort::SMOKE } else { Effort::FULL }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod bench;
+mod bench_tick;
 mod check;
 mod demo;
 mod demo_market;

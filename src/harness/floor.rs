@@ -106,7 +106,7 @@ pub fn on_core<T: Send + 'static>(
 }
 
 /// Two threads hand one cache line to and fro, with one PAUSE per spin.
-fn ping_pong(here: usize, there: usize, rounds: usize) -> Result<Histogram<u64>> {
+pub(super) fn ping_pong(here: usize, there: usize, rounds: usize) -> Result<Histogram<u64>> {
     let rounds = rounds.min(200_000) as u64;
     let ping = Arc::new(CachePadded::new(AtomicU64::new(0)));
     let pong = Arc::new(CachePadded::new(AtomicU64::new(0)));
@@ -165,7 +165,8 @@ pub fn batched(rounds: usize, mut work: impl FnMut(u64)) -> Result<Histogram<u64
     Ok(histogram)
 }
 
-fn clock_cost(rounds: usize) -> Result<Histogram<u64>> {
+/// A clock read as the sequencer does it, in tenths of a nanosecond.
+pub(super) fn clock_cost(rounds: usize) -> Result<Histogram<u64>> {
     let (mut clock, _calibrator) = tsc_clock(None);
     batched(rounds, move |_| {
         black_box(clock.now());

@@ -5,4 +5,6 @@
 
 pub mod echo;
 pub mod floor;
+pub mod in_memory;
 pub mod machine;
+pub mod tick;

@@ -39,7 +39,7 @@ pub enum Storage {
 #[derive(Debug)]
 pub(super) enum ToHelper {
     /// A sealed segment, to be cut behind `end` and unmapped.
-    Full { segment: Segment, end: usize },
+    Full { segment: Box<Segment>, end: usize },
     /// A segment that the writer had to make itself, to be faulted in.
     Made(Prefault),
 }
@@ -197,7 +197,7 @@ impl Preallocator {
                 if self.present.as_ref().is_some_and(|pages| pages.segment == segment.index) {
                     self.present = None;
                 }
-                if let Err(error) = finish(segment, end) {
+                if let Err(error) = finish(*segment, end) {
                     self.error = Some(error);
                 }
             }

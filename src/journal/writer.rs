@@ -272,21 +272,22 @@ impl Writer {
     /// room changes nothing.
     #[cold]
     fn roll(&mut self) -> Result<(), JournalError> {
-        let next = match self.prepared.pop() {
+        let mut next = match self.prepared.pop() {
             Ok(segment) => segment,
             Err(rtrb::PopError::Empty) => self.make_next()?,
         };
         self.seal();
         let end = self.offset;
-        let full = std::mem::replace(&mut self.segment, *next);
+        // The box goes to the helper with the full segment in it, so that nothing is freed here.
+        std::mem::swap(&mut self.segment, &mut *next);
         self.begin();
-        match self.to_helper.push(ToHelper::Full { segment: full, end }) {
+        match self.to_helper.push(ToHelper::Full { segment: next, end }) {
             Ok(()) => Ok(()),
             // The helper is far behind or gone. The segment is sealed; cutting it here costs time, never a record, and
             // where the cut fails the next opening does it.
             Err(rtrb::PushError::Full(ToHelper::Full { segment, end })) => {
                 self.stalls += 1;
-                finish(segment, end).or_else(|error| self.shared.note(error))
+                finish(*segment, end).or_else(|error| self.shared.note(error))
             }
             Err(rtrb::PushError::Full(ToHelper::Made(_))) => Ok(()),
         }

@@ -28,6 +28,16 @@ impl<M: Machine, F: Feed, G: Gateway, C: Clock> FusedStage<M, F, G, C> {
         Self { feed, feed_clock, core: Some(core), control }
     }
 
+    /// The feed.
+    pub fn feed(&self) -> &F {
+        &self.feed
+    }
+
+    /// The feed, to be changed.
+    pub fn feed_mut(&mut self) -> &mut F {
+        &mut self.feed
+    }
+
     fn turn(&mut self, budget: usize) -> Result<usize> {
         let Self { feed, feed_clock, core, .. } = self;
         let work = guarded(core, |core| -> Result<usize> {

@@ -190,7 +190,11 @@ impl MarketMaker {
         let (order, limit) = (self.config.order_lots.0, self.config.max_inventory_lots.0);
         let adds = position.0.signum() * side.sign() >= 0;
         let room = if adds { limit.saturating_sub(position.0.saturating_abs()).max(0) } else { limit };
-        let lots = i128::from(order) * i128::from(room) / i128::from(limit);
+        // 128 bits are divided by a call, 64 by an instruction.
+        let lots = match order.checked_mul(room) {
+            Some(product) => product.checked_div(limit)?,
+            None => i64::try_from(i128::from(order) * i128::from(room) / i128::from(limit)).ok()?,
+        };
         u32::try_from(lots).ok().filter(|lots| *lots > 0)
     }
 

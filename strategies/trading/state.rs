@@ -248,13 +248,16 @@ impl State {
     /// The best of each side without our own orders, so that no quote is computed from itself.
     pub(super) fn others(&self, id: InstrumentId) -> Bbo {
         let Some(book) = self.books.book(id) else { return Bbo::default() };
-        let mut own = [None; MAX_SHOWN];
-        for (place, order) in own.iter_mut().zip(self.own_shown(id)) {
-            *place = Some(order);
+        let mut places = [(Side::Buy, Ticks(0), Lots(0)); MAX_SHOWN];
+        let mut count = 0;
+        for (place, order) in places.iter_mut().zip(self.own_shown(id)) {
+            *place = (order.side, order.price, order.qty);
+            count += 1;
         }
+        let own = places.get(..count).unwrap_or(&[]);
         let own_at = |side, price| {
-            let here = own.iter().flatten().filter(|order| order.side == side && order.price == price);
-            here.fold(Lots(0), |sum, order| sum + order.qty)
+            let here = own.iter().filter(|order| (order.0, order.1) == (side, price));
+            here.fold(Lots(0), |sum, order| sum + order.2)
         };
         let best = |side| {
             book.levels(side).find_map(|level| {

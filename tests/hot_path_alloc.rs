@@ -1,0 +1,94 @@
+//! After warm-up the hot thread neither allocates nor frees: counted by the allocator over a million market data messages,
+//! from packet bytes to order bytes, with the journal rolling over many segments.
+//!
+//! A process of its own, because the allocator is counted for the whole of it. Counts are kept per thread: the helper
+//! may allocate.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use pricewright::harness::in_memory::{InMemory, Packets, Setup};
+use pricewright::harness::tick::market;
+
+/// Messages in all; a tenth of them is the warm-up.
+const MESSAGES: u64 = 1_120_000;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static FREES: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is passed on to the system's allocator as it is; the counters are plain thread-local cells without
+// a destructor, which never allocate themselves.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract, and it is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        FREES.with(|count| count.set(count.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations and frees of this thread during `work`.
+fn counted<T>(work: impl FnOnce() -> T) -> (u64, u64, T) {
+    let before = (ALLOCATIONS.get(), FREES.get());
+    let value = work();
+    (ALLOCATIONS.get() - before.0, FREES.get() - before.1, value)
+}
+
+#[test]
+fn a_million_messages_allocate_nothing() {
+    let market = market(MESSAGES);
+    let packets = Arc::new(Packets::generate(&market).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let setup = Setup { symbols: market.symbols, segment_mib: 1, helper_core: None };
+    let mut pipeline = InMemory::open(&setup, Arc::clone(&packets), dir.path()).unwrap();
+    let warm_up = packets.len() / 10;
+    pipeline.run(warm_up);
+    assert!(packets.messages_from(warm_up) >= 1_000_000);
+
+    let (allocations, frees, taken) = counted(|| pipeline.run(packets.len()));
+
+    assert_eq!(taken, packets.len() - warm_up, "the run stopped early");
+    assert_eq!((allocations, frees), (0, 0), "allocations and frees on the hot thread");
+    let latencies = pipeline.end().unwrap();
+    assert!(latencies.orders.len() > 10_000, "only {} packets caused orders", latencies.orders.len());
+    let segments = std::fs::read_dir(dir.path()).unwrap().count();
+    assert!(segments > 50, "the journal rolled over {segments} files only");
+}
+
+#[test]
+fn the_detector_sees_an_allocation_in_the_middle_of_the_hot_path() {
+    let market = market(20_000);
+    let packets = Arc::new(Packets::generate(&market).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let setup = Setup { symbols: market.symbols, segment_mib: 1, helper_core: None };
+    let mut pipeline = InMemory::open(&setup, Arc::clone(&packets), dir.path()).unwrap();
+    pipeline.run(packets.len() / 2);
+
+    let (allocations, frees, _) = counted(|| {
+        pipeline.run(100);
+        drop(std::hint::black_box(Box::new(1_u8)));
+        pipeline.run(100);
+    });
+
+    assert_eq!((allocations, frees), (1, 1));
+    pipeline.end().unwrap();
+}
