@@ -155,6 +155,8 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             self.turn()?;
             poll(&mut self)?;
         }
+        // What was received before the stop is sequenced, so that nothing taken from a sender is lost.
+        poll(&mut self)?;
         self.turn()?;
         let now = self.clock.now();
         self.gateway.close(now);

@@ -134,7 +134,7 @@ where
         let Some(core) = core.take() else { return };
         let ended = core.end(reason, |core| {
             for input in inputs.iter_mut() {
-                drain(input, core, CLOSE_BUDGET)?;
+                while drain(input, core, CLOSE_BUDGET)? > 0 {}
             }
             Ok(())
         });

@@ -11,3 +11,4 @@ mod pricing;
 mod pricing_init;
 mod pricing_tcp;
 mod support;
+mod topology;
