@@ -3,6 +3,8 @@
 //! Each checks first that it computes the right thing and prints a hash of the result, which is the same on every machine,
 //! and then times it. `cargo bench -- --test` only checks.
 
+#![allow(clippy::expect_used)] // A bench that cannot go on says so by panicking.
+
 mod book;
 mod desk;
 mod feed;
