@@ -16,8 +16,6 @@ mod gateway;
 mod merge;
 mod reader;
 mod recording;
-#[cfg(test)]
-mod tests;
 
 use std::path::Path;
 
@@ -80,7 +78,11 @@ fn layout(topology: Topology) -> Result<Layout> {
             vec![thread("recorded", vec![reader, merge]), thread("helper", vec![helper])]
         }),
         Topology::Pipelined => Ok(|reader, merge, helper| {
-            vec![thread("reader", vec![reader]), thread("machine", vec![merge]), thread("helper", vec![helper])]
+            vec![
+                thread("reader", vec![reader]),
+                thread("machine", vec![merge]),
+                thread("helper", vec![helper]),
+            ]
         }),
         Topology::Explicit => Err(Error::Usage(
             "a recording runs fused or pipelined; an explicit map of threads is for live runs".to_owned(),

@@ -3,7 +3,9 @@
 // A test is to panic where something is not as expected, and to wait for other processes.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod packets;
 mod pricing;
 mod pricing_init;
 mod pricing_tcp;
+mod session;
 mod support;

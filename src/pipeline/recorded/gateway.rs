@@ -41,7 +41,9 @@ impl RecordedGateway {
                 *target = *byte;
             }
             if part.is_empty() {
-                return Err(Error::Failed("the recorded session has a packet that fits no buffer".to_owned()));
+                return Err(Error::Failed(
+                    "the recorded session has a packet that fits no buffer".to_owned(),
+                ));
             }
             rest = more;
             let outcome = self.entry.on_received(part.len(), now, &mut self.answers);
