@@ -83,7 +83,7 @@ impl Session {
         let mut now = START;
         while now < end {
             world.venue.step(now, &mut world.wire);
-            now = now + STEP;
+            now += STEP;
             world.desk_until(now);
         }
         world.end(end);
@@ -221,7 +221,7 @@ impl Venue {
                 self.cuts.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let (piece, rest) = pending.split_at(pending.len().min(1 + (self.cuts >> 33) as usize % 200));
             wire.deliver(at, VENUE_LINE, piece);
-            at = at + Nanos(if self.cuts >> 63 == 0 { 0 } else { 20_000 });
+            at += Nanos(if self.cuts >> 63 == 0 { 0 } else { 20_000 });
             pending = rest;
         }
         self.out.consume(self.out.pending().len());
