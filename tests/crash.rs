@@ -33,7 +33,7 @@ use market::{Market, summary};
 use support::{BOUND, Place, Process};
 
 const KILLS: u64 = 3;
-const RATE: u32 = 8_000;
+const RATE: u32 = 15_000;
 const JOURNAL: &str = "journal";
 /// Of so many kills, one comes while the engine starts or recovers.
 const EARLY: u64 = 4;
@@ -108,7 +108,9 @@ impl Seen {
 
 fn hash_of(record: RecordRef<'_>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    record.cells().iter().for_each(|cell| drop(hasher.update(&cell.0)));
+    for cell in record.cells() {
+        hasher.update(&cell.0);
+    }
     *hasher.finalize().as_bytes()
 }
 
@@ -129,7 +131,7 @@ impl Harness {
             // Small segments, so that kills fall into changes of the segment too.
             .replace("segment_mib = 64", "segment_mib = 1");
         place.write("desk.toml", &market.configure(&text));
-        let exchange = market.start(&place, seed, RATE, 1);
+        let exchange = market.start(&place, &["DEMO"], seed, RATE, 1);
         Self { place, exchange, seen: Seen::default(), state: seed }
     }
 
@@ -229,8 +231,8 @@ impl Harness {
         let report = self.place.verify(JOURNAL);
         assert_eq!(report["clean_end"], true, "{report:#}");
 
-        let day = summary(self.exchange);
         let standing = Standing::of(&self.dir());
+        let day = summary(self.exchange);
         println!("{} records in {} runs, {} fills", self.seen.last(), standing.runs, standing.fills);
         assert_eq!(day["outside_fills"], standing.fills, "the exchange's fills are the desk's: {day:#}");
         assert_eq!(standing.booked, standing.executed, "the desk's position is what was executed");

@@ -27,13 +27,13 @@ impl Market {
     }
 
     /// Starts the exchange; it says what it was, as JSON, when it is asked to end.
-    pub(crate) fn start(&self, place: &Place, seed: u64, rate: u32, loss: u32) -> Process {
+    pub(crate) fn start(&self, place: &Place, symbols: &[&str], seed: u64, rate: u32, loss: u32) -> Process {
         let text = |value: &dyn std::fmt::Display| value.to_string();
         place.start(&[
             "sim",
             "--json",
             "--symbols",
-            "DEMO,OTHER",
+            &symbols.join(","),
             "--seed",
             &text(&seed),
             "--rate",

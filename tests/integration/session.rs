@@ -39,6 +39,9 @@ const RATES: FaultRates = FaultRates { loss: 0.015, duplicate: 0.01, reorder: 0.
 /// The fewest cells that a configuration may give a ring, so that rings are full again and again.
 const RING_CELLS: usize = 1024;
 
+/// The first is the example's.
+pub(crate) const SYMBOLS: [&str; 6] = ["DEMO", "OTHER", "THIRD", "FOURTH", "FIFTH", "SIXTH"];
+
 /// What a record says, its sequence and check aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -92,7 +95,7 @@ impl Session {
     }
 }
 
-/// The example's desk, quicker, with two shares and small rings.
+/// The example's desk, quicker, with more shares and small rings.
 pub(crate) fn desk_config() -> String {
     let text = include_str!("../../strategies/trading/desk.toml");
     let swap = |text: String, from: &str, to: &str| {
@@ -102,9 +105,13 @@ pub(crate) fn desk_config() -> String {
     let text = swap(text.to_owned(), "min_quote_age_ms = 20", "min_quote_age_ms = 2");
     let text = swap(text, "topology = \"auto\"", &format!("ring_cells = {RING_CELLS}\ntopology = \"auto\""));
     let text = swap(text, "duplicate_window_ms = 5", "duplicate_window_ms = 3");
-    let second = "\n[[config.instruments]]\nsymbol = \"OTHER\"\ntick_size = \"0.0001\"\nincrement = 100\n\
-                  tick_value = 1\ncurrency = \"USD\"\ncurrency_decimals = 4\n";
-    text + second
+    let more = SYMBOLS.iter().skip(1).map(|symbol| {
+        format!(
+            "\n[[config.instruments]]\nsymbol = \"{symbol}\"\ntick_size = \"0.0001\"\nincrement = 100\n\
+             tick_value = 1\ncurrency = \"USD\"\ncurrency_decimals = 4\n"
+        )
+    });
+    text + &more.collect::<String>()
 }
 
 /// Everything on its way, and everything that arrived.
@@ -141,7 +148,7 @@ struct Venue {
 
 impl Venue {
     fn new(seed: u64) -> Self {
-        let symbols = ["DEMO", "OTHER"].map(|text| Symbol::new(text).expect("a symbol")).to_vec();
+        let symbols = SYMBOLS.map(|text| Symbol::new(text).expect("a symbol")).to_vec();
         let mut exchange = Exchange::new(Market::Flow { seed, rate: 8_000, symbols }, START);
         exchange.open(START);
         let session_id = SessionId::new("S000000001").expect("a name");
