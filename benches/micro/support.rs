@@ -4,18 +4,18 @@ use pricewright_core::kernel::table::{OrderAdd, ReplaceOrder};
 use pricewright_core::kernel::{EventNanos, InstrumentId, Nanos, RecordRef, SideCode, Ticks, TimeInForce};
 
 /// Says what a bench computed, so that two runs and two machines can be compared.
-pub fn print_result(name: &str, hash: blake3::Hash) {
+pub(crate) fn print_result(name: &str, hash: blake3::Hash) {
     println!("{name}: result {}", hash.to_hex());
 }
 
 /// Adds the record's content to `hasher`: header without checksum, and payload.
-pub fn hash_record(hasher: &mut blake3::Hasher, record: RecordRef<'_>) {
+pub(crate) fn hash_record(hasher: &mut blake3::Hasher, record: RecordRef<'_>) {
     hasher.update(&record.header().kind.to_le_bytes());
     hasher.update(record.payload());
 }
 
 /// A market record of one cell.
-pub fn order_add(number: u64) -> OrderAdd {
+pub(crate) fn order_add(number: u64) -> OrderAdd {
     OrderAdd {
         event_ns: EventNanos(1_767_623_400_000_000_000),
         order: number,
@@ -28,7 +28,7 @@ pub fn order_add(number: u64) -> OrderAdd {
 }
 
 /// A decision of two cells.
-pub fn replace_order(number: u64) -> ReplaceOrder {
+pub(crate) fn replace_order(number: u64) -> ReplaceOrder {
     ReplaceOrder {
         client: number + 1,
         prior: number,

@@ -175,7 +175,8 @@ impl<'a> RecordRef<'a> {
         R::ref_from_bytes(self.payload()).ok()
     }
 
-    /// True where kind, version, flags, source and payload agree; stamps are not compared.
+    /// True where kind, version, source and payload agree. Stamps are not compared, and flags neither: a decision that
+    /// recovery appended carries [`flags::NOT_SENT`], which no machine sets.
     pub fn same_content(&self, other: &RecordRef<'_>) -> bool {
         self.header.kind == other.header.kind
             && self.header.version == other.header.version

@@ -87,7 +87,9 @@ pub struct RunArgs {
 /// `replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
-    /// Journal directory; the newest under ./pricewright-data where none is given.
+    /// Journal directory; the newest under ./pricewright-data where none is given. With --packets, where the
+    /// configuration comes from: a TOML file, or the journal of the recorded run.
+    #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Compare every decision with the journal's, byte for byte.
     #[arg(long)]
@@ -95,9 +97,27 @@ pub struct ReplayArgs {
     /// Stop after this record.
     #[arg(long, value_name = "N")]
     pub until: Option<u64>,
+    /// Run the pipeline from this recording of packets (`run --record FILE`) and journal it in --journal.
+    #[arg(long, value_name = "FILE", requires = "journal", conflicts_with_all = ["verify", "until"])]
+    pub packets: Option<PathBuf>,
+    /// With --packets: the new journal's directory.
+    #[arg(long, value_name = "DIR", requires = "packets")]
+    pub journal: Option<PathBuf>,
+    /// With --packets: all on one thread, or reader and machine on two. The journal is the same.
+    #[arg(long, value_enum, requires = "packets", default_value = "fused")]
+    pub topology: RecordedTopology,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+/// How a recorded run lies on threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RecordedTopology {
+    /// Reader and machine on one thread.
+    Fused,
+    /// Reader and machine on two.
+    Pipelined,
 }
 
 /// `explain`.

@@ -10,6 +10,7 @@ mod explain;
 mod init;
 mod journal;
 mod progress;
+mod recorded;
 mod records;
 mod replay;
 mod run;

@@ -18,6 +18,9 @@ use crate::replay::run_info::RunInfo;
 use crate::replay::verify::{self, Replay};
 
 pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
+    if let (Some(packets), Some(journal)) = (&args.packets, &args.journal) {
+        return super::recorded::packets::<Own>(args, packets, journal);
+    }
     let dir = journal_dir(args.dir.as_deref())?;
     let machine = RunInfo::read(&dir)?.start.machine;
     let replay = with_machine::<Own, _>(machine.as_str(), Visit { dir: dir.clone(), until: args.until })??;

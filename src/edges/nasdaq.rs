@@ -120,27 +120,7 @@ impl NasdaqFeed {
         day_start_ns: i64,
         recorder: Option<Recorder>,
     ) -> Result<Self> {
-        let sessions = sessions(resume)?;
-        let position = resume.position(FEED_SOURCE).and_then(|position| {
-            let session = *sessions.get(usize::try_from(position.session).ok()?)?;
-            let (next_sequence, taken) = position.restart();
-            Some(FeedResume { session, next_sequence, taken })
-        });
-        let config = MarketDataConfig {
-            source: FEED_SOURCE,
-            instruments: instruments(units)?,
-            day_start_ns,
-            receiver: LineConfig {
-                lines: settings.lines.len(),
-                patience: micros(settings.patience_us),
-                silence: micros(settings.silence_ms.saturating_mul(1000)),
-                ..LineConfig::default()
-            },
-            sessions,
-            resume: position,
-        };
-        let market =
-            MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))?;
+        let market = market_data(settings, units, resume, day_start_ns)?;
         let lines = settings.lines.iter().map(|line| open_line(*line, settings)).collect::<Result<_>>()?;
         let local = if settings.rerequest.ip().is_loopback() {
             std::net::Ipv4Addr::LOCALHOST
@@ -290,6 +270,38 @@ impl Held {
         }
         taken
     }
+}
+
+/// The decoder that `settings` ask for, without its sockets.
+///
+/// # Errors
+/// Where an instrument cannot be traded on this feed, or the journal's session is none.
+pub fn market_data(
+    settings: &Settings,
+    units: &DisplayUnits,
+    resume: &Resume,
+    day_start_ns: i64,
+) -> Result<MarketData> {
+    let sessions = sessions(resume)?;
+    let position = resume.position(FEED_SOURCE).and_then(|position| {
+        let session = *sessions.get(usize::try_from(position.session).ok()?)?;
+        let (next_sequence, taken) = position.restart();
+        Some(FeedResume { session, next_sequence, taken })
+    });
+    let config = MarketDataConfig {
+        source: FEED_SOURCE,
+        instruments: instruments(units)?,
+        day_start_ns,
+        receiver: LineConfig {
+            lines: settings.lines.len(),
+            patience: micros(settings.patience_us),
+            silence: micros(settings.silence_ms.saturating_mul(1000)),
+            ..LineConfig::default()
+        },
+        sessions,
+        resume: position,
+    };
+    MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))
 }
 
 fn open_line(address: SocketAddrV4, settings: &Settings) -> Result<UdpReceiver> {

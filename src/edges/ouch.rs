@@ -82,8 +82,7 @@ impl OuchGateway {
         now: Nanos,
         recorder: Option<Recorder>,
     ) -> Result<Self> {
-        let entry = OrderEntry::new(config(settings, units, resume, day_start_ns)?)
-            .map_err(|error| Error::Usage(format!("instruments: {error}")))?;
+        let entry = order_entry(settings, units, resume, day_start_ns)?;
         let connection = TcpConnection::connect(settings.address, CONNECT_TIMEOUT)?;
         let mut gateway = Self {
             entry,
@@ -95,7 +94,7 @@ impl OuchGateway {
             recorder,
             closing: false,
         };
-        gateway.connected(connection, now);
+        gateway.connected(connection, now)?;
         Ok(gateway)
     }
 
@@ -104,7 +103,10 @@ impl OuchGateway {
         self.handle.clone()
     }
 
-    fn connected(&mut self, connection: TcpConnection, now: Nanos) {
+    fn connected(&mut self, connection: TcpConnection, now: Nanos) -> Result<()> {
+        if let Some(recorder) = &self.recorder {
+            recorder.connected(now)?;
+        }
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection.try_clone().ok();
         self.connection = Some(connection);
         self.connecting = None;
@@ -112,6 +114,7 @@ impl OuchGateway {
             tracing::error!(%error, "login");
         }
         self.send();
+        Ok(())
     }
 
     fn disconnected(&mut self, answers: &mut RecordBuf, why: &dyn std::fmt::Display) {
@@ -171,6 +174,20 @@ impl OuchGateway {
         }
         Ok(work)
     }
+}
+
+/// The session that `settings` ask for, without its connection.
+///
+/// # Errors
+/// Where settings do not fit the protocol.
+pub fn order_entry(
+    settings: &Settings,
+    units: &DisplayUnits,
+    resume: &Resume,
+    day_start_ns: i64,
+) -> Result<OrderEntry> {
+    OrderEntry::new(config(settings, units, resume, day_start_ns)?)
+        .map_err(|error| Error::Usage(format!("instruments: {error}")))
 }
 
 fn config(
@@ -281,7 +298,7 @@ impl Gateway for OuchGateway {
         if let Some(connecting) = &self.connecting
             && let Ok(connection) = connecting.try_recv()
         {
-            self.connected(connection, now);
+            self.connected(connection, now)?;
         }
         let work = self.receive(now, answers)?;
         if let Err(error) = self.entry.on_poll(now, answers) {

@@ -46,6 +46,15 @@ impl Recorder {
         self.write(&RecordedPacket { received, line: VENUE_LINE, kind: PacketKind::Stream, bytes })
     }
 
+    /// The venue session's connection stands: bytes that follow are the beginning of a stream. Recorded as a receive of
+    /// nothing.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn connected(&self, now: Nanos) -> Result<()> {
+        self.stream(now, &[])
+    }
+
     /// Ends the recording; without it readers call the file damaged.
     ///
     /// # Errors

@@ -59,16 +59,34 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             work += 1;
         }
         let now = self.clock.now();
-        self.answers.clear();
-        self.gateway.poll(now, &mut self.answers)?;
-        if !self.answers.is_empty() {
-            work += self.take_answers()?;
-        }
+        work += self.poll_gateway(now)?;
         let fired = self.sequencer.fire_timers(now, TIMER_BUDGET, &mut self.gateway)?;
         if fired > 0 {
             self.gateway.flush(now)?;
         }
         Ok(work + fired)
+    }
+
+    #[inline]
+    fn poll_gateway(&mut self, now: Nanos) -> Result<usize> {
+        self.answers.clear();
+        self.gateway.poll(now, &mut self.answers)?;
+        if self.answers.is_empty() { Ok(0) } else { self.take_answers() }
+    }
+
+    /// Takes what the gateway has to say at the clock's present time, answers to answers too, until it is quiet.
+    ///
+    /// # Errors
+    /// Where journal or gateway fail for good.
+    pub fn settle(&mut self) -> Result<usize> {
+        let mut work = 0;
+        loop {
+            let now = self.clock.now();
+            match self.poll_gateway(now)? {
+                0 => return Ok(work),
+                taken => work += taken,
+            }
+        }
     }
 
     fn take_answers(&mut self) -> Result<usize> {
@@ -124,18 +142,21 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         Ok(())
     }
 
-    /// Fires the timers whose deadline lies before `now`, each stamped with its deadline: the manual clock's order.
+    /// The stamp of the next timer, where its deadline lies before `now`: the deadline, or the last stamp where that is
+    /// later. This is the manual clock's order.
+    pub fn next_timer_before(&self, now: Nanos) -> Option<Nanos> {
+        let deadline = self.sequencer.next_deadline().filter(|deadline| *deadline < now)?;
+        Some(deadline.max(self.sequencer.now()))
+    }
+
+    /// Fires one timer that is due at `now`.
     ///
     /// # Errors
-    /// Where the journal fails for good.
-    pub fn fire_timers_before(&mut self, now: Nanos) -> Result<usize> {
-        let mut fired = 0;
-        while let Some(deadline) = self.sequencer.next_deadline().filter(|deadline| *deadline < now) {
-            let at = deadline.max(self.sequencer.now());
-            fired += self.sequencer.fire_timers(at, 1, &mut self.gateway)?;
-            self.gateway.flush(at)?;
-        }
-        Ok(fired)
+    /// Where journal or gateway fail for good.
+    pub fn fire_timer(&mut self, now: Nanos) -> Result<()> {
+        self.sequencer.fire_timers(now, 1, &mut self.gateway)?;
+        self.gateway.flush(now)?;
+        Ok(())
     }
 
     /// Ends the run: tells the machine to stop, keeps polling (with `poll` for whatever else this thread feeds) until
@@ -184,6 +205,11 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     /// The sequencer.
     pub fn sequencer(&self) -> &Sequencer<M> {
         &self.sequencer
+    }
+
+    /// The gateway.
+    pub fn gateway(&mut self) -> &mut G {
+        &mut self.gateway
     }
 
     /// The clock.

@@ -15,6 +15,7 @@ pub mod idle;
 pub mod launch;
 pub mod open;
 pub mod plan;
+pub mod recorded;
 pub mod resume;
 pub mod run_control;
 pub mod sequencer;

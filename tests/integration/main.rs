@@ -7,8 +7,12 @@
 
 mod loss;
 mod market;
+mod packets;
 mod pricing;
 mod pricing_init;
 mod pricing_tcp;
+mod processes;
+mod replay;
+mod session;
 mod support;
 mod topology;

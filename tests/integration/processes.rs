@@ -1,0 +1,73 @@
+//! A simulated exchange and a desk, each a process, on sockets of this machine.
+
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use serde_json::Value;
+
+use crate::support::{Place, Process};
+
+/// Addresses that were free a moment ago, on the loopback.
+pub(crate) struct Market {
+    lines: [SocketAddr; 2],
+    rerequest: SocketAddr,
+    ouch: SocketAddr,
+}
+
+impl Market {
+    /// Finds free ports. All are held until the last is found, so that they differ.
+    pub(crate) fn find() -> Self {
+        let udp: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = |index: usize| udp[index].local_addr().expect("an address");
+        Self {
+            lines: [address(0), address(1)],
+            rerequest: address(2),
+            ouch: tcp.local_addr().expect("an address"),
+        }
+    }
+
+    /// Starts the exchange; it says what it was, as JSON, when it is asked to end.
+    pub(crate) fn start(&self, place: &Place, symbols: &[&str], seed: u64, rate: u32, loss: u32) -> Process {
+        let text = |value: &dyn std::fmt::Display| value.to_string();
+        place.start(&[
+            "sim",
+            "--json",
+            "--symbols",
+            &symbols.join(","),
+            "--seed",
+            &text(&seed),
+            "--rate",
+            &text(&rate),
+            "--loss",
+            &text(&loss),
+            "--lines",
+            &format!("{},{}", self.lines[0], self.lines[1]),
+            "--rerequest",
+            &text(&self.rerequest),
+            "--ouch",
+            &text(&self.ouch),
+        ])
+    }
+
+    /// The configuration `text` with these addresses.
+    pub(crate) fn configure(&self, text: &str) -> String {
+        let lines = format!("lines = [\"{}\", \"{}\"]", self.lines[0], self.lines[1]);
+        let swap = |text: String, from: &str, to: &str| {
+            assert!(text.contains(from), "the example has {from:?}");
+            text.replace(from, to)
+        };
+        let text = swap(text.to_owned(), "lines = [\"239.192.7.1:31001\", \"239.192.7.2:31002\"]", &lines);
+        let text = swap(text, "127.0.0.1:31003", &self.rerequest.to_string());
+        let text = swap(text, "127.0.0.1:31004", &self.ouch.to_string());
+        // Other tests want the cores too.
+        swap(text, "# idle = \"backoff\"", "idle = \"backoff\"")
+    }
+}
+
+/// Ends an exchange and gives its summary.
+pub(crate) fn summary(exchange: Process) -> Value {
+    exchange.signal("TERM");
+    let finished = exchange.finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    serde_json::from_str(&finished.out.join("\n")).expect("a summary")
+}
