@@ -68,7 +68,7 @@ fn check(orders: usize) {
     print_result(&format!("book of {orders}"), hasher.finalize());
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("book, one order leaves and one joins");
     group.throughput(Throughput::Elements(2));
     for (name, orders) in [("1 k live orders", 1_000), ("1 M live orders", 1_000_000)] {

@@ -79,7 +79,7 @@ fn followed(config: &DeskConfig, records: &RecordBuf, count: u64) -> Duration {
     took
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a directory");
     record(dir.path());
     let replayed = replay::<Desk>(dir.path(), None, &mut |_| {}).expect("a journal");

@@ -65,7 +65,7 @@ fn timed(packets: &Packets, count: u64) -> Duration {
     took
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let packets = packets();
     check(&packets);
     let mut group = criterion.benchmark_group("feed");

@@ -75,7 +75,7 @@ fn timed(cells: &[Cell], count: u64) -> Duration {
     took
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     check();
     let mut group = criterion.benchmark_group("journal, append");
     let one = laid(&order_add(7));

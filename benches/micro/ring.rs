@@ -22,7 +22,7 @@ fn check() {
     print_result("ring", hasher.finalize());
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     check();
     let mut group = criterion.benchmark_group("ring, push and pop on one thread");
     group.throughput(Throughput::Elements(1));

@@ -4,18 +4,18 @@ use pricewright_core::kernel::table::{OrderAdd, ReplaceOrder};
 use pricewright_core::kernel::{EventNanos, InstrumentId, Nanos, RecordRef, SideCode, Ticks, TimeInForce};
 
 /// Says what a bench computed, so that two runs and two machines can be compared.
-pub fn print_result(name: &str, hash: blake3::Hash) {
+pub(crate) fn print_result(name: &str, hash: blake3::Hash) {
     println!("{name}: result {}", hash.to_hex());
 }
 
 /// Adds the record's content to `hasher`: header without checksum, and payload.
-pub fn hash_record(hasher: &mut blake3::Hasher, record: RecordRef<'_>) {
+pub(crate) fn hash_record(hasher: &mut blake3::Hasher, record: RecordRef<'_>) {
     hasher.update(&record.header().kind.to_le_bytes());
     hasher.update(record.payload());
 }
 
 /// A market record of one cell.
-pub fn order_add(number: u64) -> OrderAdd {
+pub(crate) fn order_add(number: u64) -> OrderAdd {
     OrderAdd {
         event_ns: EventNanos(1_767_623_400_000_000_000),
         order: number,
@@ -28,7 +28,7 @@ pub fn order_add(number: u64) -> OrderAdd {
 }
 
 /// A decision of two cells.
-pub fn replace_order(number: u64) -> ReplaceOrder {
+pub(crate) fn replace_order(number: u64) -> ReplaceOrder {
     ReplaceOrder {
         client: number + 1,
         prior: number,
@@ -43,10 +43,10 @@ pub fn replace_order(number: u64) -> ReplaceOrder {
 
 /// A generator of numbers that needs no crate: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Copy)]
-pub struct Numbers(pub u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -54,7 +54,7 @@ impl Numbers {
         mixed ^ (mixed >> 31)
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 }
