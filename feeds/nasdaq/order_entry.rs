@@ -295,6 +295,11 @@ impl OrderEntry {
         self.session.logout(&mut self.out)
     }
 
+    /// The venue's letter for why it refused the last login; `None` where it did not.
+    pub fn refusal(&self) -> Option<u8> {
+        self.answers.refusal()
+    }
+
     /// Where the session stands.
     pub fn phase(&self) -> SessionPhase {
         self.answers.phase()

@@ -34,6 +34,8 @@ const LIVE_CAPACITY: usize = 4096;
 const BUFFER_LEN: usize = 256 << 10;
 /// Cells reserved for send reports between two polls.
 const REPORT_CELLS: usize = 8192;
+/// The reason of a refused login that the session is not, or no longer, to be had (SoupBinTCP 3.00, Login Rejected).
+const SESSION_NOT_AVAILABLE: u8 = b'S';
 /// Receives in one poll.
 const RECEIVES: usize = 4;
 
@@ -117,6 +119,11 @@ impl OuchGateway {
         self.connection = None;
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.entry.on_disconnected(answers);
+        if self.entry.refusal() == Some(SESSION_NOT_AVAILABLE) {
+            // The venue's session is another one now: the next login asks for the current one, from its beginning. The
+            // account query behind it says which of our orders that session knows.
+            self.entry.resume_at(SessionId::BLANK, 1);
+        }
         if !self.closing {
             self.connecting = Some(connect_later(self.address));
         }
@@ -199,7 +206,7 @@ fn config(
         username: Alpha::new(&settings.user).ok_or_else(|| unfit("user", 6))?,
         password: Alpha::new(&password).map(Password).ok_or_else(|| unfit("password", 10))?,
         session: session.unwrap_or_default(),
-        next_sequence: session.and(position).map_or(1, |position| position.next),
+        next_sequence: session.and(position).map_or(1, |position| position.restart().0),
         sessions,
         instruments: instruments(units)?,
         day_start_ns,
@@ -219,7 +226,7 @@ fn live_orders(resume: &Resume) -> Vec<LiveOrder> {
                 instrument: order.instrument,
                 side: order.side,
                 open: order.open,
-                prior: 0,
+                prior: u32::try_from(order.prior).unwrap_or(0),
             })
         })
         .collect()

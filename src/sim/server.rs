@@ -430,10 +430,16 @@ impl<C: Clock> Server<C> {
     }
 }
 
-/// A name that no earlier session of this machine had: the second of its start.
+/// A name that no earlier session of this machine had: the millisecond of its start, in base 36. An exchange that is
+/// started again within a second is another session nevertheless.
 fn session_name(now: Nanos) -> SessionId {
-    let seconds = now.0.div_euclid(1_000_000_000).rem_euclid(1_000_000_000);
-    SessionId::new(&format!("S{seconds:09}")).unwrap_or_default()
+    let mut rest = now.0.div_euclid(1_000_000).unsigned_abs();
+    let mut name = SessionId::new("S000000000").unwrap_or_default();
+    for letter in name.0.iter_mut().skip(1).rev() {
+        *letter = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ".get((rest % 36) as usize).copied().unwrap_or(b'0');
+        rest /= 36;
+    }
+    name
 }
 
 #[cfg(test)]

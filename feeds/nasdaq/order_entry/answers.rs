@@ -83,6 +83,11 @@ impl Answers {
         self.phase
     }
 
+    /// The venue's letter for why it refused the login, where that is the phase.
+    pub(super) fn refusal(&self) -> Option<u8> {
+        (self.phase == SessionPhase::REFUSED).then_some(self.reason)
+    }
+
     pub(super) fn orders(&self) -> &[LiveOrder] {
         self.orders.as_slice()
     }
@@ -187,6 +192,7 @@ impl Answers {
             Response::OrderRestated(body, options) => self.restated(body, options, at, sink),
             Response::AccountQueryResponse(body, _) => {
                 self.next_client = u64::from(body.next_user_ref_num.get());
+                self.orders.forget_from(body.next_user_ref_num.get());
                 self.untold |= self.phase != SessionPhase::READY;
                 self.phase = SessionPhase::READY;
                 self.reason = 0;

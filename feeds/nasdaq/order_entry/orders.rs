@@ -78,6 +78,11 @@ impl LiveOrders {
         }
     }
 
+    /// Takes out every order from this number on: the venue has never seen them.
+    pub(super) fn forget_from(&mut self, client: u32) {
+        self.orders.retain(|order| order.client < client);
+    }
+
     /// Takes shares off an order; it leaves the table with its last one.
     pub(super) fn reduce(&mut self, client: u32, shares: u32) {
         let Ok(index) = self.orders.binary_search_by_key(&client, |order| order.client) else { return };

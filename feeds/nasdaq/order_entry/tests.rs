@@ -641,16 +641,27 @@ fn a_restarted_gateway_knows_its_sessions_position_and_live_orders() {
 }
 
 #[test]
+fn orders_that_the_venue_has_never_seen_are_forgotten() {
+    let live = |client| LiveOrder { client, instrument: ACME, side: SideCode::BUY, open: 10, prior: 0 };
+    let restarted = OrderEntryConfig { live: [7, 8, 9].map(live).to_vec(), ..config() };
+    let mut bench = Bench::new(restarted);
+    bench.next_client = 8;
+    bench.connect();
+    assert_eq!(bench.live(), [(7, 10)]);
+}
+
+#[test]
 fn a_refused_login_and_the_end_of_a_session_are_told() {
     let mut bench = Bench::new(OrderEntryConfig { session: Alpha::new("DAY0").unwrap(), ..config() });
     bench.connect();
     let record = bench.sink.records.iter().last().unwrap();
     let state = *record.get::<SessionState>().unwrap();
     assert_eq!((state.phase, state.reason), (SessionPhase::REFUSED, b'S'));
+    assert_eq!(bench.gateway.refusal(), Some(b'S'));
     bench.gateway.on_disconnected(&mut bench.sink);
     bench.gateway.resume_at(SessionId::BLANK, 1);
     bench.connect();
-    assert_eq!(bench.gateway.phase(), SessionPhase::READY);
+    assert_eq!((bench.gateway.phase(), bench.gateway.refusal()), (SessionPhase::READY, None));
     bench.venue.end().unwrap();
     bench.run();
     assert_eq!(bench.gateway.phase(), SessionPhase::ENDED);
