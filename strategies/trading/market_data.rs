@@ -210,7 +210,12 @@ impl Desk {
         if event.reason == HealthReason::GAP && event.health != Health::VALID {
             self.state.gaps = self.state.gaps.saturating_add(1);
         }
+        // What made a book wrong does not heal by hearing on: a feed that was restarted has forgotten it, a book has not.
+        let lasting = matches!(event.reason, HealthReason::BAD_DATA | HealthReason::OVERRUN);
         for id in self.state.ids() {
+            if let Some(instrument) = self.state.instrument_mut(id).filter(|_| lasting) {
+                instrument.fault.get_or_insert(event.reason);
+            }
             self.refresh_health(id, event.reason, (position, event.missing), turn);
         }
         self.act_on_all(turn);
@@ -226,6 +231,8 @@ impl Desk {
             if let Some(instrument) = self.state.instrument_mut(id) {
                 instrument.fault = None;
                 instrument.features.clear();
+                // Another session gives its numbers anew: what was ours is no longer.
+                instrument.gone.fill(0);
             }
             self.refresh_health(id, event.reason, (event.position, 0), turn);
             self.act(id, turn);

@@ -420,6 +420,26 @@ fn a_contradicted_book_is_stale_until_it_starts_anew() {
 }
 
 #[test]
+fn a_book_that_the_feed_called_bad_stays_so_when_a_restarted_feed_has_forgotten_it() {
+    let mut stage = Stage::quoting();
+    stage.health(Health::STALE, HealthReason::BAD_DATA);
+    assert!(stage.all::<BookTransition>().iter().all(|change| change.to == Health::STALE));
+    for (health, reason) in [(Health::RECOVERING, HealthReason::GAP), (Health::VALID, HealthReason::FILLED)] {
+        stage.health(health, reason);
+        assert!(stage.all::<BookTransition>().is_empty(), "only an empty book is a sound one");
+    }
+    stage.give(&BookCleared {
+        position: 1,
+        instrument: ALL_INSTRUMENTS,
+        source: FEED,
+        reason: HealthReason::START,
+        flags: LAST,
+        spare: [0; 18],
+    });
+    assert!(stage.all::<BookTransition>().iter().all(|change| change.to == Health::VALID));
+}
+
+#[test]
 fn a_gap_is_told_for_every_instrument_and_counted() {
     let mut stage = Stage::quoting();
     stage.health(Health::RECOVERING, HealthReason::GAP);
