@@ -58,6 +58,8 @@ pub struct Resume {
     pub session: SessionId,
     /// The sequence after the last that the journal covers.
     pub next_sequence: u64,
+    /// Events of the messages from there on that the journal holds all the same: it ends in the middle of a packet.
+    pub taken: u32,
 }
 
 /// The feed: MoldUDP64 receiver, ITCH decoder and locate codes of one channel.
@@ -134,7 +136,7 @@ impl MarketData {
     /// The session and the next position in it, where a session is known.
     pub fn position(&self) -> Option<Resume> {
         let next_sequence = self.receiver.next_sequence().max(self.state.quiet_until());
-        self.receiver.session().map(|session| Resume { session, next_sequence })
+        self.receiver.session().map(|session| Resume { session, next_sequence, taken: 0 })
     }
 
     /// What the receiver counted.

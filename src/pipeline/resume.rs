@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pricewright_core::kernel::table::{PlaceOrder, ReplaceOrder};
+use pricewright_core::kernel::table::{PlaceOrder, ReplaceOrder, market_flags};
 use pricewright_core::kernel::{
-    Column, DecisionRef, EventRef, InstrumentId, Liveness, RecordRef, SendOutcome, SideCode, SourceId, flags,
+    Column, DecisionRef, EventRef, InstrumentId, Liveness, RecordRef, SendOutcome, SessionPhase, SideCode,
+    SourceId, flags,
 };
 
 use super::file_lines::FileLines;
@@ -31,7 +32,7 @@ pub struct OpenOrder {
     decision: u64,
     /// The order that it is to replace while the venue has not said so; 0 for all others. Where that order leaves first,
     /// the venue passes over the replacement in silence.
-    prior: u64,
+    pub prior: u64,
 }
 
 /// An interned string of the journal.
@@ -56,6 +57,63 @@ pub struct Position {
     pub session: u32,
     /// The next position expected.
     pub next: u64,
+    /// The last packet, where the journal ends before its last event.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// A packet whose mark is in the journal, and of whose events perhaps not all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Its first position.
+    pub first: u64,
+    /// Its events that are there.
+    pub taken: u32,
+}
+
+impl Position {
+    /// Where to go on so that nothing is lost, and how many events from there on the journal holds already. A packet that
+    /// carries no event looks like one whose events are missing; it is read again, which changes nothing.
+    pub fn restart(&self) -> (u64, u32) {
+        self.unfinished.map_or((self.next, 0), |packet| (packet.first, packet.taken))
+    }
+}
+
+/// How far an event brings its packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Others follow.
+    More,
+    /// It is the last.
+    Last,
+}
+
+/// `None` for events that belong to no packet, or do not show how far it came. A message of a venue is one event.
+fn progress_of(event: EventRef<'_>) -> Option<Progress> {
+    let flags = match event {
+        EventRef::OrderAdd(event) => event.flags,
+        EventRef::OrderExecuted(event) => event.flags,
+        EventRef::OrderExecutedAt(event) => event.flags,
+        EventRef::OrderReduced(event) => event.flags,
+        EventRef::OrderDeleted(event) => event.flags,
+        EventRef::OrderReplaced(event) => event.flags,
+        EventRef::Trade(event) => event.flags,
+        EventRef::CrossTrade(event) => event.flags,
+        EventRef::TradeBroken(event) => event.flags,
+        EventRef::TradingStatus(event) => event.flags,
+        EventRef::MarketPhase(event) => event.flags,
+        EventRef::SessionState(state) if state.phase != SessionPhase::READY => return None,
+        EventRef::SessionState(_)
+        | EventRef::VenueAccepted(_)
+        | EventRef::VenueReplaced(_)
+        | EventRef::VenueCanceled(_)
+        | EventRef::VenueExecuted(_)
+        | EventRef::VenueRejected(_)
+        | EventRef::VenueBroken(_)
+        | EventRef::VenueCancelHeld(_)
+        | EventRef::VenueRestated(_) => return Some(Progress::Last),
+        _ => return None,
+    };
+    Some(if flags & market_flags::LAST_IN_BATCH == 0 { Progress::More } else { Progress::Last })
 }
 
 impl Resume {
@@ -65,7 +123,8 @@ impl Resume {
         match EventRef::of(&record) {
             Some(EventRef::Mark(mark)) => {
                 let next = mark.first + u64::from(mark.count);
-                let position = Position { source: mark.source, session: mark.session, next };
+                let unfinished = Some(Unfinished { first: mark.first, taken: 0 });
+                let position = Position { source: mark.source, session: mark.session, next, unfinished };
                 match self.positions.iter_mut().find(|known| known.source == mark.source) {
                     Some(known) => *known = position,
                     None => self.positions.push(position),
@@ -77,11 +136,24 @@ impl Resume {
                 id: define.id,
                 text: define.text.as_str().to_owned(),
             }),
-            Some(event) => self.answered(event),
+            Some(event) => {
+                self.advanced(record.header().source, event);
+                self.answered(event);
+            }
             None if record.header().flags & flags::NOT_SENT == 0 => {
                 self.decided(record.header().seq, DecisionRef::of(&record));
             }
             None => {}
+        }
+    }
+
+    /// Notes that an event of the source's last packet is there.
+    fn advanced(&mut self, source: SourceId, event: EventRef<'_>) {
+        let Some(progress) = progress_of(event) else { return };
+        let Some(position) = self.positions.iter_mut().find(|known| known.source == source) else { return };
+        match (&mut position.unfinished, progress) {
+            (Some(packet), Progress::More) => packet.taken += 1,
+            (unfinished, _) => *unfinished = None,
         }
     }
 
@@ -115,6 +187,10 @@ impl Resume {
             EventRef::VenueCanceled(answer) => self.reduced(answer.client, answer.qty),
             EventRef::VenueExecuted(answer) => self.reduced(answer.client, answer.qty),
             EventRef::VenueRejected(answer) => self.gone(answer.client),
+            // What the venue has never seen rests nowhere.
+            EventRef::SessionState(state) if state.phase == SessionPhase::READY && state.next_client != 0 => {
+                self.orders.retain(|client, _| *client < state.next_client);
+            }
             // A cancel that did not leave says nothing about its order: only the order's own decision counts.
             EventRef::SendReport(report)
                 if report.outcome != SendOutcome::SENT

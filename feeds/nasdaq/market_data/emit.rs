@@ -53,6 +53,8 @@ pub(super) struct State {
     began: bool,
     /// Messages before this sequence are in the journal already.
     quiet_until: u64,
+    /// Events from there on that are in the journal too.
+    taken: u32,
     /// Why the books cannot be trusted until the next session, whatever the receiver says.
     harm: Option<HealthReason>,
     transition: Transition,
@@ -79,6 +81,7 @@ impl State {
             resume,
             began: false,
             quiet_until: resume.map_or(0, |resume| resume.next_sequence),
+            taken: resume.map_or(0, |resume| resume.taken),
             harm: None,
             transition,
             published: Health::UNKNOWN,
@@ -239,10 +242,12 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         self.define_session(session);
         self.state.directory.clear();
         self.state.harm = None;
-        if resume.is_some_and(|resume| resume.session == session && resume.next_sequence > 1) {
+        if resume
+            .is_some_and(|resume| resume.session == session && (resume.next_sequence > 1 || resume.taken > 0))
+        {
             return;
         }
-        self.state.quiet_until = 0;
+        (self.state.quiet_until, self.state.taken) = (0, 0);
         self.put(&BookCleared {
             position: next,
             instrument: ALL_INSTRUMENTS,
@@ -279,6 +284,11 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         let mut waiting: Option<MarketEvent> = None;
         for (sequence, bytes) in (first..).zip(messages) {
             if let Some(event) = self.event_of(sequence, bytes) {
+                if self.state.taken > 0 {
+                    self.state.taken -= 1;
+                    self.state.counters.quiet += 1;
+                    continue;
+                }
                 self.state.counters.events += 1;
                 if let Some(before) = waiting.replace(event) {
                     self.put_event(&before);

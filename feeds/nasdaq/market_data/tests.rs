@@ -154,7 +154,7 @@ fn the_first_packet_defines_the_session_clears_the_books_and_makes_valid() {
     bench.send(&[listing(7, "ACME"), add(7, 1, b'B', 1_000_000)]);
     let expected = ["define 0 20261121A", "cleared 1 start", "mark 1 2", "add 1!", "valid start"];
     assert_eq!(bench.words(), expected);
-    assert_eq!(bench.feed.position(), Some(Resume { session: SESSION, next_sequence: 3 }));
+    assert_eq!(bench.feed.position(), Some(Resume { session: SESSION, next_sequence: 3, taken: 0 }));
     assert!(bench.feed.unlisted().next().is_none());
 }
 
@@ -400,7 +400,7 @@ fn one_who_resumes_learns_the_locate_codes_silently_and_goes_on_at_its_position(
     for order in 3..1000 {
         log.push(&delete(7, order));
     }
-    let resume = Resume { session: SESSION, next_sequence: 998 };
+    let resume = Resume { session: SESSION, next_sequence: 998, taken: 0 };
     let mut bench =
         Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
     let last = log.message(999).unwrap().to_vec();
@@ -414,8 +414,19 @@ fn one_who_resumes_learns_the_locate_codes_silently_and_goes_on_at_its_position(
 }
 
 #[test]
+fn one_who_resumes_within_a_packet_passes_over_the_events_that_are_known() {
+    let log = [listing(7, "ACME"), delete(7, 2), listing(8, "OTHER"), delete(7, 4), delete(7, 5)];
+    let resume = Resume { session: SESSION, next_sequence: 2, taken: 2 };
+    let mut bench =
+        Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
+    bench.packet(&packet_of(SESSION, 1, &log), 1);
+    bench.packet(&packet_of(SESSION, 6, &[delete(7, 6)]), 2);
+    assert_eq!(bench.words(), ["mark 2 4", "delete 5!", "valid start", "mark 6 1", "delete 6!"]);
+}
+
+#[test]
 fn one_who_resumes_into_another_session_begins_anew() {
-    let resume = Resume { session: SESSION, next_sequence: 998 };
+    let resume = Resume { session: SESSION, next_sequence: 998, taken: 0 };
     let mut bench =
         Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
     bench.packet(&packet_of(NEXT_SESSION, 1, &[listing(7, "ACME"), delete(7, 1)]), 1);

@@ -1,4 +1,6 @@
-use pricewright_core::kernel::table::{Mark, VenueExecuted, VenueReplaced};
+use pricewright_core::kernel::table::{
+    Mark, OrderAdd, OrderDeleted, SessionState, VenueExecuted, VenueReplaced, market_flags,
+};
 use pricewright_core::kernel::{Nanos, Record, RecordBuf, RecordSink as _};
 use zerocopy::FromZeros as _;
 
@@ -31,7 +33,11 @@ fn a_source_stands_behind_its_last_mark() {
         Mark { first: 10, count: 5, session: 3, source: VENUE, received: Nanos(1), ..Mark::new_zeroed() };
     take(&mut resume, &mark);
     take(&mut resume, &Mark { first: 15, count: 0, ..mark });
-    assert_eq!(resume.position(VENUE), Some(Position { source: VENUE, session: 3, next: 15 }));
+    let packet = Some(Unfinished { first: 15, taken: 0 });
+    assert_eq!(
+        resume.position(VENUE),
+        Some(Position { source: VENUE, session: 3, next: 15, unfinished: packet })
+    );
     assert_eq!(resume.position(SourceId(1)), None);
 }
 
@@ -56,4 +62,32 @@ fn a_replacement_leaves_with_its_order() {
     assert_eq!(open(&resume), []);
     take(&mut resume, &replace(3, 1));
     assert_eq!(open(&resume), [], "the order had left before the replacement was decided");
+}
+
+#[test]
+fn a_packet_that_the_journal_cuts_is_read_again_behind_what_is_there() {
+    let mut resume = Resume::default();
+    let restart = |resume: &Resume| resume.position(VENUE).expect("a position").restart();
+    let last = market_flags::LAST_IN_BATCH;
+    take(&mut resume, &Mark { first: 10, count: 5, source: VENUE, ..Mark::new_zeroed() });
+    assert_eq!(restart(&resume), (10, 0));
+    take(&mut resume, &OrderDeleted::new_zeroed());
+    take(&mut resume, &OrderAdd::new_zeroed());
+    assert_eq!(restart(&resume), (10, 2));
+    take(&mut resume, &OrderDeleted { flags: last, ..OrderDeleted::new_zeroed() });
+    assert_eq!(restart(&resume), (15, 0));
+    take(&mut resume, &Mark { first: 15, count: 1, source: VENUE, ..Mark::new_zeroed() });
+    take(&mut resume, &SessionState { phase: SessionPhase::DOWN, ..SessionState::new_zeroed() });
+    assert_eq!(restart(&resume), (15, 0), "the venue's message itself is missing");
+    take(&mut resume, &VenueExecuted::new_zeroed());
+    assert_eq!(restart(&resume), (16, 0));
+}
+
+#[test]
+fn what_the_venue_has_never_seen_is_not_open() {
+    let mut resume = Resume::default();
+    [1, 2, 3].iter().for_each(|client| take(&mut resume, &place(*client)));
+    let ready = SessionState { phase: SessionPhase::READY, next_client: 2, ..SessionState::new_zeroed() };
+    take(&mut resume, &ready);
+    assert_eq!(open(&resume), [(1, 100)]);
 }
