@@ -8,11 +8,19 @@ use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::Machine;
 use pricewright_feeds::jsonl::decode::Config as LineDecoder;
+use pricewright_feeds::nasdaq::market_data::MarketData;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::pipeline::idle::Idle;
 use crate::pipeline::plan::PlannedThread;
+
+/// The smallest ring: any packet of an Ethernet frame must find room for all that it may become.
+const MIN_RING_CELLS: usize = 4096;
+const _: () =
+    assert!(MIN_RING_CELLS >= MarketData::worst_case_cells(ETHERNET_PAYLOAD), "a packet would never fit");
+/// Bytes that an Ethernet frame carries.
+const ETHERNET_PAYLOAD: usize = 1500;
 
 /// One pipeline: its machine, where events come from, where decisions go, where the journal lies, which threads run it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,7 +76,7 @@ pub struct RuntimeSettings {
     /// hot threads spin where the plan has a core free for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Idle>,
-    /// Cells of 64 bytes in each ring between threads; a power of two.
+    /// Cells of 64 bytes in each ring between threads; a power of two, at least 4096.
     pub ring_cells: usize,
     /// Seed of every generator that the machine uses.
     pub seed: u64,
@@ -345,8 +353,8 @@ impl ConfigText {
         if !(1..=1024).contains(&config.journal.segment_mib) {
             return complain("segment_mib: give 1 to 1024");
         }
-        if !config.runtime.ring_cells.is_power_of_two() || config.runtime.ring_cells < 1024 {
-            return complain("ring_cells: give a power of two, at least 1024");
+        if !config.runtime.ring_cells.is_power_of_two() || config.runtime.ring_cells < MIN_RING_CELLS {
+            return complain("ring_cells: give a power of two, at least 4096");
         }
         if (config.runtime.topology == Topology::Explicit) == config.runtime.thread.is_empty() {
             return complain("topology: \"explicit\" goes with [[runtime.thread]] entries, and they with it");

@@ -45,7 +45,9 @@ fn settings_out_of_range_name_line_and_mend() {
     let (line, message) = complaint(&format!("{GOOD}[journal]\nsegment_mib = 0\n"));
     assert_eq!(line, Some(7));
     assert!(message.contains("1 to 1024"), "{message}");
-    let (_, message) = complaint(&format!("{GOOD}[runtime]\nring_cells = 1000\n"));
+    let (_, message) = complaint(&format!("{GOOD}[runtime]\nring_cells = 2048\n"));
+    assert!(message.contains("at least 4096"), "{message}");
+    let (_, message) = complaint(&format!("{GOOD}[runtime]\nring_cells = 10000\n"));
     assert!(message.contains("power of two"), "{message}");
     let (_, message) = complaint(&format!("{GOOD}[runtime]\ntopology = \"explicit\"\n"));
     assert!(message.contains("[[runtime.thread]]"), "{message}");
