@@ -16,6 +16,7 @@ use super::signals::stop_on_signals;
 use super::where_is::{fresh_dir, program};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
+use crate::edges::nasdaq::LineCounts;
 use crate::edges::recorder::Recorder;
 use crate::error::{Error, Result};
 use crate::harness::echo::{EchoConfig, bare_echo};
@@ -109,6 +110,7 @@ struct Run<'a> {
 struct Finished {
     outcome: Outcome,
     tally: Tally,
+    lines: LineCounts,
     echo: Option<Histogram<u64>>,
 }
 
@@ -136,11 +138,12 @@ impl Run<'_> {
                 self.dir.display()
             )));
         }
+        let lines = assembled.lines.map(|lines| lines.read()).unwrap_or_default();
         let echo = bare_echo(self.echo_config());
         if let Err(error) = &echo {
             tracing::warn!(%error, "the bare echo could not be measured");
         }
-        Ok(Finished { outcome, tally: seen.tally(), echo: echo.ok() })
+        Ok(Finished { outcome, tally: seen.tally(), lines, echo: echo.ok() })
     }
 
     fn echo_config(&self) -> EchoConfig {
@@ -156,7 +159,7 @@ impl Run<'_> {
 
     fn report(&self, finished: &Finished, exchange: &SimSummary) -> Result<()> {
         let units = Desk::units(&self.config.config);
-        let Finished { outcome, tally, echo } = finished;
+        let Finished { outcome, tally, lines, echo } = finished;
         let size = dir_size(self.dir);
         if self.args.json {
             return print_json(&json!({
@@ -169,6 +172,7 @@ impl Run<'_> {
                 "refused": tally.refused,
                 "fills": tally.fills,
                 "gaps": tally.gaps,
+                "lines": lines,
                 "profit": units.money(profit(tally)),
                 "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
                 "bare_echo_ns": echo.as_ref().map(quantiles),
@@ -184,6 +188,9 @@ impl Run<'_> {
             dollars(&units, profit(tally)),
         ))?;
         line(&latency_line(outcome.receive_to_order.as_ref(), echo.as_ref()))?;
+        if let Some(complaint) = lines.complaint() {
+            line(&complaint)?;
+        }
         line(&format!("Journal: {} ({} MB{})", self.dir.display(), size / 1_000_000, self.kept()))?;
         print(&try_lines())
     }

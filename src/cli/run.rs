@@ -10,6 +10,7 @@ use super::show::{json as print_json, note};
 use super::signals::stop_on_signals;
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
+use crate::edges::nasdaq::LineCounts;
 use crate::edges::recorder::Recorder;
 use crate::error::{Error, Result};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
@@ -66,10 +67,10 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(recorder) = recorder {
         recorder.finish()?;
     }
-    finish(&outcome, &dir, args)
+    finish(&outcome, assembled.lines.map(|lines| lines.read()), &dir, args)
 }
 
-fn finish(outcome: &Outcome, dir: &Path, args: &RunArgs) -> Result<()> {
+fn finish(outcome: &Outcome, lines: Option<LineCounts>, dir: &Path, args: &RunArgs) -> Result<()> {
     if let Some(failure) = &outcome.report.failure {
         return Err(Error::Failed(format!(
             "{failure}; the journal {} is sealed as far as it goes",
@@ -77,7 +78,14 @@ fn finish(outcome: &Outcome, dir: &Path, args: &RunArgs) -> Result<()> {
         )));
     }
     if args.json {
-        return print_json(&json!({ "journal": dir.display().to_string(), "ended": outcome.reason.name() }));
+        return print_json(&json!({
+            "journal": dir.display().to_string(),
+            "ended": outcome.reason.name(),
+            "lines": lines,
+        }));
+    }
+    if let Some(complaint) = lines.and_then(|lines| lines.complaint()) {
+        note(&complaint);
     }
     note(&format!("ended ({}); journal: {}", outcome.reason.name(), dir.display()));
     Ok(())

@@ -11,7 +11,7 @@ use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 use super::http::{PriceServer, serve};
 use super::jsonl::JsonlFeed;
 use super::lines_out::LinesOut;
-use super::nasdaq::NasdaqFeed;
+use super::nasdaq::{LineMonitor, NasdaqFeed};
 use super::ouch::OuchGateway;
 use super::recorder::Recorder;
 use crate::clock::Clock as _;
@@ -30,6 +30,8 @@ pub struct Assembled {
     pub http: Option<PriceServer>,
     /// Where the feed listens, where it does.
     pub listening: Option<SocketAddr>,
+    /// What the market data lines brought, where there are any.
+    pub lines: Option<LineMonitor>,
 }
 
 /// Opens the configured edges and starts the pipeline; `tailers` watch the journal besides.
@@ -72,6 +74,7 @@ fn assemble_market<M: Machine + Send + 'static>(
 ) -> Result<Assembled> {
     let opened = open_market(&launch, config, settings, recorder);
     let (launch, (feed, gateway)) = or_give_up(launch, opened)?;
+    let lines = Some(feed.monitor());
     let live = match gateway {
         Some(gateway) => {
             let watchdog: Option<Box<dyn Watchdog>> = Some(Box::new(gateway.handle()));
@@ -79,7 +82,7 @@ fn assemble_market<M: Machine + Send + 'static>(
         }
         None => launch.start(Edges { feed, gateway: RemoteGateway::default(), tailers, watchdog: None })?,
     };
-    Ok(Assembled { live, http: None, listening: None })
+    Ok(Assembled { live, http: None, listening: None, lines })
 }
 
 fn open_market<M: Machine + Send + 'static>(
@@ -128,7 +131,7 @@ fn assemble_lines<M: Machine + Send + 'static>(
         tailers,
         watchdog: None,
     })?;
-    Ok(Assembled { live, http: opened.http, listening: opened.listening })
+    Ok(Assembled { live, http: opened.http, listening: opened.listening, lines: None })
 }
 
 struct OpenLines {

@@ -3,11 +3,15 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pricewright_core::kernel::{Column, DisplayUnits, Health, InstrumentId, Nanos, RecordSink};
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig, Resume as FeedResume};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig as LineConfig;
 use pricewright_feeds::nasdaq::{InstrumentSpec, SessionId};
+
+use serde::Serialize;
 
 use super::recorder::Recorder;
 use crate::clock::Clock;
@@ -33,6 +37,61 @@ pub struct NasdaqFeed {
     rerequest: SocketAddrV4,
     held: Held,
     recorder: Option<Recorder>,
+    monitor: LineMonitor,
+}
+
+/// What the receiving thread has counted, for people to read from other threads.
+#[derive(Clone, Debug, Default)]
+pub struct LineMonitor {
+    counts: Arc<[AtomicU64; 6]>,
+}
+
+/// What was received since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LineCounts {
+    /// Packets taken, all lines.
+    pub packets: u64,
+    /// Packets that brought nothing new.
+    pub duplicates: u64,
+    /// Times that messages were missing on all lines.
+    pub gaps: u64,
+    /// Messages that came as answers to re-requests.
+    pub recovered: u64,
+    /// Re-requests sent.
+    pub requests: u64,
+    /// Datagrams that the kernel dropped before they could be received.
+    pub kernel_drops: u64,
+}
+
+impl LineCounts {
+    /// A sentence about what this machine itself lost; `None` where it lost nothing.
+    pub fn complaint(&self) -> Option<String> {
+        (self.kernel_drops > 0).then(|| {
+            format!(
+                "The kernel dropped {} datagrams before they could be received (a larger net.core.rmem_max or a core of \
+                 its own for the hot thread helps).",
+                self.kernel_drops
+            )
+        })
+    }
+}
+
+impl LineMonitor {
+    /// What was counted up to a moment ago.
+    pub fn read(&self) -> LineCounts {
+        // Relaxed: numbers for people; nothing else hangs on them.
+        let [packets, duplicates, gaps, recovered, requests, kernel_drops] = [0, 1, 2, 3, 4, 5]
+            .map(|at: usize| self.counts.get(at).map_or(0, |count| count.load(Ordering::Relaxed)));
+        LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops }
+    }
+
+    fn write(&self, counted: LineCounts) {
+        let LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops } = counted;
+        let values = [packets, duplicates, gaps, recovered, requests, kernel_drops];
+        for (count, value) in self.counts.iter().zip(values) {
+            count.store(value, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Packets that were received but found no room behind; offered again before anything else is received.
@@ -64,7 +123,8 @@ impl NasdaqFeed {
         let sessions = sessions(resume)?;
         let position = resume.position(FEED_SOURCE).and_then(|position| {
             let session = *sessions.get(usize::try_from(position.session).ok()?)?;
-            Some(FeedResume { session, next_sequence: position.next })
+            let (next_sequence, taken) = position.restart();
+            Some(FeedResume { session, next_sequence, taken })
         });
         let config = MarketDataConfig {
             source: FEED_SOURCE,
@@ -88,7 +148,8 @@ impl NasdaqFeed {
             settings.interface
         };
         let requests = UdpReceiver::open(&ReceiverConfig::new(SocketAddrV4::new(local, 0)))?;
-        Ok(Self { market, lines, requests, rerequest: settings.rerequest, held: Held::new(), recorder })
+        let (rerequest, held, monitor) = (settings.rerequest, Held::new(), LineMonitor::default());
+        Ok(Self { market, lines, requests, rerequest, held, recorder, monitor })
     }
 
     /// The decoder, for its counters.
@@ -96,9 +157,21 @@ impl NasdaqFeed {
         &self.market
     }
 
-    /// Datagrams that the kernel dropped before they could be received.
-    pub fn kernel_drops(&self) -> u64 {
-        self.lines.iter().map(UdpReceiver::kernel_drops).sum()
+    /// Shows what is counted to other threads.
+    pub fn monitor(&self) -> LineMonitor {
+        self.monitor.clone()
+    }
+
+    fn show(&self) {
+        let counted = self.market.line_counters();
+        self.monitor.write(LineCounts {
+            packets: counted.packets,
+            duplicates: counted.duplicates,
+            gaps: counted.gaps,
+            recovered: counted.recovered,
+            requests: counted.requests,
+            kernel_drops: self.lines.iter().map(UdpReceiver::kernel_drops).sum(),
+        });
     }
 
     fn receive<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S) -> Result<usize> {
@@ -167,6 +240,9 @@ impl Feed for NasdaqFeed {
         }
         self.market.on_poll(clock.now(), sink);
         self.request(clock);
+        if work > 0 {
+            self.show();
+        }
         Ok(work)
     }
 
