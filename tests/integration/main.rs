@@ -1,8 +1,12 @@
-//! The built program as its users run it: real processes, sockets and files. Every wait is bounded; nothing is timed.
+//! The built program and its parts as its users run them: real processes, sockets and files. Every wait is bounded;
+//! nothing is timed.
 
-// A test is to panic where something is not as expected, and to wait for other processes.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods)]
+// A test is to panic where something is not as expected, and to wait for other processes. Modules of one program have
+// nobody outside to hide from.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods, unreachable_pub)]
 
+mod loss;
+mod market;
 mod pricing;
 mod pricing_init;
 mod pricing_tcp;
