@@ -150,7 +150,7 @@ fn an_event_that_panics_again_at_recovery_is_named_and_refused() {
     let mut slot = Some(core);
     let panic = catch_unwind(AssertUnwindSafe(|| guarded(&mut slot, |core| offer(core, 13))));
     assert!(panic.is_err());
-    let error = start(dir.path()).err().expect("refused").to_string();
+    let error = start(dir.path()).expect_err("refused").to_string();
     let seq = Reader::from_end(dir.path()).expect("journal").next_seq() - 1;
     assert!(error.contains(&format!("event {seq}")), "{error}");
 }
