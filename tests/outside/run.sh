@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Judges from outside: an ITCH file that the simulated exchange wrote through the Python library meatpy, and packets on
+# loopback through tshark's dissectors. Builds and installs what it needs; ends its own processes; non-zero on failure.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+target="${CARGO_TARGET_DIR:-target}"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+
+cargo build --release --bin pricewright --example itch_book
+export PRICEWRIGHT="$target/release/pricewright"
+export ITCH_BOOK="$target/release/examples/itch_book"
+
+bash tests/outside/meatpy.sh "$work"
+bash tests/outside/tshark.sh "$work"
