@@ -43,9 +43,7 @@ fn ours(message: &Message<'_>) -> Line {
             shares: body.shares.get(),
             match_number: body.match_number.get(),
         },
-        Message::OrderCancel(body) => {
-            Said::Cancelled { order: body.order.get(), shares: body.shares.get() }
-        }
+        Message::OrderCancel(body) => Said::Cancelled { order: body.order.get(), shares: body.shares.get() },
         Message::OrderDelete(body) => Said::Deleted { order: body.order.get() },
         Message::OrderReplace(body) => Said::Replaced {
             order: body.order.get(),

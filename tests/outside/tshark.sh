@@ -62,6 +62,11 @@ if [ "$malformed" -ne 0 ]; then
     echo "tshark: $malformed malformed packets" >&2
     exit 1
 fi
+# The check can fail: the older MoldUDP's dissector finds every one of these packets malformed.
+if [ "$(tshark -r "$work/session.pcap" -d "udp.port==$line_a,moldudp" -Y _ws.malformed 2>/dev/null | wc -l)" -eq 0 ]; then
+    echo "tshark: the check for malformed packets finds nothing where all are" >&2
+    exit 1
+fi
 for filter in "moldudp64 && udp.port==$line_a" "moldudp64 && udp.port==$line_b" "moldudp64.msgblock" \
     "moldudp64.request && udp.dstport==$requests" "soupbintcp && tcp.dstport==$ouch" "soupbintcp && tcp.srcport==$ouch"; do
     packets="$(count "$filter")"
