@@ -53,7 +53,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// `None` where `cargo test` wants a list, or tests whose names are other ones.
+    /// `None` where `cargo test` wants a list, ignored tests only, or tests whose names are other ones.
     fn read() -> Option<Self> {
         let from_env = std::env::var("PRICEWRIGHT_KILLS").ok();
         let mut kills = from_env.map_or(KILLS, |text| number("PRICEWRIGHT_KILLS", &text));
@@ -64,7 +64,7 @@ impl Asked {
             match word.as_str() {
                 "--kills" => kills = number("--kills", &words.next().unwrap_or_default()),
                 "--seed" => seed = number("--seed", &words.next().unwrap_or_default()),
-                "--list" => return None,
+                "--list" | "--ignored" => return None,
                 "--test-threads" | "--color" | "--format" | "--skip" | "-Z" => drop(words.next()),
                 flag if flag.starts_with('-') => {}
                 filter if "crash".contains(filter) => {}
@@ -185,7 +185,7 @@ impl Harness {
         let begun = self.seen.last();
         let (mut reader, mut run) = (None, false);
         loop {
-            assert!(start.elapsed() < BOUND, "the desk does not quote");
+            assert!(start.elapsed() < BOUND, "the desk does not quote: {:#?}", self.evidence(begun));
             std::thread::sleep(Duration::from_millis(1));
             if reader.is_none() {
                 reader = open(&self.dir());
@@ -198,6 +198,19 @@ impl Harness {
                 }
             }
         }
+    }
+
+    /// What the journal says behind record `begun` that may keep a desk from quoting; the last of it.
+    fn evidence(&self, begun: u64) -> Vec<String> {
+        let from = (begun + 1).to_string();
+        let mut inspect = vec!["journal", "inspect", JOURNAL, "--from", &from];
+        for kind in
+            ["SessionState", "FeedHealth", "BookTransition", "OrderRefused", "KillLatched", "SendReport"]
+        {
+            inspect.extend(["--type", kind]);
+        }
+        let mut lines = self.place.run(&inspect, "").out;
+        lines.split_off(lines.len().saturating_sub(40))
     }
 
     /// Reads along for `time`, and remembers.
