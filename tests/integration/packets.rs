@@ -51,6 +51,10 @@ fn a_recorded_live_session_gives_the_same_records_fused_and_pipelined() {
     }
     let fused = records(&place.path("fused"));
     assert_same(&fused, &records(&place.path("pipelined")));
+    // A journal that is there already is not written over.
+    let again = place.expect(2, &["replay", "--packets", "packets.pwp", "live", "--journal", "fused"]);
+    assert!(again.err.join("\n").contains("fused"), "{again:#?}");
+    assert_same(&fused, &records(&place.path("fused")));
 
     // The decoded market is that of the live run: same packets, same marks with the same receive stamps, same events.
     let market = |record: &&Kept| record.source == 1 && record.class() == Class::Event;

@@ -37,7 +37,7 @@ const SECONDS: i64 = 10;
 const MAX_PACKET: usize = 1400;
 const RATES: FaultRates = FaultRates { loss: 0.015, duplicate: 0.01, reorder: 0.01 };
 /// The fewest cells that a configuration may give a ring, so that rings are full again and again.
-const RING_CELLS: usize = 1024;
+const RING_CELLS: usize = 4096;
 
 /// The first is the example's.
 pub(crate) const SYMBOLS: [&str; 6] = ["DEMO", "OTHER", "THIRD", "FOURTH", "FIFTH", "SIXTH"];

@@ -101,3 +101,6 @@ impl Recording {
         Some(PacketRef { received: packet.received, source: packet.source, line: packet.line, bytes })
     }
 }
+
+#[cfg(test)]
+mod tests;
