@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use pricewright::config::Topology;
 use pricewright::journal::Reader;
 use pricewright::sim::{Sim, SimConfig};
 use pricewright_core::kernel::{DecisionRef, HealthReason, SessionPhase};
@@ -56,11 +57,22 @@ fn another_session_begins_with_empty_books_and_settles_the_orders_of_the_last() 
 
 #[test]
 fn a_desk_that_is_restarted_goes_on_in_the_middle_of_the_session() {
-    let what = "restart";
+    restarted(Topology::Fused, 41);
+}
+
+/// Here a run may end with packets half taken from the ring.
+#[test]
+fn a_desk_behind_a_ring_that_is_restarted_goes_on_in_the_middle_of_the_session() {
+    restarted(Topology::Pipelined, 42);
+}
+
+fn restarted(topology: Topology, seed: u64) {
+    let what = &format!("restart, {topology:?}, seed {seed}");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("session.itch");
-    let sim = Sim::start(&faulty(41, 1, &file)).expect("an exchange");
-    let config = config(sim.addresses(), 1);
+    let sim = Sim::start(&faulty(seed, 1, &file)).expect("an exchange");
+    let mut config = config(sim.addresses(), 1);
+    (config.runtime.topology, config.runtime.ring_cells) = (topology, 4096);
     let journal = folder.path().join("journal");
     for _ in 0..3 {
         let engine = Engine::start(&config, &journal, what);
