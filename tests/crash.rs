@@ -180,11 +180,12 @@ impl Harness {
     }
 
     /// Waits until a run that began behind everything seen so far has an order that the exchange accepted.
-    fn until_quoting(&self) {
+    fn until_quoting(&mut self) {
         let start = Instant::now();
         let begun = self.seen.last();
         let (mut reader, mut run) = (None, false);
         loop {
+            assert!(self.exchange.is_running(), "somebody ended the exchange");
             assert!(start.elapsed() < BOUND, "the desk does not quote: {:#?}", self.evidence(begun));
             std::thread::sleep(Duration::from_millis(1));
             if reader.is_none() {
