@@ -12,7 +12,7 @@ use pricewright_core::kernel::{
 };
 
 use super::edge::Gateway;
-use super::sequencer::{Sequencer, SequencerError};
+use super::sequencer::{Ingested, Sequencer, SequencerError};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -60,9 +60,9 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         }
         let now = self.clock.now();
         work += self.poll_gateway(now)?;
-        let fired = self.sequencer.fire_timers(now, TIMER_BUDGET, &mut self.gateway)?;
-        if fired > 0 {
-            self.gateway.flush(now)?;
+        let mut fired = 0;
+        while fired < TIMER_BUDGET && self.fire_timer(now)? {
+            fired += 1;
         }
         Ok(work + fired)
     }
@@ -106,9 +106,8 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
 
     fn command(&mut self, command: &Operator) -> Result<()> {
         let now = self.clock.now();
-        self.sequencer.ingest_own(now, command, 0, &mut self.gateway)?;
-        self.gateway.flush(now)?;
-        Ok(())
+        let ingested = self.sequencer.ingest_own(now, command, 0, &mut self.gateway)?;
+        self.leave(now, ingested)
     }
 
     /// The sink that feeds offer records to.
@@ -133,6 +132,12 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     #[inline]
     pub fn take_at(&mut self, now: Nanos, record: RecordRef<'_>) -> Result<()> {
         let ingested = self.sequencer.ingest(now, record, &mut self.gateway)?;
+        self.leave(now, ingested)
+    }
+
+    /// Lets what an event caused leave, and traces when its stages were done.
+    #[inline]
+    fn leave(&mut self, now: Nanos, ingested: Ingested) -> Result<()> {
         if ingested.decisions > 0 {
             let decided = self.clock.now();
             let left = self.gateway.flush(decided)?;
@@ -149,14 +154,16 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         Some(deadline.max(self.sequencer.now()))
     }
 
-    /// Fires one timer that is due at `now`.
+    /// Fires the next timer, where it is due at `now`. Returns whether it was.
     ///
     /// # Errors
     /// Where journal or gateway fail for good.
-    pub fn fire_timer(&mut self, now: Nanos) -> Result<()> {
-        self.sequencer.fire_timers(now, 1, &mut self.gateway)?;
-        self.gateway.flush(now)?;
-        Ok(())
+    #[inline]
+    pub fn fire_timer(&mut self, now: Nanos) -> Result<bool> {
+        match self.sequencer.fire_timer(now, &mut self.gateway)? {
+            Some(ingested) => self.leave(now, ingested).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Ends the run: tells the machine to stop, keeps polling (with `poll` for whatever else this thread feeds) until

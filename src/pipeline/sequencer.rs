@@ -150,25 +150,20 @@ impl<M: Machine> Sequencer<M> {
         }
     }
 
-    /// Fires the timers that are due at `now`, at most `budget`. Returns how many.
+    /// Fires the next timer, where it is due at `now`.
     ///
     /// # Errors
-    /// Where the journal cannot take them.
+    /// Where the journal cannot take it.
     #[inline]
-    pub fn fire_timers<S: DecisionSink>(
+    pub fn fire_timer<S: DecisionSink>(
         &mut self,
         now: Nanos,
-        budget: usize,
         sink: &mut S,
-    ) -> Result<usize, SequencerError> {
-        let mut fired = 0;
-        while fired < budget
-            && let Some(timer) = self.driver.due(now)
-        {
-            self.ingest_own::<Timer, S>(now, &timer, flags::RESPONSE, sink)?;
-            fired += 1;
+    ) -> Result<Option<Ingested>, SequencerError> {
+        match self.driver.due(now) {
+            Some(timer) => self.ingest_own::<Timer, S>(now, &timer, flags::RESPONSE, sink).map(Some),
+            None => Ok(None),
         }
-        Ok(fired)
     }
 
     /// Deadline of the next timer.

@@ -124,7 +124,8 @@ impl TraceWriter {
         {
             taken += 1;
             self.file.write_all(entry.as_bytes()).map_err(|source| self.complain(source))?;
-            if entry.sent > 0 {
+            // What came from inside was not received, and has both stamps the same.
+            if entry.sent > 0 && entry.received < entry.sequenced {
                 let latency = u64::try_from(entry.sent - entry.received).unwrap_or(0);
                 self.receive_to_order.saturating_record(latency);
             }
