@@ -65,10 +65,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "S")]
     pub seconds: Option<u64>,
     /// Seed of the demo's exchange.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "config")]
     pub seed: Option<u64>,
     /// Loss on each of the demo's lines, in percent.
-    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    #[arg(long, value_name = "PCT", default_value_t = 0.0, conflicts_with = "config")]
     pub loss: f64,
     /// Record every received packet with its stamp into this file.
     #[arg(long, value_name = "FILE")]
@@ -79,9 +79,6 @@ pub struct RunArgs {
     /// Cut a journal that is damaged in its middle back to the damage, and go on.
     #[arg(long)]
     pub repair: bool,
-    /// Recover a crashed journal although another build wrote it; journalled.
-    #[arg(long)]
-    pub accept_divergence: bool,
 }
 
 /// `replay`.

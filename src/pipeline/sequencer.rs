@@ -8,7 +8,7 @@
 
 use pricewright_core::kernel::table::Timer;
 use pricewright_core::kernel::{
-    Cell, Class, DecisionRef, Driver, EventRef, Kind, MAX_CELLS, Machine, Nanos, NoProbe, Record, RecordRef,
+    Cell, Class, DecisionRef, Driver, EventRef, MAX_CELLS, Machine, Nanos, NoProbe, Record, RecordRef,
     SourceId, Step, flags, write_record,
 };
 
@@ -232,9 +232,4 @@ impl<M: Machine> Sequencer<M> {
 pub fn append_system<R: Record>(journal: &mut Writer, now: Nanos, record: &R) -> Result<u64, SequencerError> {
     const { assert!(matches!(R::CLASS, Class::System), "only records about the run") };
     Ok(journal.append_record(record, KERNEL_SOURCE, 0, now, 0)?.seq)
-}
-
-/// True where a record of this kind may be offered to a sequencer.
-pub fn is_event(kind: u16) -> bool {
-    Kind::from_u16(kind).is_some_and(|kind| kind.schema().class == Class::Event)
 }
