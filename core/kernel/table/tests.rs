@@ -1,7 +1,9 @@
 use zerocopy::FromZeros;
 
 use super::*;
+use crate::kernel::SideCode;
 use crate::kernel::record::{Cell, HEADER_LEN, MAX_CELLS, MAX_PAYLOAD, write_record};
+use crate::kernel::units::{EventNanos, SourceId, Ticks};
 
 #[test]
 fn every_layout_is_dense_and_fits() {

@@ -1,0 +1,218 @@
+//! Market data.
+
+use crate::kernel::codes::{HealthReason, SideCode, Text, TradingState};
+use crate::kernel::units::{EventNanos, InstrumentId, SourceId, Ticks};
+
+fields! {
+    /// An order joined the book.
+    OrderAdd {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The venue's order number.
+        order: u64,
+        /// Price.
+        price: Ticks,
+        /// Quantity in lots.
+        qty: u32,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// Side.
+        side: SideCode,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+    }
+
+    /// A resting order was executed at its own price.
+    OrderExecuted {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The resting order.
+        order: u64,
+        /// The venue's number of the match.
+        match_number: u64,
+        /// Executed lots.
+        qty: u32,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// The resting order's side, where the venue says it.
+        side: SideCode,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+    }
+
+    /// A resting order was executed at another price than its own.
+    OrderExecutedAt {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The resting order.
+        order: u64,
+        /// The venue's number of the match.
+        match_number: u64,
+        /// Price of the execution.
+        price: Ticks,
+        /// Executed lots.
+        qty: u32,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// The resting order's side, where the venue says it.
+        side: SideCode,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+    }
+
+    /// A resting order was cancelled in part.
+    OrderReduced {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The order.
+        order: u64,
+        /// Zero.
+        spare: u64,
+        /// Lots taken off.
+        qty: u32,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// Side, where the venue says it.
+        side: SideCode,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+    }
+
+    /// A resting order left the book.
+    OrderDeleted {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The order.
+        order: u64,
+        /// Zero.
+        spare: u64,
+        /// Zero.
+        spare2: u32,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// Side, where the venue says it.
+        side: SideCode,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+    }
+
+    /// A resting order was replaced by a new one of the same side; it loses its place in the queue.
+    OrderReplaced {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The order that leaves.
+        order: u64,
+        /// The order that joins.
+        new_order: u64,
+        /// Its price.
+        price: Ticks,
+        /// Its quantity in lots.
+        qty: u32,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// Side, where the venue says it.
+        side: SideCode,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+    }
+
+    /// A trade that does not touch the displayed book.
+    Trade {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The venue's number of the match.
+        match_number: u64,
+        /// Price.
+        price: Ticks,
+        /// Lots.
+        qty: u32,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// The resting side, where the venue says it.
+        side: SideCode,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+    }
+
+    /// An auction's trade.
+    CrossTrade {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The venue's number of the match.
+        match_number: u64,
+        /// Price.
+        price: Ticks,
+        /// Lots.
+        qty: u64,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// The venue's letter for the kind of auction.
+        cross_type: u8,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+        /// Zero.
+        spare: u32,
+    }
+
+    /// A match was broken.
+    TradeBroken {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The venue's number of the match.
+        match_number: u64,
+        /// Zero.
+        spare: u64,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// Zero.
+        spare2: u8,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+        /// Zero.
+        spare3: u32,
+    }
+
+    /// Whether an instrument may be traded changed.
+    TradingStatus {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// Instrument.
+        instrument: InstrumentId,
+        /// Now.
+        state: TradingState,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+        /// The venue's reason, its own letters.
+        reason: Text<4>,
+        /// Zero.
+        spare: [u8; 16],
+    }
+
+    /// The venue's day moved on (ITCH system event).
+    MarketPhase {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The venue's letter.
+        code: u8,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+        /// Zero.
+        spare: [u8; 22],
+    }
+
+    /// The books of a source start from empty.
+    BookCleared {
+        /// The source's position at which the new book begins.
+        position: u64,
+        /// Instrument, or [`ALL_INSTRUMENTS`](super::ALL_INSTRUMENTS).
+        instrument: InstrumentId,
+        /// Whose books.
+        source: SourceId,
+        /// Why.
+        reason: HealthReason,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+        /// Zero.
+        spare: [u8; 18],
+    }
+}

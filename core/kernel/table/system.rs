@@ -1,0 +1,66 @@
+//! Records about the run itself.
+
+use crate::kernel::codes::{EndReason, Text};
+use crate::kernel::units::Nanos;
+
+fields! {
+    /// First record of a run: what runs, under which configuration. [`ConfigChunk`]s follow.
+    RunStart {
+        /// 1 for the journal's first run, then rising.
+        run: u64,
+        /// Wall clock at the start.
+        started: Nanos,
+        /// Seed of every generator of the machine.
+        seed: u64,
+        /// Bytes of the canonical configuration.
+        config_len: u32,
+        /// How many [`ConfigChunk`]s follow.
+        config_chunks: u32,
+        /// BLAKE3 of the canonical configuration.
+        config_hash: [u8; 32],
+        /// BLAKE3 that names the build.
+        build_hash: [u8; 32],
+        /// The machine's name.
+        machine: Text<24>,
+    }
+
+    /// A part of the canonical configuration (TOML, never secrets).
+    ConfigChunk {
+        /// Position among the chunks, from 0.
+        index: u16,
+        /// How many chunks there are.
+        total: u16,
+        /// Bytes used of `text`.
+        len: u32,
+        /// The part.
+        text: Text<984>,
+    }
+
+    /// Last record of a run that ended cleanly.
+    RunEnd {
+        /// Events of this run, system records not counted.
+        events: u64,
+        /// Decisions of this run.
+        decisions: u64,
+        /// The machine's state hash after the last event.
+        state_hash: [u8; 32],
+        /// Why it ended.
+        reason: EndReason,
+        /// Zero.
+        spare: [u8; 7],
+    }
+
+    /// What recovery found and did, at the start of the run that follows a crash.
+    Recovered {
+        /// The last sequence that the crashed run had committed.
+        last_seq: u64,
+        /// Bytes of a torn record that were cut off.
+        torn_bytes: u64,
+        /// Decisions that were missing and were appended as not sent.
+        decisions_added: u32,
+        /// Zero.
+        spare: u32,
+        /// The run that crashed.
+        run: u64,
+    }
+}
