@@ -252,9 +252,12 @@ pub struct RecordBuf {
 }
 
 impl RecordBuf {
-    /// Room for `cells` cells before it grows.
+    /// Room for `cells` cells before it grows, its memory touched, so that the first use takes no page fault.
     pub fn with_capacity(cells: usize) -> Self {
-        Self { cells: Vec::with_capacity(cells) }
+        let mut reserved = Vec::with_capacity(cells);
+        reserved.resize(cells, Cell::ZERO);
+        reserved.clear();
+        Self { cells: reserved }
     }
 
     /// The records in order.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, bounded};
 use pricewright_core::kernel::{Column, DecisionRef, DisplayUnits, Nanos, RecordBuf, RecordSink as _};
-use pricewright_feeds::nasdaq::order_entry::{DecisionError, LiveOrder, OrderEntry, OrderEntryConfig};
+use pricewright_feeds::nasdaq::order_entry::{
+    ConnectionError, DecisionError, LiveOrder, OrderEntry, OrderEntryConfig,
+};
 use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Alpha, SessionId};
 
@@ -36,6 +38,8 @@ const BUFFER_LEN: usize = 256 << 10;
 const REPORT_CELLS: usize = 8192;
 /// The reason of a refused login that the session is not, or no longer, to be had (SoupBinTCP 3.00, Login Rejected).
 const SESSION_NOT_AVAILABLE: u8 = b'S';
+/// The reason of a refused login that user and password are not right (SoupBinTCP 3.00, Login Rejected).
+const NOT_AUTHORIZED: u8 = b'A';
 /// Receives in one poll.
 const RECEIVES: usize = 4;
 
@@ -117,19 +121,47 @@ impl OuchGateway {
         Ok(())
     }
 
-    fn disconnected(&mut self, answers: &mut RecordBuf, why: &dyn std::fmt::Display) {
+    fn hang_up(&mut self, answers: &mut RecordBuf, why: &dyn std::fmt::Display) {
         tracing::warn!(venue = %self.address, %why, "the venue session is down");
         self.connection = None;
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.entry.on_disconnected(answers);
-        if self.entry.refusal() == Some(SESSION_NOT_AVAILABLE) {
+    }
+
+    /// The connection is of no more use. Logs in again later, where that can help.
+    ///
+    /// # Errors
+    /// Where it cannot: another login with the same user and password is refused again, and may lock the account.
+    fn disconnected(&mut self, answers: &mut RecordBuf, why: &dyn std::fmt::Display) -> Result<()> {
+        self.hang_up(answers, why);
+        match self.entry.refusal() {
             // The venue's session is another one now: the next login asks for the current one, from its beginning. The
             // account query behind it says which of our orders that session knows.
-            self.entry.resume_at(SessionId::BLANK, 1);
+            Some(SESSION_NOT_AVAILABLE) => self.entry.resume_at(SessionId::BLANK, 1),
+            Some(NOT_AUTHORIZED) if !self.closing => {
+                return Err(Error::Failed(format!(
+                    "{}: the venue refused user and password; mend [gateway.ouch] user, password_env",
+                    self.address
+                )));
+            }
+            _ => {}
         }
         if !self.closing {
             self.connecting = Some(connect_later(self.address));
         }
+        Ok(())
+    }
+
+    /// What to do about a session that cannot go on: log in again, unless answers are lost for good. Fills may be among
+    /// those, so that no position can be trusted any more.
+    fn broken(&mut self, answers: &mut RecordBuf, error: &ConnectionError) -> Result<()> {
+        let ConnectionError::Lost { wanted, found } = error else { return self.disconnected(answers, error) };
+        self.hang_up(answers, error);
+        Err(Error::Failed(format!(
+            "{}: the venue goes on at sequence {found}, this journal at {wanted}: answers, perhaps fills, are lost. Cancel \
+             what is open and compare positions with the venue, then start a new journal",
+            self.address
+        )))
     }
 
     /// Gives the transport what it takes. Returns whether anything was there to give.
@@ -156,11 +188,11 @@ impl OuchGateway {
                 Ok(Received::Bytes(count)) => count,
                 Ok(Received::Nothing) => break,
                 Ok(Received::End) => {
-                    self.disconnected(answers, &"the venue closed the connection");
+                    self.disconnected(answers, &"the venue closed the connection")?;
                     break;
                 }
                 Err(error) => {
-                    self.disconnected(answers, &error);
+                    self.disconnected(answers, &error)?;
                     break;
                 }
             };
@@ -169,7 +201,7 @@ impl OuchGateway {
             }
             work += count;
             if let Err(error) = self.entry.on_received(count, now, answers) {
-                self.disconnected(answers, &error);
+                self.broken(answers, &error)?;
             }
         }
         Ok(work)
@@ -302,7 +334,7 @@ impl Gateway for OuchGateway {
         }
         let work = self.receive(now, answers)?;
         if let Err(error) = self.entry.on_poll(now, answers) {
-            self.disconnected(answers, &error);
+            self.broken(answers, &error)?;
         }
         self.send();
         Ok(work)
@@ -332,3 +364,6 @@ impl Gateway for OuchGateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

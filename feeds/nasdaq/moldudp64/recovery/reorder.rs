@@ -42,8 +42,11 @@ pub(super) struct Hole {
 
 impl ReorderBuffer {
     pub(super) fn new(packets: usize, slot_len: usize) -> Self {
+        // Written, not only asked for as zeros, so that the first gap takes no page fault.
+        let mut slots = Vec::with_capacity(packets * slot_len);
+        slots.resize(packets * slot_len, 0);
         Self {
-            slots: vec![0; packets * slot_len].into_boxed_slice(),
+            slots: slots.into_boxed_slice(),
             slot_len,
             free: (0..packets).rev().collect(),
             held: Vec::with_capacity(packets),
