@@ -12,8 +12,9 @@ import struct
 import sys
 from pathlib import Path
 
-FIXED = struct.Struct("<8sIIQ16sQQQ32s32sQII")
-BEGIN = struct.Struct("<QQq32s")
+FIXED = struct.Struct("<8sIIQ16sQQQ32s32sQII16s")
+CHAIN = struct.Struct("<Q32sQ")
+BEGIN = struct.Struct("<QQq")
 SEAL = struct.Struct("<QQqQHH")
 HEADER = struct.Struct("<QQqHBBHH")
 NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "i64": "<q", "f64": "<d"}
@@ -120,25 +121,28 @@ def record(data, length, kinds):
 
 def read(directory):
     names = [(int(m[1]), path) for path in Path(directory).iterdir() if (m := re.fullmatch(r"journal-(\d{8,})\.pwj", path.name))]
-    seq = last_now = last_run = None
+    seq = last_now = last_run = journal = None
     for index, path in sorted(names):
         data = path.read_bytes()
-        magic, version, endian, run, _, _, number, _, _, _, records, length, crc = FIXED.unpack_from(data)
+        magic, version, endian, run, _, _, number, _, _, _, records, length, crc, journal_id = FIXED.unpack_from(data)
         assert (magic, version, endian, number) == (b"PWJOURNL", 1, 0x0A0B0C0D, index)
-        assert struct.unpack_from("<Q", data, 3832)[0] == crc32c(data[:3832]) << 32 | 3832
-        zero(data[FIXED.size : 3832])
+        assert struct.unpack_from("<Q", data, 3704)[0] == crc32c(data[:3704]) << 32 | 3704
+        zero(data[FIXED.size : 3704])
         assert records == 4096 + (length + 4095) // 4096 * 4096
         assert crc32c(data[4096 : 4096 + length]) == crc
         zero(data[4096 + length : records])
         assert last_run is None or run >= last_run
-        last_run = run
+        assert journal is None or journal_id == journal
+        last_run, journal = run, journal_id
         kinds = parse_catalogue(data[4096 : 4096 + length].decode())
         begin = mark(data, 3840, BEGIN)
         if begin is None:
             break
         if seq is not None:
-            assert begin[:2] == (seq, last_now)
-        seq, last_now = begin[:2]
+            assert begin == (seq, last_now)
+        seq, last_now = begin
+        chain = mark(data, 3712, CHAIN)
+        assert chain is None or chain[1] == seq - 1
         at, last_kind = records, 0
         while (found := block(data, at)) is not None:
             header = HEADER.unpack_from(found[0])

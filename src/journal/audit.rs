@@ -10,6 +10,7 @@ use super::catalogue::Catalogue;
 use super::check::{holds_record_from, used_bytes};
 use super::crc::Crc32c;
 use super::error::{Damage, Damaged, JournalError};
+use super::head::{CHAIN_AT, MARK_LEN};
 use super::reader::Reader;
 use super::segment::{ReadSegment, segment_indices};
 
@@ -165,12 +166,26 @@ fn check_tail(dir: &Path, reader: &Reader) -> Result<Tail, JournalError> {
     }
 }
 
-/// Behind the end of every sealed segment there is the end cell, and nothing but zeros.
+/// What the records do not say: that each chain mark fits its begin mark, and that behind the end of every sealed segment
+/// there is the end cell, and nothing but zeros.
 fn check_ends(dir: &Path) -> Result<(), JournalError> {
     let crc = Crc32c::detect();
     let mut last = None;
     for index in segment_indices(dir)? {
         let Some(segment) = ReadSegment::open_if_there(dir, index, last.as_ref())? else { continue };
+        match segment.chain(crc)? {
+            None if used_bytes(&segment.copy(CHAIN_AT, MARK_LEN)?) > 0 => {
+                return Err(segment.damaged(CHAIN_AT, 0, Damage::Mark("chain: never committed")));
+            }
+            Some(chain)
+                if segment
+                    .begin(crc)?
+                    .is_none_or(|begin| begin.base_seq != chain.last_seq.wrapping_add(1)) =>
+            {
+                return Err(segment.damaged(CHAIN_AT, 0, Damage::Mark("chain: not of the record before")));
+            }
+            _ => {}
+        }
         if let Some(seal) = segment.seal(crc)? {
             let end = usize::try_from(seal.end).unwrap_or(usize::MAX);
             let seq = seal.last_seq.saturating_add(1);

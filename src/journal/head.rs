@@ -1,15 +1,17 @@
-//! The 4 KiB head of a segment: what never changes, the begin mark, the seal mark.
+//! The 4 KiB head of a segment: what never changes, the chain mark, the begin mark, the seal mark.
 //!
 //! ```text
 //!    0  the fixed part, written before the segment gets its name
-//! 3832  u64 check = crc32c(bytes 0..3832) << 32 | 3832
+//! 3704  u64 check = crc32c(bytes 0..3704) << 32 | 3704
+//! 3712  chain mark, 128 bytes: a block with a commit word, written when the segment before is chained to its end
 //! 3840  begin mark, 128 bytes: a block with a commit word, written when the segment's turn comes
 //! 3968  seal mark, 128 bytes: a block with a commit word, written when nothing more will be appended
 //! 4096  the schema catalogue, zero-padded to a multiple of 4096; then the records
 //! ```
 //!
-//! The base sequence is known only when the segment before is full, and the end only when this one is: so both are
-//! blocks of their own, published like records. `docs/journal-format.md` has every byte.
+//! The base sequence is known only when the segment before is full, the end only when this one is, and the chain is made
+//! by a tailer that lags behind both: so each is a block of its own, published like records. `docs/journal-format.md` has
+//! every byte.
 
 use std::path::Path;
 
@@ -26,10 +28,11 @@ pub(super) const MAGIC: [u8; 8] = *b"PWJOURNL";
 pub const FORMAT_VERSION: u32 = 1;
 pub(super) const ENDIAN_MARK: u32 = 0x0a0b_0c0d;
 pub(super) const HEAD_LEN: usize = 4096;
-pub(super) const CHECK_AT: usize = 3832;
+pub(super) const CHECK_AT: usize = 3704;
+pub(super) const CHAIN_AT: usize = 3712;
 pub(super) const BEGIN_AT: usize = 3840;
 pub(super) const SEAL_AT: usize = 3968;
-const MARK_LEN: usize = 128;
+pub(super) const MARK_LEN: usize = 128;
 pub(super) const MARK_CELLS: usize = MARK_LEN / CELL_LEN;
 /// The greatest room that one record takes, with the end cell behind it.
 pub(super) const MAX_RECORD: usize = (MAX_CELLS + 1) * CELL_LEN;
@@ -64,6 +67,20 @@ pub struct SegmentHead {
     pub catalogue_len: u32,
     /// CRC-32C of the catalogue's text.
     pub catalogue_crc: u32,
+    /// Drawn at random when the journal is first made; the same in all of its segments.
+    pub journal_id: [u8; 16],
+}
+
+/// The block that says where the hash chain stands in front of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct ChainMark {
+    pub(super) commit: u64,
+    /// Head of the chain over everything before this segment.
+    pub(super) chain_head: [u8; 32],
+    /// Sequence of the last record that it covers: the one before this segment's first.
+    pub(super) last_seq: u64,
+    pub(super) spare: [u8; 80],
 }
 
 /// The block that says where in the sequence a segment begins.
@@ -75,9 +92,7 @@ pub(super) struct BeginMark {
     pub(super) base_seq: u64,
     /// The stamp of the record before it; 0 where there is none.
     pub(super) base_now: Nanos,
-    /// Head of the hash chain over what came before; zero while no chain is kept.
-    pub(super) chain_head: [u8; 32],
-    pub(super) spare: [u8; 72],
+    pub(super) spare: [u8; 104],
 }
 
 /// The block that says where a segment ends, and that nothing more will be appended.
@@ -110,6 +125,14 @@ pub(super) trait Mark: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
     const AT: usize;
     const NAME: &'static str;
     fn spare(&self) -> &[u8];
+}
+
+impl Mark for ChainMark {
+    const AT: usize = CHAIN_AT;
+    const NAME: &'static str = "chain";
+    fn spare(&self) -> &[u8] {
+        &self.spare
+    }
 }
 
 impl Mark for BeginMark {
@@ -164,7 +187,7 @@ impl SegmentHead {
             });
         }
         let crc = Crc32c::detect().of_bytes(bytes.get(..CHECK_AT).unwrap_or(&[]));
-        let check = bytes.get(CHECK_AT..BEGIN_AT).and_then(|word| u64::read_from_bytes(word).ok());
+        let check = bytes.get(CHECK_AT..CHAIN_AT).and_then(|word| u64::read_from_bytes(word).ok());
         if check != Some(u64::from(crc) << 32 | CHECK_AT as u64) {
             return Err(damaged("checksum"));
         }
@@ -237,6 +260,7 @@ impl SealMark {
     }
 }
 
-const _: () = assert!(size_of::<SegmentHead>() == 144 && size_of::<SegmentHead>() < CHECK_AT);
+const _: () = assert!(size_of::<SegmentHead>() == 160 && size_of::<SegmentHead>() < CHECK_AT);
 const _: () = assert!(size_of::<BeginMark>() == MARK_LEN && size_of::<SealMark>() == MARK_LEN);
+const _: () = assert!(size_of::<ChainMark>() == MARK_LEN && CHAIN_AT + MARK_LEN == BEGIN_AT);
 const _: () = assert!(BEGIN_AT + MARK_LEN == SEAL_AT && SEAL_AT + MARK_LEN == HEAD_LEN);

@@ -1,6 +1,7 @@
 //! Opens a journal for writing: lock, recovery, a new run in a new segment.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,7 +89,17 @@ impl Writer {
         let lock = lock(dir)?;
         let recovered = recover(dir, config.repair)?;
         let report = recovered.report;
-        let template = template(dir, config, identity, report.last_run + 1, recovered.next_index);
+        let journal_id = match &report.last_head {
+            Some(head) => head.journal_id,
+            None => draw_journal_id()?,
+        };
+        let head = SegmentHead {
+            journal_id,
+            run: report.last_run + 1,
+            index: recovered.next_index,
+            ..first_head(config, identity)
+        };
+        let template = Template { dir: dir.to_path_buf(), head, catalogue: Catalogue::own_text().into() };
         let mut segment = template.make(recovered.next_index)?;
         let prefault = segment.map.prefault();
         let ahead = usize::try_from(config.prefault_ahead).unwrap_or(usize::MAX);
@@ -147,16 +158,25 @@ fn lock(dir: &Path) -> Result<File, JournalError> {
     }
 }
 
-fn template(dir: &Path, config: &JournalConfig, identity: &RunIdentity, run: u64, index: u64) -> Template {
+/// A name that no other journal has.
+fn draw_journal_id() -> Result<[u8; 16], JournalError> {
+    let path = Path::new("/dev/urandom");
+    let mut id = [0; 16];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut id));
+    read.map(|()| id).map_err(JournalError::io(path, "read"))
+}
+
+/// What the heads of a run's segments have in common.
+fn first_head(config: &JournalConfig, identity: &RunIdentity) -> SegmentHead {
     let catalogue = Catalogue::own_text();
-    let head = SegmentHead {
+    SegmentHead {
         magic: MAGIC,
         format_version: FORMAT_VERSION,
         endian_mark: ENDIAN_MARK,
-        run,
+        run: 0,
         boot_id: identity.boot_id,
         leader_epoch: identity.leader_epoch,
-        index,
+        index: 0,
         segment_size: config.segment_size,
         config_hash: identity.config_hash,
         build_hash: identity.build_hash,
@@ -164,6 +184,6 @@ fn template(dir: &Path, config: &JournalConfig, identity: &RunIdentity, run: u64
         // The catalogue is far below the least segment, so its length fits.
         catalogue_len: catalogue.len() as u32,
         catalogue_crc: Crc32c::detect().of_bytes(catalogue.as_bytes()),
-    };
-    Template { dir: dir.to_path_buf(), head, catalogue: catalogue.into() }
+        journal_id: [0; 16],
+    }
 }

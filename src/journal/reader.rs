@@ -220,6 +220,9 @@ impl Reader {
         if next.head.run < self.segment.head.run {
             return Err(next.damaged(0, next_seq, Damage::Order("its run is an older one")));
         }
+        if next.head.journal_id != self.segment.head.journal_id {
+            return Err(next.damaged(0, next_seq, Damage::Order("it is of another journal")));
+        }
         self.segment = next;
         self.begin()
     }

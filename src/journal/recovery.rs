@@ -168,6 +168,9 @@ impl Recovery<'_> {
             None => (self.cursor.next_seq, self.cursor.last_now) = (mark.base_seq, mark.base_now),
             Some(last) if segment.head.index != last.head.index + 1 => return Err(order("one is missing")),
             Some(last) if segment.head.run < last.head.run => return Err(order("its run is an older one")),
+            Some(last) if segment.head.journal_id != last.head.journal_id => {
+                return Err(order("it is of another journal"));
+            }
             Some(_) if mark.base_seq != next_seq || mark.base_now != self.cursor.last_now => {
                 return Err(order("its first sequence or stamp is not the next"));
             }

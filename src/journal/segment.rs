@@ -18,7 +18,7 @@ use super::catalogue::Catalogue;
 use super::check::used_bytes;
 use super::crc::Crc32c;
 use super::error::{Damage, JournalError};
-use super::head::{self, BeginMark, HEAD_LEN, HeadBytes, Mark, SealMark, SegmentHead};
+use super::head::{self, BeginMark, ChainMark, HEAD_LEN, HeadBytes, Mark, SealMark, SegmentHead};
 use super::map::{Block, ReadMap, WriteMap};
 
 const PREFIX: &str = "journal-";
@@ -218,6 +218,11 @@ impl ReadSegment {
             && used_bytes(&self.copy_from(self.records_offset())?) == 0)
     }
 
+    /// The chain mark, once the segment before is chained to its end.
+    pub(super) fn chain(&self, crc: Crc32c) -> Result<Option<ChainMark>, JournalError> {
+        self.mark(crc)
+    }
+
     /// The begin mark, once the segment's turn has come.
     pub(super) fn begin(&self, crc: Crc32c) -> Result<Option<BeginMark>, JournalError> {
         self.mark(crc)
@@ -246,7 +251,11 @@ impl ReadSegment {
     /// The cells from `offset` to the file's end, copied; a cell that the file cuts is filled up with zeros.
     pub(super) fn copy_from(&self, offset: usize) -> Result<Vec<Cell>, JournalError> {
         let len = self.file.metadata().map_err(JournalError::io(&self.path, "look at"))?.len();
-        let len = usize::try_from(len).unwrap_or(usize::MAX).saturating_sub(offset);
+        self.copy(offset, usize::try_from(len).unwrap_or(usize::MAX).saturating_sub(offset))
+    }
+
+    /// The cells of `len` bytes from `offset` on, copied; what the file does not have is zero.
+    pub(super) fn copy(&self, offset: usize, len: usize) -> Result<Vec<Cell>, JournalError> {
         let mut cells = vec![Cell::ZERO; len.div_ceil(CELL_LEN)];
         let mut done = 0;
         while let Some(rest) = cells.as_mut_bytes().get_mut(done..len).filter(|rest| !rest.is_empty()) {

@@ -76,12 +76,12 @@ fn every_flipped_bit_is_found() {
         assert!(!matches!(outcome, Outcome::Good(_)), "bit {bit} of byte {at}: {outcome:?}");
         file.write_all_at(&[good[at]], at as u64).unwrap();
     };
-    // Every bit of the records and the end cell, of the head's fixed part, of the check word and both marks; in the
+    // Every bit of the records and the end cell, of the head's fixed part, of the check word and the marks; in the
     // catalogue and in the long zero stretches, which one checksum or one comparison covers, a bit in each 31st byte.
-    for at in (0..144).chain(3824..4096).chain(records..good.len()) {
+    for at in (0..160).chain(3696..4096).chain(records..good.len()) {
         (0..8).for_each(|bit| check(at, bit));
     }
-    for at in (144..3824).chain(4096..records).step_by(31) {
+    for at in (160..3696).chain(4096..records).step_by(31) {
         check(at, (at % 8) as u8);
     }
     assert_eq!(std::fs::read(&path).unwrap(), good);
