@@ -5,10 +5,16 @@ use pricewright_core::kernel::*;
 
 use super::*;
 
+mod configuration;
 mod exchange;
-mod scenarios;
+mod health;
+mod money;
+mod quotes;
+mod records;
+mod stage;
 mod world;
-use world::{World, name_of, replay};
+use records::replay;
+use world::{World, name_of};
 
 fn small() -> DeskConfig {
     let mut config = DeskConfig::example().expect("example");

@@ -10,7 +10,8 @@ use pricewright_core::market::matching::{
 };
 
 use super::super::{Desk, DeskConfig};
-use super::world::{FEED, GATEWAY, Random, record, send_report, venue_executed};
+use super::records::{FEED, GATEWAY, record, send_report, venue_executed};
+use super::world::Random;
 
 const PRCW: InstrumentId = InstrumentId(0);
 const DESK: u32 = 1;

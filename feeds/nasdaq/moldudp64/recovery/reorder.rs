@@ -42,7 +42,10 @@ pub(super) struct Hole {
 
 impl ReorderBuffer {
     pub(super) fn new(packets: usize, slot_len: usize) -> Self {
-        #[expect(clippy::slow_vector_initialization, reason = "written, so that the first gap takes no page fault")]
+        #[expect(
+            clippy::slow_vector_initialization,
+            reason = "written, so that the first gap takes no page fault"
+        )]
         let mut slots = Vec::with_capacity(packets * slot_len);
         slots.resize(packets * slot_len, 0);
         Self {

@@ -1,0 +1,61 @@
+//! What the desk refuses before it runs.
+
+use pricewright_core::kernel::*;
+
+use super::super::{Desk, DeskConfig, StrategyConfig};
+use super::stage::Stage;
+
+#[test]
+fn wrong_configurations_name_their_key() {
+    let good = DeskConfig::example().expect("example");
+    type Spoil = fn(&mut DeskConfig);
+    let wrong: [(Spoil, &str); 10] = [
+        (|config| config.status_interval_ms = 0, "status_interval_ms"),
+        (|config| config.order_time_to_send_us = 0, "order_time_to_send_us"),
+        (|config| config.refusal_pause_ms = 0, "refusal_pause_ms"),
+        (|config| config.book_orders = 0, "book_orders"),
+        (|config| config.own_orders = 63, "own_orders"),
+        (|config| config.own_fills = 0, "own_fills"),
+        (|config| config.features.volatility_tau_ms = 0, "features.volatility_tau_ms"),
+        (|config| config.risk.max_order_lots = Lots(99), "strategy.order_lots"),
+        (|config| config.instruments.clear(), "instruments"),
+        (|config| config.instruments[0].tick_value = Minor(1 << 40), "instruments.PRCW.tick_value"),
+    ];
+    for (spoil, key) in wrong {
+        let mut config = good.clone();
+        spoil(&mut config);
+        let error = Driver::<Desk>::new(&config).expect_err(key);
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn the_configuration_is_read_as_it_is_written_and_unknown_keys_are_refused() {
+    let good = DeskConfig::example().expect("example");
+    let text = serde_json::to_string(&good).expect("written");
+    assert_eq!(serde_json::from_str::<DeskConfig>(&text).expect("read"), good);
+    for (from, to) in [
+        ("\"collar_bps\"", "\"collar_pct\""),
+        ("\"order_lots\"", "\"order_shares\""),
+        ("\"refusal_pause_ms\"", "\"refusal_pause\""),
+        ("market_maker", "market_taker"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        assert!(serde_json::from_str::<DeskConfig>(&text.replacen(from, to, 1)).is_err(), "{to}");
+    }
+    let StrategyConfig::MarketMaker(maker) = good.strategy;
+    assert_eq!(maker.min_quote_age_ms, 100);
+}
+
+#[test]
+fn a_snapshot_of_other_instruments_is_refused() {
+    let stage = Stage::quoting();
+    let bytes = stage.driver.snapshot().expect("snapshot");
+    let mut config = DeskConfig::example().expect("example");
+    config.instruments.pop();
+    assert!(Driver::<Desk>::restore(&config, &bytes).is_err());
+    let mut config = DeskConfig::example().expect("example");
+    config.own_orders *= 2;
+    assert!(Driver::<Desk>::restore(&config, &bytes).is_err());
+    assert!(Driver::<Desk>::restore(&config, &bytes[..bytes.len() / 2]).is_err());
+}

@@ -1,0 +1,112 @@
+//! Fills, marks, the day's loss, and the status that tells them.
+
+use pricewright_core::kernel::table::*;
+use pricewright_core::kernel::*;
+
+use super::super::DeskConfig;
+use super::records::GATEWAY;
+use super::stage::Stage;
+
+#[test]
+fn a_fill_moves_position_fees_and_the_next_quotes() {
+    let mut stage = Stage::quoting();
+    stage.fill(2, 70, 9_999, 40);
+    let changed = stage.only::<PositionChanged>();
+    assert_eq!((changed.fill, changed.position), (Lots(40), Lots(40)));
+    assert_eq!(changed.cost, Minor(399_960));
+    // 40 lots at a rebate of 2 000 minor units for 10 000.
+    assert_eq!(changed.fees, Minor(-8));
+    stage.fill(2, 70, 9_999, 40);
+    assert_eq!((stage.count(), stage.driver.machine().repeated_answers()), (0, 1), "the same fill again");
+    stage.fill(1, 71, 10_001, 100);
+    let sold = stage.all::<PositionChanged>();
+    assert_eq!(sold[0].position, Lots(-60));
+    assert_eq!(sold[0].realised, Minor(80), "40 lots, 2 ticks each");
+    let ask = stage.only::<PlaceOrder>();
+    assert_eq!((ask.side, ask.qty), (SideCode::SELL, 94), "100 less 60 of a limit of 1 000");
+}
+
+#[test]
+fn a_broken_fill_is_taken_back() {
+    let mut stage = Stage::quoting();
+    stage.fill(2, 70, 9_999, 40);
+    let broken =
+        VenueBroken { event_ns: EventNanos(0), client: 2, match_number: 70, reason: b'E', spare: [0; 7] };
+    stage.give(&broken);
+    let changed = stage.only::<PositionChanged>();
+    assert_eq!((changed.fill, changed.position, changed.fees), (Lots(-40), Lots(0), Minor(0)));
+    stage.give(&VenueBroken { match_number: 71, ..broken });
+    assert_eq!(stage.only::<Rejected>().reason, RejectReason::UNKNOWN_KEY);
+    assert_eq!(stage.only::<KillLatched>().control, Control::POSITION);
+}
+
+#[test]
+fn a_daily_loss_sets_the_latch_and_an_operator_releases_it() {
+    let mut config = DeskConfig::example().expect("example");
+    config.risk.max_daily_loss = Minor(1_000);
+    let mut stage = Stage::with(&config);
+    stage.open();
+    stage.book(9_999, 10_001);
+    stage.accept(1, Side::Sell, 10_001);
+    stage.accept(2, Side::Buy, 9_999);
+    stage.fill(2, 70, 9_999, 100);
+    // 100 lots bought at 9 999 and a rebate of 20: at a mid of 9 989 the loss is 980, at 9 988.5 it is 1 030.
+    stage.move_to(9_988, 9_990);
+    assert!(stage.all::<KillLatched>().is_empty());
+    stage.move_to(9_987, 9_990);
+    let kill = stage.only::<KillLatched>();
+    assert_eq!(
+        (kill.control, kill.value, kill.limit, kill.released),
+        (Control::DAILY_LOSS, -1_030, -1_000, 0)
+    );
+    assert!(stage.all::<CancelOrder>().iter().all(|cancel| cancel.reason == CancelReason::DAILY_LOSS));
+    assert_eq!(stage.driver.machine().latched_by(), Control::DAILY_LOSS);
+    // Released while the loss stands: the gate refuses, and the next batch sets it again.
+    stage.operator(OperatorCommand::REARM);
+    let released = stage.only::<KillLatched>();
+    assert_eq!((released.released, released.operator.as_str()), (1, "ada"));
+    stage.move_to(9_987, 9_990);
+    assert_eq!(stage.only::<KillLatched>().released, 0);
+    // The next UTC day begins anew.
+    stage.now = Nanos::from_secs(86_400);
+    stage.mark(0);
+    stage.operator(OperatorCommand::REARM);
+    stage.move_to(9_987, 9_989);
+    assert!(stage.all::<KillLatched>().is_empty());
+}
+
+#[test]
+fn a_fill_of_an_unknown_order_sets_the_latch() {
+    let mut stage = Stage::quoting();
+    stage.fill(77, 1, 10_000, 5);
+    let letter = stage.only::<Rejected>();
+    assert_eq!((letter.position, letter.reason, letter.source), (77, RejectReason::UNKNOWN_KEY, GATEWAY));
+    assert_eq!(stage.only::<KillLatched>().control, Control::POSITION);
+    assert_eq!(stage.all::<CancelOrder>().len(), 2);
+}
+
+#[test]
+fn a_fill_beyond_the_order_is_booked_and_sets_the_latch() {
+    let mut stage = Stage::quoting();
+    stage.fill(2, 1, 9_999, 101);
+    assert_eq!(stage.only::<PositionChanged>().position, Lots(101));
+    let kill = stage.only::<KillLatched>();
+    assert_eq!((kill.control, kill.value, kill.limit), (Control::POSITION, 1, 0));
+}
+
+#[test]
+fn the_status_tells_where_the_desk_stands() {
+    let mut stage = Stage::quoting();
+    stage.fill(2, 70, 9_999, 40);
+    stage.status_timer();
+    assert_eq!(stage.now, Nanos::from_secs(1_001));
+    let status = stage.all::<DeskStatus>()[0];
+    assert_eq!((status.bid, status.ask, status.position), (Ticks(9_999), Ticks(10_001), Lots(40)));
+    assert_eq!((status.realised, status.unrealised, status.fees), (Minor(0), Minor(40), Minor(-8)));
+    assert_eq!((status.fills, status.open_orders, status.phase), (1, 2, SessionPhase::READY));
+    assert_eq!((status.latch, status.health, status.gaps), (Control::NONE, Health::VALID, 0));
+    stage.wait(2_500);
+    stage.status_timer();
+    let next = stage.driver.outbox().timers().next().expect("armed");
+    assert_eq!(next.deadline, Nanos::from_secs(1_004), "missed ones are left out, the rhythm is kept");
+}
