@@ -9,6 +9,7 @@ use pricewright_core::kernel::{Class, Nanos};
 use super::catalogue::Catalogue;
 use super::check::{holds_record_from, used_bytes};
 use super::crc::Crc32c;
+use super::durable::mark;
 use super::error::{Damage, Damaged, JournalError};
 use super::head::{CHAIN_AT, MARK_LEN};
 use super::reader::Reader;
@@ -96,7 +97,7 @@ pub enum Outcome {
 /// Verifies every byte of the journal in `dir`: records, heads, catalogues, marks, and that unused space is zero.
 pub fn verify(dir: &Path) -> Verification {
     let mut count = Count::default();
-    let outcome = match walk(dir, &mut count).and_then(|tail| check_ends(dir).map(|()| tail)) {
+    let outcome = match judge(dir, &mut count) {
         Ok(tail) => Outcome::Good(tail),
         Err(JournalError::Damaged(damaged)) => Outcome::Damaged(damaged),
         // Behind good segments, a file with a segment's name and another beginning is damage.
@@ -107,6 +108,20 @@ pub fn verify(dir: &Path) -> Verification {
         Err(error) => Outcome::Unusable(error),
     };
     Verification { outcome, stats: count.finish() }
+}
+
+fn judge(dir: &Path, count: &mut Count) -> Result<Tail, JournalError> {
+    // Read first: a live writer only moves on.
+    let durable = mark::read(dir)?;
+    let tail = walk(dir, count)?;
+    check_ends(dir)?;
+    match durable.filter(|durable| *durable > count.stats.last_seq) {
+        None => Ok(tail),
+        Some(durable) => {
+            let seq = count.stats.last_seq + 1;
+            Err(JournalError::damaged(dir, 0, seq, Damage::Lost(durable)))
+        }
+    }
 }
 
 /// Counts what the journal in `dir` holds.

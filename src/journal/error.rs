@@ -29,6 +29,22 @@ pub enum JournalError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The disk failed where a record was to be made durable.
+    #[error(
+        "cannot {action} {}: {source}; records up to {durable} are durable, and what follows may not be on the disk though \
+         the kernel may call it so, which is why this is not tried again: check the disk, then start again",
+        path.display()
+    )]
+    NotDurable {
+        /// The segment's file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The last record that is durable for certain.
+        durable: u64,
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// Another writer has the journal.
     #[error("the journal {} is being written by another process; stop that process, or choose another directory", path.display())]
     Locked {
@@ -151,6 +167,8 @@ pub enum Damage {
     Order(&'static str),
     /// A segment that another follows is not sealed.
     NotSealed,
+    /// Records up to this sequence were durable, and are not there.
+    Lost(u64),
 }
 
 impl fmt::Display for Damage {
@@ -170,6 +188,7 @@ impl fmt::Display for Damage {
             Self::Missing => f.write_str("no record is committed, but later ones are"),
             Self::NotZero => f.write_str("bytes behind the last record are not zero"),
             Self::Order(what) => write!(f, "the segment does not follow on the one before ({what})"),
+            Self::Lost(durable) => write!(f, "records up to {durable} were durable, and are not there"),
             Self::NotSealed => f.write_str("a later segment follows, but this one was not sealed"),
         }
     }

@@ -140,6 +140,11 @@ impl ReadMap {
         Ok(Self { raw: MmapOptions::new().len(len).map_raw_read_only(file)? })
     }
 
+    /// Waits until what was stored in `from..to`, through whichever mapping of the file, is on the disk.
+    pub(super) fn flush(&self, from: usize, to: usize) -> io::Result<()> {
+        self.raw.flush_range(from, to - from)
+    }
+
     /// The block at `offset`.
     #[inline]
     pub(super) fn block(&self, offset: usize) -> Block<'_> {

@@ -19,6 +19,7 @@ mod audit;
 mod catalogue;
 mod check;
 mod crc;
+mod durable;
 mod error;
 mod head;
 mod map;
@@ -33,6 +34,9 @@ mod writer;
 pub use audit::{KindCount, Outcome, Stats, Tail, Verification, stats, verify};
 pub use catalogue::{Catalogue, FieldLayout, KindSchema};
 pub use crc::Crc32c;
+pub use durable::{
+    Device, Durability, DurablePosition, DurableReport, DurableThread, DurableWriter, SystemDevice,
+};
 pub use error::{Damage, Damaged, JournalError};
 pub use head::{FORMAT_VERSION, SegmentHead};
 pub use open::{JournalConfig, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, RunIdentity, boot_id};

@@ -2,19 +2,22 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pricewright_core::kernel::table::SCHEMAS;
 use rtrb::RingBuffer;
 
 use super::catalogue::{Catalogue, Layouts};
 use super::crc::Crc32c;
+use super::durable::mark::{MarkFile, sync_dir};
+use super::durable::{self, Durability, DurablePosition, DurableWriter, ram};
 use super::error::JournalError;
 use super::head::{ENDIAN_MARK, FORMAT_VERSION, HEAD_LEN, MAGIC, SegmentHead, catalogue_room};
 use super::map::PAGE;
 use super::preallocator::{self, Preallocator, Shared};
-use super::recovery::{RecoveryReport, recover};
+use super::recovery::{Recovered, RecoveryReport, recover};
 use super::segment::Template;
 use super::writer::{self, Writer};
 
@@ -38,11 +41,25 @@ pub struct JournalConfig {
     pub prefault_ahead: u64,
     /// Go on from the last good record where the journal is corrupt; what follows it is set aside.
     pub repair: bool,
+    /// What committed records survive.
+    pub durability: Durability,
+    /// In mode `async`, how long between two syncs.
+    pub durable_interval: Duration,
+    /// In modes `group` and `sync`, where live segments lie: a directory on a file system in RAM.
+    pub ram_dir: PathBuf,
 }
 
 impl Default for JournalConfig {
     fn default() -> Self {
-        Self { segment_size: 64 << 20, min_free: 256 << 20, prefault_ahead: 8 << 20, repair: false }
+        Self {
+            segment_size: 64 << 20,
+            min_free: 256 << 20,
+            prefault_ahead: 8 << 20,
+            repair: false,
+            durability: Durability::Process,
+            durable_interval: Duration::from_millis(10),
+            ram_dir: PathBuf::from("/dev/shm"),
+        }
     }
 }
 
@@ -53,7 +70,8 @@ pub struct RunIdentity {
     pub config_hash: [u8; 32],
     /// BLAKE3 that names the build.
     pub build_hash: [u8; 32],
-    /// The machine's boot; see [`boot_id`].
+    /// The machine's boot; see [`boot_id`]. Where live segments lie in RAM the kernel's own is written instead: who finds
+    /// them must know whether this boot wrote them.
     pub boot_id: [u8; 16],
     /// Term of the writer among replicas; 0 where there is one writer.
     pub leader_epoch: u64,
@@ -74,7 +92,8 @@ pub fn boot_id() -> Result<[u8; 16], JournalError> {
 
 impl Writer {
     /// Opens the journal in `dir` for writing, with a new run. The directory is made where it is missing; what a crash
-    /// left is recovered first. The [`Preallocator`] belongs on the helper's thread.
+    /// left is recovered first. The [`Preallocator`] belongs on the helper's thread, and what [`Writer::take_durable`]
+    /// gives on one of its own.
     ///
     /// # Errors
     /// Where a setting is out of range, another writer has the journal, it is corrupt and `repair` was not said, or the
@@ -87,7 +106,11 @@ impl Writer {
         check_config(config)?;
         std::fs::create_dir_all(dir).map_err(JournalError::io(dir, "make the directory"))?;
         let lock = lock(dir)?;
+        let left = ram::restore(dir)?;
         let recovered = recover(dir, config.repair)?;
+        left.clear(dir)?;
+        let begun = begin_durable(dir, config, &recovered)?;
+        let lock_of_durable = lock.try_clone().map_err(JournalError::io(dir, "lock"))?;
         let report = recovered.report;
         let journal_id = match &report.last_head {
             Some(head) => head.journal_id,
@@ -97,9 +120,15 @@ impl Writer {
             journal_id,
             run: report.last_run + 1,
             index: recovered.next_index,
-            ..first_head(config, identity)
+            ..first_head(config, identity)?
         };
-        let template = Template { dir: dir.to_path_buf(), head, catalogue: Catalogue::own_text().into() };
+        let template = Template {
+            dir: dir.to_path_buf(),
+            head,
+            catalogue: Catalogue::own_text().into(),
+            durability: config.durability,
+            ram: begun.ram.clone(),
+        };
         let mut segment = template.make(recovered.next_index)?;
         let prefault = segment.map.prefault();
         let ahead = usize::try_from(config.prefault_ahead).unwrap_or(usize::MAX);
@@ -122,7 +151,7 @@ impl Writer {
             ahead,
             min_free: config.min_free,
         });
-        let writer = Self::new(writer::Parts {
+        let mut writer = Self::new(writer::Parts {
             segment,
             template,
             layouts: Layouts::of(SCHEMAS),
@@ -133,8 +162,51 @@ impl Writer {
             shared,
             lock,
         });
+        if let Some(mark) = begun.mark {
+            writer.set_durable(DurableWriter::new(durable::Parts {
+                dir: dir.to_path_buf(),
+                durability: config.durability,
+                ram: begun.ram,
+                interval: config.durable_interval,
+                index: recovered.next_index,
+                position: DurablePosition::at(report.last_seq),
+                mark,
+                lock: lock_of_durable,
+            })?);
+        }
         Ok((writer, preallocator, report))
     }
+}
+
+/// What a journal needs before its records can be made durable.
+#[derive(Default)]
+struct BegunDurable {
+    mark: Option<MarkFile>,
+    ram: Option<PathBuf>,
+}
+
+/// Makes durable what recovery found, and says so on disk.
+fn begin_durable(
+    dir: &Path,
+    config: &JournalConfig,
+    recovered: &Recovered,
+) -> Result<BegunDurable, JournalError> {
+    let last_seq = recovered.report.last_seq;
+    if !config.durability.has_position() {
+        // What `repair` gave up must not be missed by the next recovery.
+        if recovered.durable.is_some_and(|durable| durable > last_seq) {
+            MarkFile::create(dir, last_seq)?;
+        }
+        return Ok(BegunDurable::default());
+    }
+    for path in &recovered.unsynced {
+        let synced = File::open(path).and_then(|file| file.sync_all());
+        synced.map_err(JournalError::io(path, "sync"))?;
+    }
+    sync_dir(dir)?;
+    let mark = Some(MarkFile::create(dir, last_seq)?);
+    let ram = config.durability.is_in_ram().then(|| ram::create(dir, &config.ram_dir)).transpose()?;
+    Ok(BegunDurable { mark, ram })
 }
 
 fn check_config(config: &JournalConfig) -> Result<(), JournalError> {
@@ -167,14 +239,15 @@ fn draw_journal_id() -> Result<[u8; 16], JournalError> {
 }
 
 /// What the heads of a run's segments have in common.
-fn first_head(config: &JournalConfig, identity: &RunIdentity) -> SegmentHead {
+fn first_head(config: &JournalConfig, identity: &RunIdentity) -> Result<SegmentHead, JournalError> {
+    let boot_id = if config.durability.is_in_ram() { boot_id()? } else { identity.boot_id };
     let catalogue = Catalogue::own_text();
-    SegmentHead {
+    Ok(SegmentHead {
         magic: MAGIC,
         format_version: FORMAT_VERSION,
         endian_mark: ENDIAN_MARK,
         run: 0,
-        boot_id: identity.boot_id,
+        boot_id,
         leader_epoch: identity.leader_epoch,
         index: 0,
         segment_size: config.segment_size,
@@ -185,5 +258,5 @@ fn first_head(config: &JournalConfig, identity: &RunIdentity) -> SegmentHead {
         catalogue_len: catalogue.len() as u32,
         catalogue_crc: Crc32c::detect().of_bytes(catalogue.as_bytes()),
         journal_id: [0; 16],
-    }
+    })
 }

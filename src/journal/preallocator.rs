@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pricewright_core::kernel::record::CELL_LEN;
 use rtrb::{Consumer, Producer};
 
 use super::error::JournalError;
@@ -197,7 +196,7 @@ impl Preallocator {
                 if self.present.as_ref().is_some_and(|pages| pages.segment == segment.index) {
                     self.present = None;
                 }
-                if let Err(error) = finish(*segment, end) {
+                if let Err(error) = segment.finish(end) {
                     self.error = Some(error);
                 }
             }
@@ -337,13 +336,6 @@ impl Drop for Preallocator {
             self.take(message);
         }
     }
-}
-
-/// Cuts a sealed segment behind its end cell and unmaps it.
-pub(super) fn finish(segment: Segment, end: usize) -> Result<(), JournalError> {
-    let Segment { path, file, map, .. } = segment;
-    drop(map);
-    file.set_len((end + CELL_LEN) as u64).map_err(JournalError::io(&path, "cut"))
 }
 
 /// Bytes that the file system of `dir` still gives to this user.

@@ -17,9 +17,11 @@ use pricewright_core::kernel::{Nanos, Record};
 
 use super::check::{Cursor, holds_record_from, used_bytes};
 use super::crc::Crc32c;
+use super::durable::mark;
 use super::error::{Damage, JournalError};
 use super::head::{HEAD_LEN, MARK_CELLS, SEAL_AT, SealMark, SealedBy, SegmentHead, publish_mark};
 use super::map::{Block, WriteMap};
+use super::open::boot_id;
 use super::segment::{ReadSegment, segment_indices, segment_path, unfinished_paths};
 
 /// What was found at opening, and what was done.
@@ -41,8 +43,10 @@ pub struct RecoveryReport {
     pub torn_at: Option<(PathBuf, u64)>,
     /// Segments that a crash had left open and that were sealed.
     pub sealed: u64,
-    /// Files that `repair` set aside.
+    /// Files that were set aside: by `repair`, or because the machine went down before they were durable.
     pub set_aside: Vec<PathBuf>,
+    /// True where the machine went down and records behind the durable position were lost with it.
+    pub lost_undurable: bool,
     /// Head of the last segment: the build, configuration and boot of the last run.
     pub last_head: Option<SegmentHead>,
 }
@@ -52,6 +56,10 @@ pub struct RecoveryReport {
 pub(super) struct Recovered {
     pub(super) report: RecoveryReport,
     pub(super) next_index: u64,
+    /// The durable sequence that was on disk; `None` where none was ever kept.
+    pub(super) durable: Option<u64>,
+    /// Segments that may lie in the page cache only.
+    pub(super) unsynced: Vec<PathBuf>,
 }
 
 struct Recovery<'a> {
@@ -62,6 +70,8 @@ struct Recovery<'a> {
     last_kind: u16,
     last: Option<ReadSegment>,
     report: RecoveryReport,
+    durable: Option<u64>,
+    unsynced: Vec<PathBuf>,
 }
 
 /// How far a segment's records are good.
@@ -81,12 +91,15 @@ pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalErro
     let mut next_index = indices.first().copied().unwrap_or(1);
     let cursor = Cursor { next_seq: 1, last_now: Nanos::ZERO, last_kind: 0 };
     let crc = Crc32c::detect();
+    let durable = read_mark(dir, repair)?;
     let report = RecoveryReport::default();
-    let mut recovery = Recovery { dir, crc, repair, cursor, last_kind: 0, last: None, report };
+    let unsynced = Vec::new();
+    let mut recovery =
+        Recovery { dir, crc, repair, cursor, last_kind: 0, last: None, report, durable, unsynced };
     for (position, index) in indices.iter().enumerate() {
         match recovery.segment(*index, position + 1 == indices.len()) {
             Ok(()) => next_index = index + 1,
-            Err(error) if repair && mendable(&error) => {
+            Err(error) if mendable(&error) && (repair || recovery.report.lost_undurable) => {
                 if recovery.last.as_ref().is_some_and(|last| last.head.index == *index) {
                     next_index = index + 1;
                 }
@@ -96,13 +109,23 @@ pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalErro
             Err(error) => return Err(error),
         }
     }
-    Ok(Recovered { report: recovery.finish(), next_index })
+    recovery.check_durable()?;
+    let (durable, unsynced) = (recovery.durable, std::mem::take(&mut recovery.unsynced));
+    Ok(Recovered { report: recovery.finish(), next_index, durable, unsynced })
+}
+
+/// The durable position on disk; with `repair` a damaged one says nothing.
+fn read_mark(dir: &Path, repair: bool) -> Result<Option<u64>, JournalError> {
+    match mark::read(dir) {
+        Err(error) if repair && mendable(&error) => Ok(None),
+        read => read,
+    }
 }
 
 /// Removes segments at the end that were made ahead and never begun.
 fn remove_unused(dir: &Path, indices: &mut Vec<u64>) -> Result<(), JournalError> {
     while let Some(index) = indices.last() {
-        let unused = match ReadSegment::open(dir, *index, None) {
+        let unused = match ReadSegment::open_on_disk(dir, *index, None) {
             Ok(segment) => {
                 matches!(segment.block(super::head::BEGIN_AT), Block::Empty) && segment.is_unwritten()?
             }
@@ -124,10 +147,14 @@ fn mendable(error: &JournalError) -> bool {
 
 impl Recovery<'_> {
     fn segment(&mut self, index: u64, is_last: bool) -> Result<(), JournalError> {
-        let segment = ReadSegment::open(self.dir, index, self.last.as_ref())?;
+        let segment = ReadSegment::open_on_disk(self.dir, index, self.last.as_ref())?;
         let records = self.begin(&segment)?;
         let seal = segment.seal(self.crc)?;
-        if let Some(seal) = seal.filter(|_| !is_last && !self.repair) {
+        // Where the machine went down, a seal may have reached the disk before what it covers.
+        let went_down = self.durable.is_some() && segment.head.boot_id != boot_id()?;
+        let is_covered = |seal: &SealMark| self.durable.is_some_and(|durable| seal.last_seq <= durable);
+        let believed = seal.filter(|seal| !is_last && !self.repair && (!went_down || is_covered(seal)));
+        if let Some(seal) = believed {
             self.cursor = Cursor {
                 next_seq: seal.last_seq.saturating_add(1),
                 last_now: seal.last_now,
@@ -153,6 +180,7 @@ impl Recovery<'_> {
             }
             Some(_) => {
                 let damage = scan.damage.unwrap_or(Damage::Missing);
+                self.report.lost_undurable = self.is_loss_of_machine(&segment)?;
                 self.refuse(segment, scan.end, damage)
             }
             None => self.seal_open(segment, scan, is_last),
@@ -172,7 +200,9 @@ impl Recovery<'_> {
                 return Err(order("it is of another journal"));
             }
             Some(_) if mark.base_seq != next_seq || mark.base_now != self.cursor.last_now => {
-                return Err(order("its first sequence or stamp is not the next"));
+                let error = order("its first sequence or stamp is not the next");
+                self.report.lost_undurable = self.is_loss_of_machine(segment)?;
+                return Err(error);
             }
             Some(_) => {}
         }
@@ -205,7 +235,11 @@ impl Recovery<'_> {
         let torn = used_bytes(&rest);
         // A record whose padding the file cuts is not whole, though reading it filled it up with zeros.
         let whole = rest.get(..segment.len.saturating_sub(scan.end) / CELL_LEN).unwrap_or(&rest);
+        if let Some(durable) = self.durable.filter(|_| is_last && self.lacks_durable()) {
+            return self.refuse(segment, scan.end, Damage::Lost(durable));
+        }
         if torn > 0 && (!is_last || holds_record_from(whole, self.cursor.next_seq, self.crc)) {
+            self.report.lost_undurable = self.is_loss_of_machine(&segment)?;
             return self.refuse(segment, scan.end, scan.damage.unwrap_or(Damage::Missing));
         }
         self.seal(&segment, scan.end, torn)?;
@@ -221,7 +255,7 @@ impl Recovery<'_> {
     /// Corruption at `end`: an error. With `repair` the damaged file is copied aside and the prefix sealed first.
     fn refuse(&mut self, segment: ReadSegment, end: usize, damage: Damage) -> Result<(), JournalError> {
         let error = segment.damaged(end, self.cursor.next_seq, damage);
-        if self.repair {
+        if self.repair || self.report.lost_undurable {
             let aside = aside_path(&segment.path);
             std::fs::copy(&segment.path, &aside).map_err(JournalError::io(&aside, "copy to"))?;
             self.report.set_aside.push(aside);
@@ -253,7 +287,34 @@ impl Recovery<'_> {
         file.set_len((end + CELL_LEN) as u64).map_err(JournalError::io(path, "cut"))
     }
 
+    /// True where records are missing that were durable.
+    fn lacks_durable(&self) -> bool {
+        self.durable.is_some_and(|durable| self.cursor.last_seq() < durable)
+    }
+
+    /// True where what is missing was never durable and the machine went down since: then it is lost with the machine, as
+    /// the mode says. The kernel writes pages in any order, so later ones may have reached the disk.
+    fn is_loss_of_machine(&self, segment: &ReadSegment) -> Result<bool, JournalError> {
+        Ok(self.durable.is_some() && !self.lacks_durable() && segment.head.boot_id != boot_id()?)
+    }
+
+    /// Refuses a journal that ends before its durable position.
+    fn check_durable(&self) -> Result<(), JournalError> {
+        let Some(durable) = self.durable.filter(|_| self.lacks_durable() && !self.repair) else {
+            return Ok(());
+        };
+        let next_seq = self.cursor.next_seq;
+        let (path, offset) = match &self.last {
+            Some(last) => (last.path.clone(), last.len),
+            None => (self.dir.to_path_buf(), 0),
+        };
+        Err(JournalError::damaged(&path, offset, next_seq, Damage::Lost(durable)))
+    }
+
     fn keep(&mut self, segment: ReadSegment) {
+        if self.durable.is_none_or(|durable| self.cursor.last_seq() > durable) {
+            self.unsynced.push(segment.path.clone());
+        }
         if self.cursor.last_kind != 0 {
             self.last_kind = self.cursor.last_kind;
         }

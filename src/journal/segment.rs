@@ -17,9 +17,14 @@ use zerocopy::IntoBytes;
 use super::catalogue::Catalogue;
 use super::check::used_bytes;
 use super::crc::Crc32c;
+use super::durable::mark::sync_dir;
+use super::durable::{Durability, ram};
 use super::error::{Damage, JournalError};
-use super::head::{self, BeginMark, ChainMark, HEAD_LEN, HeadBytes, Mark, SealMark, SegmentHead};
+use super::head::{
+    self, BEGIN_AT, BeginMark, CHAIN_AT, ChainMark, HEAD_LEN, HeadBytes, Mark, SEAL_AT, SealMark, SegmentHead,
+};
 use super::map::{Block, ReadMap, WriteMap};
+use super::open::boot_id;
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".pwj";
@@ -69,38 +74,46 @@ pub(super) struct Template {
     pub(super) dir: PathBuf,
     pub(super) head: SegmentHead,
     pub(super) catalogue: Arc<str>,
+    pub(super) durability: Durability,
+    /// Where live segments lie, where they lie in RAM.
+    pub(super) ram: Option<PathBuf>,
 }
 
 /// A segment in its writer's hands.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) index: u64,
-    pub(super) path: PathBuf,
-    pub(super) file: File,
+    /// The file that is mapped.
+    path: PathBuf,
+    file: File,
     pub(super) map: WriteMap,
+    /// The segment in the journal's directory, where the mapped file is one in RAM.
+    durable: Option<PathBuf>,
 }
 
 impl Template {
-    /// Makes segment `index`: allocated, with head and catalogue, mapped, no mark set.
+    /// Makes segment `index`: allocated, with head and catalogue, mapped, no mark set. Where live segments lie in RAM the
+    /// file there gets its name first, so that whoever finds the segment in the journal's directory finds that one too.
     pub(super) fn make(&self, index: u64) -> Result<Segment, JournalError> {
-        let path = segment_path(&self.dir, index);
-        let unfinished = self.dir.join(format!("{PREFIX}{index:08}{SUFFIX}{UNFINISHED}"));
-        match self.make_at(index, &unfinished) {
-            Ok((file, map)) => {
-                std::fs::rename(&unfinished, &path).map_err(JournalError::io(&path, "name"))?;
-                Ok(Segment { index, path, file, map })
+        let unfinished = |dir: &Path| dir.join(format!("{PREFIX}{index:08}{SUFFIX}{UNFINISHED}"));
+        let (new, path) = (unfinished(&self.dir), segment_path(&self.dir, index));
+        let made = self.make_at(index, &new).and_then(|file| match &self.ram {
+            None => self.named(index, file, &new, &path),
+            Some(ram) => {
+                let (live_new, live_path) = (unfinished(ram), segment_path(ram, index));
+                let live = self.make_at(index, &live_new).and_then(|live| {
+                    let mut segment = self.named(index, live, &live_new, &live_path)?;
+                    self.name(&file, &new, &path)?;
+                    segment.durable = Some(path.clone());
+                    Ok(segment)
+                });
+                live.map_err(|error| discarded(&[live_new, live_path], error))
             }
-            Err(error) => {
-                // The space may be what others wait for. Where even this fails, recovery removes the file.
-                if unfinished.exists() {
-                    std::fs::remove_file(&unfinished).map_err(JournalError::io(&unfinished, "remove"))?;
-                }
-                Err(error)
-            }
-        }
+        });
+        made.map_err(|error| discarded(&[new], error))
     }
 
-    fn make_at(&self, index: u64, path: &Path) -> Result<(File, WriteMap), JournalError> {
+    fn make_at(&self, index: u64, path: &Path) -> Result<File, JournalError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
         let file = file.map_err(JournalError::io(path, "create"))?;
         let size = self.head.segment_size;
@@ -114,9 +127,53 @@ impl Template {
         file.write_all_at(head.to_bytes().as_bytes(), 0).map_err(JournalError::io(path, "write"))?;
         let text = self.catalogue.as_bytes();
         file.write_all_at(text, HEAD_LEN as u64).map_err(JournalError::io(path, "write"))?;
-        let len = usize::try_from(size).unwrap_or(usize::MAX);
-        let map = WriteMap::new(&file, len).map_err(JournalError::io(path, "map"))?;
-        Ok((file, map))
+        Ok(file)
+    }
+
+    /// Maps `file` and gives it its name.
+    fn named(&self, index: u64, file: File, new: &Path, path: &Path) -> Result<Segment, JournalError> {
+        let len = usize::try_from(self.head.segment_size).unwrap_or(usize::MAX);
+        let map = WriteMap::new(&file, len).map_err(JournalError::io(new, "map"))?;
+        self.name(&file, new, path)?;
+        Ok(Segment { index, path: path.to_path_buf(), file, map, durable: None })
+    }
+
+    /// Gives a finished file its name. On the disk both are durable before a record in the file can be.
+    fn name(&self, file: &File, new: &Path, path: &Path) -> Result<(), JournalError> {
+        let on_disk = self.durability.has_position() && path.parent() == Some(self.dir.as_path());
+        if on_disk {
+            file.sync_all().map_err(JournalError::io(new, "sync"))?;
+        }
+        std::fs::rename(new, path).map_err(JournalError::io(new, "name"))?;
+        if on_disk { sync_dir(&self.dir) } else { Ok(()) }
+    }
+}
+
+/// Removes what could not be finished: the space may be what others wait for. Where even this fails, recovery does it.
+fn discarded(paths: &[PathBuf], error: JournalError) -> JournalError {
+    let removed: Result<(), JournalError> = paths.iter().try_for_each(|path| ram::remove(path));
+    removed.err().unwrap_or(error)
+}
+
+impl Segment {
+    /// Unmaps a sealed segment and gives back what is unused behind its end cell. A file in RAM is left to the durable
+    /// writer, which removes it when all of it is on the disk.
+    pub(super) fn finish(self, end: usize) -> Result<(), JournalError> {
+        let Self { path, file, map, durable, .. } = self;
+        drop(map);
+        match durable {
+            Some(_) => Ok(()),
+            None => file.set_len((end + CELL_LEN) as u64).map_err(JournalError::io(&path, "cut")),
+        }
+    }
+
+    /// Removes a segment that was made ahead and is not needed.
+    pub(super) fn discard(self) -> Result<(), JournalError> {
+        // The other way round than it was made, so that nobody finds the one without the other.
+        if let Some(durable) = &self.durable {
+            std::fs::remove_file(durable).map_err(JournalError::io(durable, "remove"))?;
+        }
+        std::fs::remove_file(&self.path).map_err(JournalError::io(&self.path, "remove"))
     }
 }
 
@@ -162,9 +219,28 @@ pub(super) struct ReadSegment {
 }
 
 impl ReadSegment {
-    /// Opens segment `index`; where its catalogue is the one of `like`, that one is shared.
+    /// Opens segment `index` of the journal in `dir`: the live one in RAM while it is there, which is ahead of the disk.
+    /// Where its catalogue is the one of `like`, that one is shared.
     pub(super) fn open(dir: &Path, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
-        let path = segment_path(dir, index);
+        if let Some(ram) = ram::find(dir) {
+            match Self::open_at(segment_path(&ram, index), index, like) {
+                Ok(live) if live.head.boot_id == boot_id()? => return Ok(live),
+                // Left from before a restart of the machine, or complete on the disk.
+                Ok(_) => {}
+                Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Self::open_on_disk(dir, index, like)
+    }
+
+    /// As [`Self::open`], whatever is in RAM.
+    pub(super) fn open_on_disk(dir: &Path, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
+        Self::open_at(segment_path(dir, index), index, like)
+    }
+
+    /// Opens the file at `path` as segment `index`.
+    pub(super) fn open_at(path: PathBuf, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
         let file = File::open(&path).map_err(JournalError::io(&path, "open"))?;
         let len = file.metadata().map_err(JournalError::io(&path, "look at"))?.len();
         let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -242,6 +318,28 @@ impl ReadSegment {
             }
             Block::Impossible | Block::Outside => Err(self.damaged(M::AT, 0, Damage::Mark(M::NAME))),
         }
+    }
+
+    /// Lays the head into `page`: the fixed part, and the marks that are committed now.
+    pub(super) fn head_page(&self, page: &mut [u8]) {
+        let fixed = self.head.to_bytes();
+        let mut put = |at: usize, cells: &[Cell]| {
+            let bytes = cells.as_bytes();
+            if let Some(place) = page.get_mut(at..at + bytes.len()) {
+                place.copy_from_slice(bytes);
+            }
+        };
+        put(0, &fixed);
+        for at in [CHAIN_AT, BEGIN_AT, SEAL_AT] {
+            if let Block::Cells(cells) = self.block(at) {
+                put(at, cells);
+            }
+        }
+    }
+
+    /// Waits until what was stored in `from..to` is on the disk.
+    pub(super) fn flush(&self, from: usize, to: usize) -> io::Result<()> {
+        self.map.flush(from, to)
     }
 
     pub(super) fn damaged(&self, offset: usize, seq: u64, damage: Damage) -> JournalError {

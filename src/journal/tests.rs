@@ -1,6 +1,7 @@
 //! What the journal promises, tried on real files.
 
 mod damage;
+mod durable;
 mod fixture;
 mod recovery;
 mod roundtrip;

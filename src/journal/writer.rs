@@ -11,10 +11,11 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::catalogue::Layouts;
 use super::crc::Crc32c;
+use super::durable::DurableWriter;
 use super::error::JournalError;
 use super::head::{BeginMark, SealMark, SealedBy, publish_mark};
 use super::map::CellWords;
-use super::preallocator::{Shared, Storage, ToHelper, finish};
+use super::preallocator::{Shared, Storage, ToHelper};
 use super::segment::{Segment, Template};
 
 /// How often the writer tells the helper where it is.
@@ -65,6 +66,7 @@ pub struct Writer {
     prepared: Consumer<Box<Segment>>,
     to_helper: Producer<ToHelper>,
     shared: Arc<Shared>,
+    durable: Option<Box<DurableWriter>>,
     /// Held locked for as long as the writer lives.
     _lock: File,
 }
@@ -101,6 +103,7 @@ impl Writer {
             prepared: parts.prepared,
             to_helper: parts.to_helper,
             shared: parts.shared,
+            durable: None,
             _lock: parts.lock,
         };
         writer.begin();
@@ -238,13 +241,19 @@ impl Writer {
         let unused = self.shared.close(&mut self.prepared);
         // No segment has number 0: the helper has nothing more to fault in.
         self.shared.report(0, 0);
-        finish(self.segment, self.offset)?;
-        match unused {
-            Some(segment) => {
-                std::fs::remove_file(&segment.path).map_err(JournalError::io(&segment.path, "remove"))
-            }
-            None => Ok(()),
-        }
+        self.segment.finish(self.offset)?;
+        unused.map_or(Ok(()), |segment| segment.discard())?;
+        self.durable.map_or(Ok(()), |mut durable| durable.finish())
+    }
+
+    /// What makes this journal's records durable, once: it wants a thread of its own. `None` in mode `process`, where
+    /// nothing does, and when it was taken before. Where nobody takes it, [`Self::close`] makes everything durable.
+    pub fn take_durable(&mut self) -> Option<DurableWriter> {
+        self.durable.take().map(|durable| *durable)
+    }
+
+    pub(super) fn set_durable(&mut self, durable: DurableWriter) {
+        self.durable = Some(Box::new(durable));
     }
 
     fn begin(&mut self) {
@@ -287,7 +296,7 @@ impl Writer {
             // where the cut fails the next opening does it.
             Err(rtrb::PushError::Full(ToHelper::Full { segment, end })) => {
                 self.stalls += 1;
-                finish(*segment, end).or_else(|error| self.shared.note(error))
+                segment.finish(end).or_else(|error| self.shared.note(error))
             }
             Err(rtrb::PushError::Full(ToHelper::Made(_))) => Ok(()),
         }

@@ -14,7 +14,7 @@ use crate::journal::{JournalConfig, Preallocator, Reader, RecoveryReport, RunIde
 
 /// The smallest segments.
 pub(super) fn small() -> JournalConfig {
-    JournalConfig { segment_size: 1 << 20, min_free: 0, prefault_ahead: 64 << 10, repair: false }
+    JournalConfig { segment_size: 1 << 20, min_free: 0, prefault_ahead: 64 << 10, ..JournalConfig::default() }
 }
 
 pub(super) fn open(dir: &Path) -> (Writer, Preallocator, RecoveryReport) {
