@@ -17,6 +17,7 @@ use crate::pipeline::plan::PlannedThread;
 
 /// The smallest ring: any packet of an Ethernet frame must find room for all that it may become.
 const MIN_RING_CELLS: usize = 4096;
+const MAX_RING_CELLS: usize = 1 << 24;
 const _: () =
     assert!(MIN_RING_CELLS >= MarketData::worst_case_cells(ETHERNET_PAYLOAD), "a packet would never fit");
 /// Bytes that an Ethernet frame carries.
@@ -76,7 +77,7 @@ pub struct RuntimeSettings {
     /// hot threads spin where the plan has a core free for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Idle>,
-    /// Cells of 64 bytes in each ring between threads; a power of two, at least 4096.
+    /// Cells of 64 bytes in each ring between threads; a power of two, 4096 to 16777216.
     pub ring_cells: usize,
     /// Seed of every generator that the machine uses.
     pub seed: u64,
@@ -332,9 +333,18 @@ impl ConfigText {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
-    /// An error whose message begins with, or quotes, the key at fault: finds the key's line.
+    /// An error whose message begins with the table at fault, or begins with or quotes the key: finds its line.
     fn error_at_key(&self, message: String) -> Error {
-        let line = message
+        let table = message.split_inclusive(']').next().filter(|table| table.starts_with('['));
+        let at_table = table
+            .and_then(|table| self.text.lines().position(|line| line.trim() == table))
+            .map(|index| index + 1);
+        let line = at_table.or_else(|| self.line_of_key(&message));
+        Error::Config { path: self.path.clone(), line, message }
+    }
+
+    fn line_of_key(&self, message: &str) -> Option<usize> {
+        message
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
             .filter(|word| word.len() > 2)
             .find_map(|word| {
@@ -344,8 +354,7 @@ impl ConfigText {
                         .is_some_and(|rest| rest.trim_start().starts_with('='))
                 })
             })
-            .map(|index| index + 1);
-        Error::Config { path: self.path.clone(), line, message }
+            .map(|index| index + 1)
     }
 
     fn check_settings<C>(&self, config: &PipelineConfig<C>) -> Result<()> {
@@ -355,6 +364,9 @@ impl ConfigText {
         }
         if !config.runtime.ring_cells.is_power_of_two() || config.runtime.ring_cells < MIN_RING_CELLS {
             return complain("ring_cells: give a power of two, at least 4096");
+        }
+        if config.runtime.ring_cells > MAX_RING_CELLS {
+            return complain("ring_cells: give at most 16777216 (1 GiB)");
         }
         if (config.runtime.topology == Topology::Explicit) == config.runtime.thread.is_empty() {
             return complain("topology: \"explicit\" goes with [[runtime.thread]] entries, and they with it");
@@ -379,6 +391,21 @@ impl ConfigText {
             }
             (None, None) => return complain("no feed: add [feed.nasdaq] or [feed.jsonl]"),
             (Some(_), Some(_)) => return complain("two feeds: keep one of [feed.nasdaq] and [feed.jsonl]"),
+        }
+        let (market, lines) = (config.feed.nasdaq.is_some(), config.feed.jsonl.is_some());
+        if market && (config.gateway.jsonl.is_some() || config.gateway.http.is_some()) {
+            return complain(
+                "[gateway.jsonl] and [gateway.http] go with [feed.jsonl]: remove them, or the feed [feed.nasdaq]",
+            );
+        }
+        if lines && config.gateway.ouch.is_some() {
+            return complain("[gateway.ouch] goes with [feed.nasdaq]: remove it, or the feed [feed.jsonl]");
+        }
+        if let Some(JsonlGateway { file: Some(file), dead_letter: Some(dead_letter), .. }) =
+            &config.gateway.jsonl
+            && file == dead_letter
+        {
+            return complain("dead_letter: give it another name than file");
         }
         if config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp)
             && config.feed.jsonl.as_ref().is_none_or(|feed| feed.listen.is_none())

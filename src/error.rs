@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::journal::JournalError;
+
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -27,7 +29,7 @@ pub enum Error {
     },
     /// The journal cannot be used.
     #[error(transparent)]
-    Journal(#[from] crate::journal::JournalError),
+    Journal(#[from] JournalError),
     /// A transport cannot be set up.
     #[error(transparent)]
     Io(#[from] crate::io::IoError),
@@ -49,7 +51,7 @@ impl Error {
     /// The documented exit code: 1 the work found a fault (damage, divergence, failure), 2 unusable input.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::Diverged(_) => 1,
+            Self::Failed(_) | Self::Diverged(_) | Self::Journal(JournalError::Damaged(_)) => 1,
             Self::Config { .. }
             | Self::File { .. }
             | Self::Journal(_)

@@ -5,6 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// A length in seconds: at most ten years, so that no stamp overflows.
+fn seconds() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=315_576_000)
+}
+
 const AFTER_HELP: &str = "\
 Exit codes: 0 good; 1 the work found a fault (damaged journal, divergence, failed run); 2 unusable arguments, \
 configuration or input.
@@ -62,7 +67,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub journal: Option<PathBuf>,
     /// Stop after so many seconds; wins over the configuration. The demo's default is 30.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = seconds())]
     pub seconds: Option<u64>,
     /// Seed of the demo's exchange.
     #[arg(long, value_name = "N", conflicts_with = "config")]
@@ -201,7 +206,7 @@ pub struct FlashSaleArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Length in seconds.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = seconds())]
     pub seconds: u64,
     /// Serve GET /prices/{sku} here.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -230,7 +235,7 @@ pub struct SimArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Stop after so many seconds; 0 runs until interrupted.
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = seconds())]
     pub seconds: u64,
     /// Background messages a second, on average.
     #[arg(long, value_name = "N", default_value_t = 20_000)]

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::args::CheckArgs;
 use super::show::{json as print_json, line};
 use crate::config::{ConfigText, PipelineConfig, Topology};
+use crate::edges::assemble;
 use crate::error::{Error, Result};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::pipeline::topology::plan_for;
@@ -35,6 +36,7 @@ impl MachineVisitor for Visit {
     fn visit<M: Hosted>(self) -> Self::Output {
         let config = self.text.pipeline::<M>()?;
         let plan = plan_for(&config.runtime)?;
+        assemble::check::<M>(&config)?;
         let feed = feed_text(&config);
         let gateway = gateway_text(&config);
         let text = format!(

@@ -1,32 +1,28 @@
 //! `pricewright demo flash-sale`: the sales of a made-up shop, at their own pace, through the same pipeline as any other.
 
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pricewright_core::kernel::EndReason;
 use pricewright_strategies::pricing::flash_sale::{Config, FlashSale};
 use serde_json::json;
 
 use super::args::{DemoCommand, FlashSaleArgs};
 use super::show::{json as print_json, line, note, print, thousands};
 use super::signals::stop_on_signals;
-use super::where_is::{KEPT, fresh_dir, program};
+use super::status_line::StatusLine;
+use super::where_is::{KEPT, fresh_dir, program, remove_old};
 use crate::config::{
     FeedSettings, GatewaySettings, GeneratedLines, HttpGateway, JournalSettings, JsonlFeed, PipelineConfig,
     RuntimeSettings,
 };
 use crate::edges::assemble::assemble;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pipeline::idle::Idle;
 use crate::pipeline::launch::{Launch, Outcome};
-use crate::pipeline::run_control::RunControl;
 use crate::pipeline::topology::plan_for;
 use crate::telemetry::price_board::{Board, PriceBoard};
 
-/// Seconds between status lines where nobody watches a terminal.
-const LOG_EVERY_S: u64 = 5;
 /// MiB of a journal segment: a demo is short.
 const SEGMENT_MIB: u32 = 4;
 
@@ -62,11 +58,15 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
     let board = PriceBoard::new(config.config.currency_decimals, launch.first_seq());
     let assembled = assemble(launch, &config, vec![Box::new(board.clone())], None)?;
     let address = assembled.http.as_ref().map_or(args.http, |http| http.address());
-    let mut status = Status::new(args.json, control);
+    let mut status = StatusLine::new(args.json, control);
     status.show(tell(&format!("prices at http://{address}/prices")));
-    let outcome =
-        assembled.live.wait(Some(Duration::from_secs(args.seconds)), |elapsed| status.tick(elapsed, &board));
+    let outcome = assembled.live.wait(Some(Duration::from_secs(args.seconds)), |elapsed| {
+        status.tick(elapsed, |seconds| Some(status_line(seconds, &board.now())));
+    });
     status.finish()?;
+    if args.journal.is_none() {
+        remove_old("flash-sale")?;
+    }
     report(args, &dir, address, &outcome, &board.now())
 }
 
@@ -94,50 +94,6 @@ fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
     }
 }
 
-/// The status line: over itself on a terminal once a second, else a line now and then.
-struct Status {
-    quiet: bool,
-    terminal: bool,
-    shown: u64,
-    control: RunControl,
-    /// The first error of standard output: who closed it wants no more of this.
-    error: Option<Error>,
-}
-
-impl Status {
-    fn new(quiet: bool, control: RunControl) -> Self {
-        Self { quiet, terminal: std::io::stdout().is_terminal(), shown: 0, control, error: None }
-    }
-
-    fn tick(&mut self, elapsed: Duration, board: &PriceBoard) {
-        let seconds = elapsed.as_secs();
-        let every = if self.terminal { 1 } else { LOG_EVERY_S };
-        if self.quiet || self.error.is_some() || seconds < self.shown + every {
-            return;
-        }
-        self.shown = seconds;
-        let text = status_line(seconds, &board.now());
-        let shown = if self.terminal { print(&format!("\r{text}\x1b[K")) } else { line(&text) };
-        self.show(shown);
-    }
-
-    /// Ends the run where standard output cannot be written any more.
-    fn show(&mut self, shown: Result<()>) {
-        if let Err(error) = shown {
-            self.control.stop(EndReason::OPERATOR);
-            self.error.get_or_insert(error);
-        }
-    }
-
-    fn finish(mut self) -> Result<()> {
-        if self.terminal && !self.quiet && self.shown > 0 && self.error.is_none() {
-            let shown = line("");
-            self.show(shown);
-        }
-        self.error.map_or(Ok(()), Err)
-    }
-}
-
 fn status_line(seconds: u64, board: &Board) -> String {
     let mut text =
         format!("{seconds:>3}s  {} SKUs  prices {}", thousands(board.skus()), thousands(board.prices));
@@ -155,12 +111,7 @@ fn report(
     outcome: &Outcome,
     board: &Board,
 ) -> Result<()> {
-    if let Some(failure) = &outcome.report.failure {
-        return Err(Error::Failed(format!(
-            "{failure}; the journal {} is sealed as far as it goes",
-            dir.display()
-        )));
-    }
+    outcome.succeeded(dir)?;
     let top = board.top();
     if args.json {
         return print_json(&json!({

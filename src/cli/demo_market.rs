@@ -1,6 +1,5 @@
 //! The first screen: a simulated exchange and a market maker on this machine.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +12,8 @@ use serde_json::json;
 use super::args::RunArgs;
 use super::show::{json as print_json, line, micros, note, print, thousands};
 use super::signals::stop_on_signals;
-use super::where_is::{fresh_dir, program};
+use super::status_line::StatusLine;
+use super::where_is::{fresh_dir, program, remove_old};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
 use crate::edges::nasdaq::LineCounts;
@@ -116,27 +116,28 @@ struct Finished {
 
 impl Run<'_> {
     fn go(&self) -> Result<Finished> {
+        let recorder = self.args.record.as_deref().map(Recorder::create).transpose()?;
         let launch = Launch::<Desk>::prepare(self.config, self.dir, self.plan.clone(), self.args.repair)?;
         if let Some(recovered) = launch.recovered() {
             note(recovered);
         }
         stop_on_signals(&launch.control().threads().stop_flag())?;
-        let recorder = self.args.record.as_deref().map(Recorder::create).transpose()?;
-        let seen = Seen::default();
+        let control = launch.control().clone();
+        let seen = Seen { first_seq: launch.first_seq(), ..Seen::default() };
         let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;
         let units = Desk::units(&self.config.config);
-        let mut ticker = Ticker::new(self.args.json, units);
+        let mut status = StatusLine::new(self.args.json, control);
         let limit = Duration::from_secs(self.seconds);
-        let outcome = assembled.live.wait(Some(limit), |elapsed| ticker.tick(elapsed, &seen.tally()));
-        ticker.end();
-        if let Some(recorder) = recorder {
-            recorder.finish()?;
-        }
-        if let Some(failure) = &outcome.report.failure {
-            return Err(Error::Failed(format!(
-                "{failure}; the journal {} is sealed as far as it goes",
-                self.dir.display()
-            )));
+        let outcome = assembled.live.wait(Some(limit), |elapsed| {
+            status.tick(elapsed, |seconds| status_line(seconds, &seen.tally(), &units));
+        });
+        let shown = status.finish();
+        let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
+        outcome.succeeded(self.dir)?;
+        recorded?;
+        shown?;
+        if self.args.journal.is_none() {
+            remove_old("demo")?;
         }
         let lines = assembled.lines.map(|lines| lines.read()).unwrap_or_default();
         let echo = bare_echo(self.echo_config());
@@ -267,6 +268,8 @@ fn dir_size(dir: &Path) -> u64 {
 /// Counts what the journal says, for the status line.
 #[derive(Clone, Default)]
 struct Seen {
+    /// This run's first record; what earlier runs did is not its doing.
+    first_seq: u64,
     tally: Arc<Mutex<Tally>>,
 }
 
@@ -278,7 +281,9 @@ impl Seen {
 
 impl Tailer for Seen {
     fn take(&mut self, record: RecordRef<'_>) -> Result<()> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(record);
+        if record.header().seq >= self.first_seq {
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(record);
+        }
         Ok(())
     }
 
@@ -287,44 +292,16 @@ impl Tailer for Seen {
     }
 }
 
-/// Prints the status line: over itself on a terminal once a second, else a line now and then.
-struct Ticker {
-    quiet: bool,
-    terminal: bool,
-    units: DisplayUnits,
-    shown: u64,
-}
-
-impl Ticker {
-    fn new(quiet: bool, units: DisplayUnits) -> Self {
-        Self { quiet, terminal: std::io::stdout().is_terminal(), units, shown: 0 }
-    }
-
-    fn tick(&mut self, elapsed: Duration, tally: &Tally) {
-        let seconds = elapsed.as_secs();
-        let every = if self.terminal { 1 } else { 6 };
-        if self.quiet || seconds < self.shown + every {
-            return;
-        }
-        self.shown = seconds;
-        let Some(status) = &tally.status else { return };
-        let price = |ticks| self.units.price(InstrumentId(0), ticks);
-        let text = format!(
-            "{seconds:>3}s  bid {}  ask {}  pos {:+}  P&L {}  fills {}  gaps {}",
-            price(status.bid),
-            price(status.ask),
-            status.position.0,
-            dollars(&self.units, profit(tally)),
-            thousands(tally.fills),
-            tally.gaps,
-        );
-        // Who closed standard output hears the summary's error.
-        let _closed = if self.terminal { print(&format!("\r{text}\x1b[K")) } else { line(&text) };
-    }
-
-    fn end(&self) {
-        if self.terminal && !self.quiet && self.shown > 0 {
-            let _closed = line("");
-        }
-    }
+fn status_line(seconds: u64, tally: &Tally, units: &DisplayUnits) -> Option<String> {
+    let status = tally.status.as_ref()?;
+    let price = |ticks| units.price(InstrumentId(0), ticks);
+    Some(format!(
+        "{seconds:>3}s  bid {}  ask {}  pos {:+}  P&L {}  fills {}  gaps {}",
+        price(status.bid),
+        price(status.ask),
+        status.position.0,
+        dollars(units, profit(tally)),
+        thousands(tally.fills),
+        tally.gaps,
+    ))
 }

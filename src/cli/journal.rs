@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::{DirArgs, InspectArgs, JournalCommand};
 use super::progress::spinner;
-use super::show::{json as print_json, line, stamp, thousands};
+use super::show::{json as print_json, line, stamp, thousands, unless_closed};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
@@ -99,7 +99,8 @@ fn verify(args: &DirArgs) -> Result<()> {
                     "seq": damaged.seq,
                     "damage": damaged.damage.to_string(),
                     "stats": stats_json(&found.stats),
-                }))?;
+                }))
+                .or_else(unless_closed)?;
             }
             Err(Error::Failed(format!("damaged: {damaged}")))
         }
@@ -107,7 +108,8 @@ fn verify(args: &DirArgs) -> Result<()> {
             if args.json {
                 print_json(&json!({
                     "journal": name.to_string(), "outcome": "unusable", "error": error.to_string(),
-                }))?;
+                }))
+                .or_else(unless_closed)?;
             }
             Err(Error::Journal(error))
         }

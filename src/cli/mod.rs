@@ -17,6 +17,7 @@ mod run;
 mod show;
 mod signals;
 mod sim;
+mod status_line;
 mod where_is;
 
 use std::io::Write as _;

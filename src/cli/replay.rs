@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::ReplayArgs;
 use super::records::Renderer;
-use super::show::{hex, json as print_json, line, thousands};
+use super::show::{hex, json as print_json, line, thousands, unless_closed};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
@@ -25,11 +25,12 @@ pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
     let machine = RunInfo::read(&dir)?.start.machine;
     let replay = with_machine::<Own, _>(machine.as_str(), Visit { dir: dir.clone(), until: args.until })??;
     let renderer = Renderer::open::<Own>(&dir)?;
-    if args.json {
-        print_json(&as_json(&dir, &replay, &renderer))?;
+    let shown = if args.json {
+        print_json(&as_json(&dir, &replay, &renderer))
     } else {
-        line(&as_text(&dir, &replay, &renderer))?;
-    }
+        line(&as_text(&dir, &replay, &renderer))
+    };
+    shown.or_else(unless_closed)?;
     match &replay.divergence {
         Some(found) if args.verify => Err(Error::Diverged(format!(
             "{}: the replay differs from the journal at record {}",

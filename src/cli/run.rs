@@ -9,10 +9,10 @@ use super::args::RunArgs;
 use super::show::{json as print_json, note};
 use super::signals::stop_on_signals;
 use crate::config::{ConfigText, PipelineConfig};
-use crate::edges::assemble::assemble;
+use crate::edges::assemble::{assemble, check};
 use crate::edges::nasdaq::LineCounts;
 use crate::edges::recorder::Recorder;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::topology::plan_for;
@@ -49,12 +49,13 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     let plan = plan_for(&config.runtime)?;
     // Standard output may carry the decisions: what is for people goes to standard error here.
     note(&format!("{}: {plan}", config.machine));
+    check::<M>(config)?;
+    let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
     let launch = Launch::<M>::prepare(config, &dir, plan, args.repair)?;
     if let Some(recovered) = launch.recovered() {
         note(recovered);
     }
     stop_on_signals(&launch.control().threads().stop_flag())?;
-    let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
     let assembled = assemble(launch, config, Vec::new(), recorder.clone())?;
     if let Some(address) = assembled.listening {
         note(&format!("reading lines from TCP clients on {address}"));
@@ -64,19 +65,13 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     }
     let limit = (config.runtime.duration_s > 0).then(|| Duration::from_secs(config.runtime.duration_s));
     let outcome = assembled.live.wait(limit, |_| {});
-    if let Some(recorder) = recorder {
-        recorder.finish()?;
-    }
+    let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
+    outcome.succeeded(&dir)?;
+    recorded?;
     finish(&outcome, assembled.lines.map(|lines| lines.read()), &dir, args)
 }
 
 fn finish(outcome: &Outcome, lines: Option<LineCounts>, dir: &Path, args: &RunArgs) -> Result<()> {
-    if let Some(failure) = &outcome.report.failure {
-        return Err(Error::Failed(format!(
-            "{failure}; the journal {} is sealed as far as it goes",
-            dir.display()
-        )));
-    }
     if args.json {
         return print_json(&json!({
             "journal": dir.display().to_string(),

@@ -30,6 +30,14 @@ pub(super) fn complain(source: std::io::Error) -> Error {
     }
 }
 
+/// Nothing where the reader of standard output has closed it: for the last thing that a command prints before its verdict.
+pub(super) fn unless_closed(error: Error) -> Result<()> {
+    match error {
+        Error::File { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        error => Err(error),
+    }
+}
+
 /// 1234567 as `1,234,567`.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();

@@ -45,29 +45,43 @@ pub(super) fn journals_in(data: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// Journals of each demo that are kept.
 pub(super) const KEPT: usize = 3;
 
-/// A new directory `NAME-N` under [`DATA_DIR`]; of the older ones of that name, the newest are kept and the rest removed.
+/// A new directory `NAME-N` under [`DATA_DIR`].
 pub(super) fn fresh_dir(name: &str) -> Result<PathBuf> {
-    let data = Path::new(DATA_DIR);
-    let complain = |source| Error::File {
-        path: data.to_path_buf(),
-        source,
-        mend: "run where files may be written, or name a directory (--journal DIR)",
-    };
-    std::fs::create_dir_all(data).map_err(complain)?;
+    std::fs::create_dir_all(DATA_DIR).map_err(complain)?;
+    let next = numbers_of(name)?.last().map_or(1, |last| last + 1);
+    Ok(Path::new(DATA_DIR).join(format!("{name}-{next}")))
+}
+
+/// Of the directories that [`fresh_dir`] gave for `name`, keeps the newest and removes the rest.
+pub(super) fn remove_old(name: &str) -> Result<()> {
+    let numbers = numbers_of(name)?;
+    let surplus = numbers.len().saturating_sub(KEPT);
+    for number in numbers.iter().take(surplus) {
+        std::fs::remove_dir_all(Path::new(DATA_DIR).join(format!("{name}-{number}"))).map_err(complain)?;
+    }
+    Ok(())
+}
+
+/// The numbers of the directories `NAME-N`, rising.
+fn numbers_of(name: &str) -> Result<Vec<u64>> {
     let mut numbers: Vec<u64> = Vec::new();
-    for entry in std::fs::read_dir(data).map_err(complain)? {
+    for entry in std::fs::read_dir(DATA_DIR).map_err(complain)? {
         let file_name = entry.map_err(complain)?.file_name();
-        let number: Option<u64> =
-            file_name.to_str().and_then(|text| text.strip_prefix(name)?.strip_prefix('-')?.parse().ok());
+        let text = file_name.to_str().and_then(|text| text.strip_prefix(name)?.strip_prefix('-'));
+        let number =
+            text.and_then(|text| text.parse().ok()).filter(|number: &u64| text == Some(&number.to_string()));
         numbers.extend(number);
     }
     numbers.sort_unstable();
-    let next = numbers.last().map_or(1, |last| last + 1);
-    let surplus = (numbers.len() + 1).saturating_sub(KEPT);
-    for number in numbers.iter().take(surplus) {
-        std::fs::remove_dir_all(data.join(format!("{name}-{number}"))).map_err(complain)?;
+    Ok(numbers)
+}
+
+fn complain(source: std::io::Error) -> Error {
+    Error::File {
+        path: PathBuf::from(DATA_DIR),
+        source,
+        mend: "run where files may be written, or name a directory (--journal DIR)",
     }
-    Ok(data.join(format!("{name}-{next}")))
 }
 
 /// How the user can call this program again: its name where it is on the PATH, else its path.

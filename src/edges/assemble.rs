@@ -11,8 +11,8 @@ use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 use super::http::{PriceServer, serve};
 use super::jsonl::JsonlFeed;
 use super::lines_out::LinesOut;
-use super::nasdaq::{LineMonitor, NasdaqFeed};
-use super::ouch::OuchGateway;
+use super::nasdaq::{LineMonitor, NasdaqFeed, instruments};
+use super::ouch::{OuchGateway, order_entry};
 use super::recorder::Recorder;
 use crate::clock::Clock as _;
 use crate::config::{JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::edge::RemoteGateway;
 use crate::pipeline::helper::{Tailer, Watchdog};
 use crate::pipeline::launch::{Edges, Launch, Live};
+use crate::pipeline::resume::Resume;
 
 /// A pipeline at work, and what serves beside it.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub struct Assembled {
 /// Opens the configured edges and starts the pipeline; `tailers` watch the journal besides.
 ///
 /// # Errors
-/// Where an edge cannot be opened, or feed and gateway do not go together.
+/// Where an edge cannot be opened.
 pub fn assemble<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
@@ -49,6 +50,22 @@ pub fn assemble<M: Machine + Send + 'static>(
         (None, Some(feed)) => assemble_market(launch, config, feed, tailers, recorder),
         (None, None) => Err(Error::Usage("no feed: add [feed.nasdaq] or [feed.jsonl]".to_owned())),
     }
+}
+
+/// What can be said of the edges before anything is opened: so that a run which cannot start leaves no trace in its journal.
+///
+/// # Errors
+/// Settings that do not fit the protocol, or a password that the environment does not have.
+pub fn check<M: Machine>(config: &PipelineConfig<M::Config>) -> Result<()> {
+    let units = M::units(&config.config);
+    if let Some(feed) = &config.feed.nasdaq {
+        day_start(&feed.day_start, Nanos::ZERO)?;
+        instruments(&units)?;
+    }
+    if let Some(gateway) = &config.gateway.ouch {
+        order_entry(gateway, &units, &Resume::default(), 0)?;
+    }
+    Ok(())
 }
 
 /// The launch with what was opened for it, or the error after the run was given up.

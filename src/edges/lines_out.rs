@@ -105,11 +105,6 @@ impl LinesOut {
         control: RunControl,
     ) -> Result<Self> {
         let JsonlGateway { stdout, file, dead_letter, .. } = settings;
-        if file.is_some() && file == dead_letter {
-            return Err(Error::Usage(
-                "[gateway.jsonl]: give file and dead_letter different names".to_owned(),
-            ));
-        }
         let mut prices = Vec::new();
         if *stdout {
             prices.push(Out::new(Box::new(io::stdout()), Path::new("standard output"), first_seq));
@@ -211,7 +206,13 @@ impl Answers {
 
     fn flush(&mut self) {
         self.join();
-        self.peers.retain_mut(|peer| peer.connection.flush().is_ok());
+        self.peers.retain_mut(|peer| {
+            let there = peer.connection.flush().is_ok();
+            if !there {
+                hang_up(peer);
+            }
+            there
+        });
         self.leaving.retain_mut(|peer| match peer.connection.flush() {
             Ok(pending) if pending > 0 => true,
             Ok(_) | Err(_) => {

@@ -34,6 +34,8 @@ pub struct NasdaqFeed {
     lines: Vec<UdpReceiver>,
     /// Sends re-requests; answers come back to it.
     requests: UdpReceiver,
+    /// The last re-request could not be sent.
+    request_failed: bool,
     rerequest: SocketAddrV4,
     held: Held,
     recorder: Option<Recorder>,
@@ -129,7 +131,7 @@ impl NasdaqFeed {
         };
         let requests = UdpReceiver::open(&ReceiverConfig::new(SocketAddrV4::new(local, 0)))?;
         let (rerequest, held, monitor) = (settings.rerequest, Held::new(), LineMonitor::default());
-        Ok(Self { market, lines, requests, rerequest, held, recorder, monitor })
+        Ok(Self { market, lines, requests, request_failed: false, rerequest, held, recorder, monitor })
     }
 
     /// The decoder, for its counters.
@@ -171,9 +173,15 @@ impl NasdaqFeed {
     fn request<C: Clock>(&mut self, clock: &mut C) {
         let now = clock.now();
         while let Some(request) = self.market.next_request(now) {
-            if let Err(error) = self.requests.send_to(&request, self.rerequest) {
-                // It is asked for again after its time-out.
-                tracing::warn!(%error, to = %self.rerequest, "a re-request was not sent");
+            let sent = self.requests.send_to(&request, self.rerequest);
+            // It is asked for again after its time-out; it is told once, since this is the hot thread.
+            if let Err(error) = &sent
+                && !self.request_failed
+            {
+                tracing::warn!(%error, to = %self.rerequest, "re-requests are not sent");
+            }
+            self.request_failed = sent.is_err();
+            if self.request_failed {
                 break;
             }
         }

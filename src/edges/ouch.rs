@@ -4,13 +4,11 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use pricewright_core::kernel::{Column, DecisionRef, DisplayUnits, Nanos, RecordBuf, RecordSink as _};
-use pricewright_feeds::nasdaq::order_entry::{
-    ConnectionError, DecisionError, LiveOrder, OrderEntry, OrderEntryConfig,
-};
+use pricewright_feeds::nasdaq::order_entry::{ConnectionError, LiveOrder, OrderEntry, OrderEntryConfig};
 use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Alpha, SessionId};
 
@@ -30,6 +28,8 @@ use crate::pipeline::topology::GATEWAY_SOURCE;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait between two attempts to connect.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the end of a session waits for a slow transport.
+const LINGER: Duration = Duration::from_millis(200);
 /// Orders that may be live at once.
 const LIVE_CAPACITY: usize = 4096;
 /// Bytes of each of the session's buffers.
@@ -47,8 +47,7 @@ const RECEIVES: usize = 4;
 pub struct OuchGateway {
     entry: OrderEntry,
     connection: Option<TcpConnection>,
-    /// Gives the next connection, while there is none.
-    connecting: Option<Receiver<TcpConnection>>,
+    connector: Connector,
     address: SocketAddr,
     reports: RecordBuf,
     handle: SessionHandle,
@@ -91,7 +90,7 @@ impl OuchGateway {
         let mut gateway = Self {
             entry,
             connection: None,
-            connecting: None,
+            connector: Connector::start(settings.address)?,
             address: settings.address,
             reports: RecordBuf::with_capacity(REPORT_CELLS),
             handle: SessionHandle::default(),
@@ -113,7 +112,6 @@ impl OuchGateway {
         }
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection.try_clone().ok();
         self.connection = Some(connection);
-        self.connecting = None;
         if let Err(error) = self.entry.on_connected(now) {
             tracing::error!(%error, "login");
         }
@@ -147,7 +145,7 @@ impl OuchGateway {
             _ => {}
         }
         if !self.closing {
-            self.connecting = Some(connect_later(self.address));
+            self.connector.ask();
         }
         Ok(())
     }
@@ -164,19 +162,33 @@ impl OuchGateway {
         )))
     }
 
-    /// Gives the transport what it takes. Returns whether anything was there to give.
+    /// Gives the transport what it takes, what it kept back before first. Returns whether new bytes were given.
+    /// A broken connection shows itself at the next receive, where it is handled.
     fn send(&mut self) -> bool {
         let Some(connection) = &mut self.connection else { return false };
         let output = self.entry.output();
         let taken = output.len().min(connection.room());
         if taken == 0 {
+            let _broken = connection.flush();
             return false;
         }
-        // A broken connection shows itself at the next receive, where it is handled.
-        if connection.send(output.get(..taken).unwrap_or(&[])).is_ok() {
+        let given = connection.send(output.get(..taken).unwrap_or(&[])).is_ok();
+        if given {
             self.entry.consume(taken);
         }
-        true
+        given
+    }
+
+    /// Sends what is left, and waits for a transport that is slow, for a moment.
+    fn send_last(&mut self) {
+        let begin = Instant::now();
+        self.send();
+        while begin.elapsed() < LINGER
+            && self.connection.as_ref().is_some_and(|connection| connection.pending() > 0)
+        {
+            nap(Duration::from_millis(1));
+            self.send();
+        }
     }
 
     fn receive(&mut self, now: Nanos, answers: &mut RecordBuf) -> Result<usize> {
@@ -218,8 +230,12 @@ pub fn order_entry(
     resume: &Resume,
     day_start_ns: i64,
 ) -> Result<OrderEntry> {
-    OrderEntry::new(config(settings, units, resume, day_start_ns)?)
-        .map_err(|error| Error::Usage(format!("instruments: {error}")))
+    let mut entry = OrderEntry::new(config(settings, units, resume, day_start_ns)?)
+        .map_err(|error| Error::Usage(format!("instruments: {error}")))?;
+    if resume.is_latched() {
+        entry.latch();
+    }
+    Ok(entry)
 }
 
 fn config(
@@ -281,37 +297,57 @@ fn live_orders(resume: &Resume) -> Vec<LiveOrder> {
         .collect()
 }
 
-/// Tries until somebody answers, on a thread of its own: connecting may wait, and the hot thread must not.
-fn connect_later(address: SocketAddr) -> Receiver<TcpConnection> {
-    let (sender, receiver) = bounded(1);
-    let attempt = move || {
-        loop {
-            let since = std::time::Instant::now();
-            while since.elapsed() < RETRY {
-                nap(RETRY);
+/// Connects on a thread of its own: connecting may wait, and the hot thread must not. The thread is made while the run
+/// is set up, so that it does not inherit the hot thread's core.
+struct Connector {
+    /// Ends the thread where it is dropped.
+    asked: Sender<()>,
+    connected: Receiver<TcpConnection>,
+}
+
+impl Connector {
+    fn start(address: SocketAddr) -> Result<Self> {
+        let (asked, asks) = bounded(1);
+        let (sender, connected) = bounded(1);
+        let work = move || {
+            while asks.recv().is_ok() {
+                let Some(connection) = connect(address, &asks) else { return };
+                if sender.send(connection).is_err() {
+                    return;
+                }
             }
-            match TcpConnection::connect(address, CONNECT_TIMEOUT) {
-                // The gateway is gone where nobody takes it.
-                Ok(connection) => break drop(sender.send(connection)),
-                Err(error) => tracing::warn!(%error, "reconnecting"),
-            }
-        }
-    };
-    if let Err(error) = std::thread::Builder::new().name("connect".to_owned()).spawn(attempt) {
-        tracing::error!(%error, "no thread to reconnect with");
+        };
+        std::thread::Builder::new()
+            .name("connect".to_owned())
+            .spawn(work)
+            .map_err(|error| Error::Failed(format!("no thread to reconnect with: {error}")))?;
+        Ok(Self { asked, connected })
     }
-    receiver
+
+    /// Asks for a connection. Where one is being made already, that one will do.
+    fn ask(&self) {
+        let _one_is_asked_for = self.asked.try_send(());
+    }
+}
+
+/// Tries until somebody answers, or nobody wants the connection any more.
+fn connect(address: SocketAddr, asks: &Receiver<()>) -> Option<TcpConnection> {
+    loop {
+        if asks.recv_timeout(RETRY) == Err(RecvTimeoutError::Disconnected) {
+            return None;
+        }
+        match TcpConnection::connect(address, CONNECT_TIMEOUT) {
+            Ok(connection) => return Some(connection),
+            Err(error) => tracing::warn!(%error, "reconnecting"),
+        }
+    }
 }
 
 impl DecisionSink for OuchGateway {
     #[inline]
     fn decide(&mut self, seq: u64, now: Nanos, decision: DecisionRef<'_>) {
-        match self.entry.on_decision(now, seq, decision, &mut self.reports) {
-            Ok(()) => {}
-            // The buffer grows rather than refuse.
-            Err(DecisionError::NotTaken) => {}
-            Err(error) => tracing::debug!(%error, seq, "an order did not leave"),
-        }
+        // That an order did not leave is an event of its own; the buffer of reports grows rather than refuse one.
+        let _reported = self.entry.on_decision(now, seq, decision, &mut self.reports);
     }
 }
 
@@ -327,8 +363,8 @@ impl Gateway for OuchGateway {
             let _taken = answers.push(report);
         }
         self.reports.clear();
-        if let Some(connecting) = &self.connecting
-            && let Ok(connection) = connecting.try_recv()
+        if self.connection.is_none()
+            && let Ok(connection) = self.connector.connected.try_recv()
         {
             self.connected(connection, now)?;
         }
@@ -353,6 +389,10 @@ impl Gateway for OuchGateway {
 
     fn close(&mut self, now: Nanos) {
         self.closing = true;
+        let live = self.entry.live_orders().len();
+        if self.connection.is_none() && live > 0 {
+            tracing::error!(venue = %self.address, orders = live, "orders may be open: there is no session to cancel them in");
+        }
         if self.connection.is_some() {
             if !self.entry.live_orders().is_empty() {
                 self.cancel_all(now);
@@ -360,7 +400,7 @@ impl Gateway for OuchGateway {
             if let Err(error) = self.entry.logout() {
                 tracing::debug!(%error, "logout");
             }
-            self.send();
+            self.send_last();
         }
     }
 }

@@ -172,6 +172,25 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     /// # Errors
     /// Where journal or gateway fail for good.
     pub fn end(mut self, reason: EndReason, mut poll: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        match catch_unwind(AssertUnwindSafe(|| self.drain(reason, &mut poll))) {
+            Ok(Ok(())) => {
+                let now = self.clock.now();
+                self.gateway.close(now);
+                self.write_end(reason)
+            }
+            Ok(Err(error)) => {
+                self.abandon();
+                Err(error)
+            }
+            Err(panic) => {
+                self.abandon();
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// Tells the machine to stop and sees to it that nothing rests and nothing received is left out.
+    fn drain(&mut self, reason: EndReason, poll: &mut impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let start = self.clock.now();
         self.command(&Operator {
             argument: i64::from(reason.0),
@@ -181,31 +200,39 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         })?;
         while self.gateway.open_orders() > 0 && self.clock.now() < start + DRAIN {
             self.turn()?;
-            poll(&mut self)?;
+            poll(self)?;
+        }
+        let open = self.gateway.open_orders();
+        if open > 0 {
+            tracing::error!(orders = open, "the venue has not confirmed that these are gone");
         }
         // What was received before the stop is sequenced, so that nothing taken from a sender is lost.
-        poll(&mut self)?;
+        poll(self)?;
         self.turn()?;
-        let now = self.clock.now();
-        self.gateway.close(now);
-        self.write_end(reason)
-    }
-
-    fn write_end(mut self, reason: EndReason) -> Result<()> {
-        let end = end_record(self.sequencer.driver(), self.sequencer.counts(), reason)?;
-        let now = self.clock.now();
-        self.sequencer.append_system(now, &end)?;
-        self.sequencer.into_journal().close()?;
         Ok(())
     }
 
-    /// After a panic: cancels all orders from the gateway's own table and seals the journal as it is.
+    fn write_end(mut self, reason: EndReason) -> Result<()> {
+        let lost = self.sequencer.trace_lost();
+        if lost > 0 {
+            tracing::warn!(entries = lost, "the side trace lacks latencies: the helper was behind");
+        }
+        let now = self.clock.now();
+        let ended = end_record(self.sequencer.driver(), self.sequencer.counts(), reason)
+            .and_then(|end| Ok(self.sequencer.append_system(now, &end)?));
+        // Sealed in any case; where both fail, what failed first is told.
+        let closed = self.sequencer.into_journal().close();
+        ended?;
+        Ok(closed?)
+    }
+
+    /// After a panic or a failure: cancels all orders from the gateway's own table and seals the journal as it is.
     fn abandon(mut self) {
         let now = self.clock.now();
         self.gateway.cancel_all(now);
         if let Err(error) = self.sequencer.into_journal().close() {
-            // The panic is what the user must hear of; recovery copes with an unsealed journal.
-            tracing::error!(%error, "the journal could not be sealed after a panic");
+            // What failed first is what the user must hear of; recovery copes with an unsealed journal.
+            tracing::error!(%error, "the journal could not be sealed");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The two edges of a pipeline: a feed offers records, a gateway takes decisions and answers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use pricewright_core::kernel::{DecisionRef, Nanos, RecordBuf, RecordSink};
 
@@ -50,20 +50,40 @@ pub trait Gateway: DecisionSink + Send {
 /// tailers alone.
 #[derive(Clone, Debug, Default)]
 pub struct RemoteGateway {
-    open_orders: Arc<AtomicUsize>,
+    seen: Option<Arc<Seen>>,
+    /// The last decision that a gateway elsewhere has to take.
+    decided: u64,
+}
+
+/// What the gateway's thread tells.
+#[derive(Debug, Default)]
+struct Seen {
+    open_orders: AtomicUsize,
+    read: AtomicU64,
 }
 
 impl RemoteGateway {
-    /// Says how many orders may rest; called by the gateway's thread.
-    pub fn report(&self, open_orders: usize) {
-        // Relaxed: a count on its own; who reads it asks again.
-        self.open_orders.store(open_orders, Ordering::Relaxed);
+    /// For a gateway on another thread, which calls [`Self::report`]; the default is for tailers alone.
+    pub fn watching() -> Self {
+        Self { seen: Some(Arc::default()), decided: 0 }
+    }
+
+    /// Says how many orders may rest, answers not yet offered among them, and up to which record the journal was read;
+    /// called by the gateway's thread, after it has offered its answers.
+    pub fn report(&self, open_orders: usize, read: u64) {
+        // Release: partner of the acquires in `open_orders`; who sees the number sees the answers in the ring.
+        if let Some(seen) = &self.seen {
+            seen.open_orders.store(open_orders, Ordering::Release);
+            seen.read.store(read, Ordering::Release);
+        }
     }
 }
 
 impl DecisionSink for RemoteGateway {
     #[inline]
-    fn decide(&mut self, _seq: u64, _now: Nanos, _decision: DecisionRef<'_>) {}
+    fn decide(&mut self, seq: u64, _now: Nanos, _decision: DecisionRef<'_>) {
+        self.decided = seq;
+    }
 }
 
 impl Gateway for RemoteGateway {
@@ -78,7 +98,11 @@ impl Gateway for RemoteGateway {
     }
 
     fn open_orders(&self) -> usize {
-        self.open_orders.load(Ordering::Relaxed)
+        let Some(seen) = &self.seen else { return 0 };
+        let unread = seen.read.load(Ordering::Acquire) < self.decided;
+        let open = seen.open_orders.load(Ordering::Acquire);
+        // A decision that the gateway has not read may be an order.
+        if unread { open.max(1) } else { open }
     }
 
     /// The gateway's own thread does it when it closes after a failure.

@@ -67,13 +67,8 @@ where
     }
 
     fn poll(&mut self, budget: usize) -> usize {
-        match self.turn(budget) {
-            Ok(work) => work,
-            Err(error) => {
-                self.control.fail(NAME, &error);
-                0
-            }
-        }
+        let turn = self.turn(budget);
+        self.control.worked(NAME, turn)
     }
 
     fn close(&mut self) {

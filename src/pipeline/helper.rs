@@ -61,6 +61,8 @@ pub struct HelperStage {
     tail: Option<(Reader, Vec<Box<dyn Tailer>>)>,
     watchdog: Option<Box<dyn Watchdog>>,
     beat: (u64, Instant),
+    /// The watchdog has acted on the present stall.
+    dropped: bool,
     control: RunControl,
     done: crossbeam::channel::Sender<HelperReport>,
 }
@@ -103,6 +105,7 @@ impl HelperStage {
             tail: parts.tail.map(|reader| (reader, parts.tailers)),
             watchdog: parts.watchdog,
             beat: (0, Instant::now()),
+            dropped: false,
             control,
             done,
         };
@@ -150,13 +153,15 @@ impl HelperStage {
         let beats = self.control.beats();
         if beats != self.beat.0 {
             self.beat = (beats, now);
+            self.dropped = false;
             return;
         }
         let stalled = beats > 0 && now.duration_since(self.beat.1) > STALL;
-        if !stalled || self.control.threads().stop_requested() {
+        if !stalled || self.dropped || self.control.threads().stop_requested() {
             return;
         }
-        if let Some(mut watchdog) = self.watchdog.take() {
+        if let Some(watchdog) = &mut self.watchdog {
+            self.dropped = true;
             tracing::error!("the hot thread stands still: dropping the venue session");
             watchdog.drop_session();
         }
@@ -169,13 +174,8 @@ impl Stage for HelperStage {
     }
 
     fn poll(&mut self, _budget: usize) -> usize {
-        match self.turn() {
-            Ok(work) => work,
-            Err(error) => {
-                self.control.fail(NAME, &error);
-                0
-            }
-        }
+        let turn = self.turn();
+        self.control.worked(NAME, turn)
     }
 
     fn close(&mut self) {

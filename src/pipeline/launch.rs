@@ -75,6 +75,22 @@ pub struct Outcome {
     pub reason: EndReason,
 }
 
+impl Outcome {
+    /// Nothing, where the run did not fail.
+    ///
+    /// # Errors
+    /// What failed first. The journal in `dir` was sealed.
+    pub fn succeeded(&self, dir: &Path) -> Result<()> {
+        match &self.report.failure {
+            None => Ok(()),
+            Some(failure) => Err(Error::Failed(format!(
+                "{failure}; the journal {} is sealed as far as it goes",
+                dir.display()
+            ))),
+        }
+    }
+}
+
 impl<M: Machine + Send + 'static> Launch<M> {
     /// Opens the journal in `dir`, recovers what is there, brings the machine to its end, begins a run.
     ///

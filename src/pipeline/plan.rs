@@ -127,6 +127,21 @@ pub enum PlanError {
     /// A thread runs nothing.
     #[error("thread {0} has no stages: give it some, or remove it")]
     NoStages(String),
+    /// Threads end one after the other, upstream first, which these two cannot.
+    #[error(
+        "thread {thread} runs {late}, and thread {other} runs {early}, which comes before it: threads end one after the other, \
+         in the order ingress, machine, gateway, helper; move one of the two"
+    )]
+    Entangled {
+        /// The thread that begins first.
+        thread: String,
+        /// Its last stage.
+        late: Role,
+        /// The next thread.
+        other: String,
+        /// Its first stage.
+        early: Role,
+    },
 }
 
 impl Plan {
@@ -180,6 +195,7 @@ impl Plan {
         check_spinners(&threads, cores)?;
         threads.iter_mut().for_each(|thread| thread.stages.sort_unstable());
         threads.sort_by_key(|thread| thread.stages.first().copied());
+        check_order(&threads)?;
         Ok(Self { threads, cores: cores.clone() })
     }
 
@@ -201,6 +217,23 @@ fn check_roles(threads: &[PlannedThread]) -> Result<(), PlanError> {
         let first = holders.next().ok_or(PlanError::RoleMissing(role))?;
         if let Some(second) = holders.next() {
             return Err(PlanError::RoleTwice { role, first, second });
+        }
+    }
+    Ok(())
+}
+
+/// `threads` and the stages of each are in order, upstream first.
+fn check_order(threads: &[PlannedThread]) -> Result<(), PlanError> {
+    for (thread, next) in threads.iter().zip(threads.iter().skip(1)) {
+        if let (Some(late), Some(early)) = (thread.stages.last(), next.stages.first())
+            && late > early
+        {
+            return Err(PlanError::Entangled {
+                thread: thread.name.clone(),
+                late: *late,
+                other: next.name.clone(),
+                early: *early,
+            });
         }
     }
     Ok(())

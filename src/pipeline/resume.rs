@@ -17,6 +17,7 @@ pub struct Resume {
     positions: Vec<Position>,
     lines: FileLines,
     orders: BTreeMap<u64, OpenOrder>,
+    latched: bool,
 }
 
 /// An order that may rest at the venue, by what the journal says.
@@ -159,6 +160,10 @@ impl Resume {
 
     fn decided(&mut self, seq: u64, decision: Option<DecisionRef<'_>>) {
         let (client, order) = match decision {
+            Some(DecisionRef::KillLatched(latch)) => {
+                self.latched = latch.released == 0;
+                return;
+            }
             Some(DecisionRef::PlaceOrder(PlaceOrder { client, instrument, side, qty, .. })) => (
                 client,
                 OpenOrder { instrument: *instrument, side: *side, open: *qty, decision: seq, prior: 0 },
@@ -224,6 +229,11 @@ impl Resume {
                 self.gone(client);
             }
         }
+    }
+
+    /// True where the kill latch is set: no new order may leave.
+    pub fn is_latched(&self) -> bool {
+        self.latched
     }
 
     /// Orders that may rest at the venue, by rising number.

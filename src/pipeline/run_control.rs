@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use pricewright_core::kernel::EndReason;
 
 use super::control::{Control, Failure};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// [`Control`] with the reasons that a journal's last record wants. Clones are the same handle.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,14 @@ impl RunControl {
             message: error.to_string(),
             panicked: false,
         });
+    }
+
+    /// The work that a stage did in one turn; where it failed, none, and the run ends.
+    pub fn worked(&self, stage: &str, turn: Result<usize>) -> usize {
+        turn.unwrap_or_else(|error| {
+            self.fail(stage, &error);
+            0
+        })
     }
 
     /// True once something failed.

@@ -119,13 +119,8 @@ where
     }
 
     fn poll(&mut self, budget: usize) -> usize {
-        match self.turn(budget) {
-            Ok(work) => work,
-            Err(error) => {
-                self.control.fail("machine", &error);
-                0
-            }
-        }
+        let turn = self.turn(budget);
+        self.control.worked("machine", turn)
     }
 
     fn close(&mut self) {
@@ -152,6 +147,8 @@ pub struct GatewayStage<G, C> {
     seen: RemoteGateway,
     clock: C,
     journal: Reader,
+    /// The last record read.
+    read: u64,
     answers: RecordBuf,
     /// Cells of `answers` that the ring has taken already.
     taken: usize,
@@ -174,6 +171,7 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
             seen,
             clock,
             journal,
+            read: 0,
             answers: RecordBuf::with_capacity(8192),
             taken: 0,
             ring,
@@ -187,6 +185,7 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
             let Some(record) = self.journal.next_record()? else { break };
             work += 1;
             let header = *record.header();
+            self.read = header.seq;
             if Kind::from_u16(header.kind).is_some_and(|kind| kind.schema().class == Class::Decision)
                 && let Some(decision) = DecisionRef::of(&record)
             {
@@ -203,7 +202,8 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
             work += self.gateway.poll(now, &mut self.answers)?;
         }
         self.offer_answers();
-        self.seen.report(self.gateway.open_orders());
+        let waiting = usize::from(self.taken < self.answers.cells().len());
+        self.seen.report(self.gateway.open_orders() + waiting, self.read);
         Ok(work)
     }
 
@@ -224,13 +224,8 @@ impl<G: Gateway, C: Clock> Stage for GatewayStage<G, C> {
     }
 
     fn poll(&mut self, budget: usize) -> usize {
-        match self.turn(budget) {
-            Ok(work) => work,
-            Err(error) => {
-                self.control.fail("gateway", &error);
-                0
-            }
-        }
+        let turn = self.turn(budget);
+        self.control.worked("gateway", turn)
     }
 
     fn close(&mut self) {

@@ -99,7 +99,7 @@ where
         stages.put(Role::Machine, SequencerStage::new(vec![input], core, parts.control));
     } else {
         let (answers, answered) = ring(parts.ring_cells);
-        let open_orders = RemoteGateway::default();
+        let open_orders = RemoteGateway::watching();
         let tail = Reader::from_seq(&parts.journal_dir, parts.sequencer.journal().last_seq() + 1)?;
         let gateway = GatewayStage::new(
             parts.gateway,

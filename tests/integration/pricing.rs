@@ -26,7 +26,7 @@ fn dead_letters(lines: &[String]) -> Vec<(u64, String)> {
     objects(lines).iter().filter_map(letter).collect()
 }
 
-/// The example of the issue that asked for this machine.
+/// The example of the documentation.
 #[test]
 fn the_example_ends_with_175() {
     let place = Place::new();
@@ -284,6 +284,19 @@ fn configurations_that_cannot_be_used_say_where_and_what_to_do() {
         ("currency_decimals = 2", "currency_decimals = 99", "currency_decimals", "set it to 0..="),
         ("stdin = true", "stdin = true\nmax_line_bytes = 1", "max_line_bytes", "set it to 64..="),
         ("stdout = true", "stdout = true\ntcp = true", "tcp", "listen = "),
+        (
+            "idle = \"backoff\"",
+            "idle = \"backoff\"\nring_cells = 4611686018427387904",
+            "ring_cells",
+            "at most",
+        ),
+        (
+            "stdout = true",
+            "stdout = true\n[gateway.ouch]\naddress = \"127.0.0.1:9\"\nuser = \"desk\"",
+            "[gateway.ouch]",
+            "goes with [feed.nasdaq]",
+        ),
+        ("stdout = true", "file = \"out\"\ndead_letter = \"out\"", "dead_letter", "another name"),
         ("publish = \"on_change\"", "publish = \"sometimes\"", "publish", "on_change"),
     ] {
         let text = good.replace(from, to);

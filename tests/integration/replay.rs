@@ -327,10 +327,13 @@ fn damaged(place: &Place, records: &[Owned]) {
     let text = place.expect(1, &["journal", "verify", "damaged"]);
     assert!(text.err.join("\n").contains(&bad.to_string()), "{text:#?}");
     // Neither replay nor explain nor inspect pass over it.
-    assert_ne!(place.run(&["replay", "--verify", "damaged"], "").code, Some(0));
-    assert_ne!(place.run(&["journal", "inspect", "damaged"], "").code, Some(0));
-    let behind = place.run(&["explain", "damaged", &(bad + 5).to_string()], "");
-    assert_ne!(behind.code, Some(0), "{behind:#?}");
+    for command in [
+        &["replay", "--verify", "damaged"][..],
+        &["journal", "inspect", "damaged"],
+        &["explain", "damaged", &(bad + 5).to_string()],
+    ] {
+        place.expect(1, command);
+    }
 }
 
 #[test]
@@ -347,8 +350,8 @@ fn what_is_no_journal_is_unusable() {
             &["replay", "--verify", dir],
             &["explain", dir],
         ] {
-            // A file that ends within its head is a damaged one, to those who judge; to all others it is of no use.
-            let code = if command[1] == "verify" && dir == "strange" { 1 } else { 2 };
+            // A file that ends within its head is a damaged one.
+            let code = if dir == "strange" { 1 } else { 2 };
             let refused = place.expect(code, command);
             assert!(refused.err.join("\n").contains(dir), "{command:?}: {refused:#?}");
         }

@@ -18,7 +18,7 @@ fn decode(decoder: &mut Decoder, text: &[u8]) -> RecordBuf {
     sink
 }
 
-/// The two lines of the issue that asked for this feed.
+/// The two lines of the documentation.
 const EXAMPLE: &str = concat!(
     r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.00"}"#,
     "\n",

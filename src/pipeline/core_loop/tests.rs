@@ -18,7 +18,7 @@ use crate::journal::{self, Outcome, Reader};
 use crate::pipeline::open::OpenJournal;
 use crate::pipeline::sequencer::DecisionSink;
 
-/// Answers each purchase with a dead letter; panics at a purchase of 13 pieces.
+/// Answers each purchase with a dead letter; panics at a purchase of 13 pieces, and where it is stopped after two purchases.
 #[derive(Debug)]
 struct Superstitious {
     seen: u64,
@@ -36,7 +36,11 @@ impl Machine for Superstitious {
     }
 
     fn on_event<P: Probe>(&mut self, _now: Nanos, event: EventRef<'_>, out: &mut Outbox, _probe: &mut P) {
-        let EventRef::Purchase(purchase) = event else { return };
+        let EventRef::Purchase(purchase) = event else {
+            let stop = matches!(event, EventRef::Operator(told) if told.command == OperatorCommand::STOP);
+            assert!(!stop || self.seen != 2, "stopped after two");
+            return;
+        };
         assert_ne!(purchase.qty, 13, "thirteen pieces");
         self.seen += 1;
         let reason = RejectReason::OUT_OF_RANGE;
@@ -129,18 +133,45 @@ fn a_panic_cancels_from_the_gateways_table_and_seals_the_journal() {
     assert!(panic.is_err(), "the panic goes on to the thread's loop");
     assert!(slot.is_none());
     assert!(gateway.cancelled.load(Ordering::Relaxed));
-    let verification = journal::verify(dir.path());
-    assert!(
-        matches!(verification.outcome, Outcome::Good(journal::Tail::Sealed)),
-        "{:?}",
-        verification.outcome
-    );
+    assert_sealed(dir.path());
     let mut reader = Reader::open(dir.path()).expect("journal");
     let mut last = 0;
     while let Some(record) = reader.next_record().expect("good") {
         last = record.header().kind;
     }
     assert_eq!(last, Kind::Purchase as u16, "the event that panicked is the last thing journalled");
+}
+
+fn assert_sealed(dir: &std::path::Path) {
+    let verification = journal::verify(dir);
+    assert!(
+        matches!(verification.outcome, Outcome::Good(journal::Tail::Sealed)),
+        "{:?}",
+        verification.outcome
+    );
+}
+
+#[test]
+fn a_panic_while_the_run_ends_cancels_and_seals_too() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (mut core, gateway, _commands) = start(dir.path()).expect("started");
+    offer(&mut core, 1);
+    offer(&mut core, 1);
+    let panic = catch_unwind(AssertUnwindSafe(|| core.end(EndReason::OPERATOR, |_| Ok(()))));
+    assert!(panic.is_err(), "the panic goes on to the thread's loop");
+    assert!(gateway.cancelled.load(Ordering::Relaxed));
+    assert_sealed(dir.path());
+}
+
+#[test]
+fn a_failure_while_the_run_ends_cancels_and_seals_too() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (mut core, gateway, _commands) = start(dir.path()).expect("started");
+    offer(&mut core, 1);
+    let failed = core.end(EndReason::OPERATOR, |_| Err(Error::Failed("no packets any more".to_owned())));
+    assert_eq!(failed.expect_err("failed").to_string(), "no packets any more");
+    assert!(gateway.cancelled.load(Ordering::Relaxed));
+    assert_sealed(dir.path());
 }
 
 #[test]

@@ -108,3 +108,18 @@ fn other_bad_maps_are_refused() {
         PlanError::SharedCore { core: 3, first: "ingress".to_owned(), second: "machine+gateway".to_owned() }
     );
 }
+
+#[test]
+fn threads_that_could_not_end_one_after_the_other_are_refused() {
+    let refused = |first: &[Role], second: &[Role]| {
+        let threads = vec![
+            planned("a", first.to_vec(), 0, Idle::BACKOFF),
+            planned("b", second.to_vec(), 1, Idle::BACKOFF),
+        ];
+        matches!(Plan::explicit(threads, &cores(4)), Err(PlanError::Entangled { .. }))
+    };
+    use Role::{Gateway, Helper, Ingress, Machine};
+    assert!(refused(&[Ingress, Helper], &[Machine, Gateway]), "the helper would miss what lies in the ring");
+    assert!(refused(&[Machine, Helper], &[Ingress, Gateway]), "the gateway would leave before the stop");
+    assert!(!refused(&[Gateway, Helper], &[Ingress, Machine]));
+}

@@ -133,13 +133,8 @@ impl<M: Machine + Send> Stage for MergeStage<M> {
     }
 
     fn poll(&mut self, budget: usize) -> usize {
-        match self.turn(budget) {
-            Ok(work) => work,
-            Err(error) => {
-                self.control.fail("machine", &error);
-                0
-            }
-        }
+        let turn = self.turn(budget);
+        self.control.worked("machine", turn)
     }
 
     fn close(&mut self) {

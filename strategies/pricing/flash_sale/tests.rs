@@ -79,7 +79,7 @@ fn run(config: &Config, inputs: &[Input]) -> Vec<Vec<Output>> {
     (1..).zip(inputs).map(|(position, input)| step(&mut driver, position, *input, &mut NoProbe)).collect()
 }
 
-/// The example of the issue that asked for this machine: 175.00 at last.
+/// The example of the documentation: 175.00 at last.
 #[test]
 fn thirty_of_forty_sold_at_base_100_costs_175() {
     let outputs = run(&Config::default(), &[inventory(0, 40, 40, 10_000), purchase(0, 30)]);
