@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::bench_args::BenchCommand;
+
 /// A length in seconds: at most ten years, so that no stamp overflows.
 fn seconds() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(..=315_576_000)
@@ -267,24 +269,4 @@ pub struct SimArgs {
     /// One JSON object at the end instead of text.
     #[arg(long)]
     pub json: bool,
-}
-
-/// `bench`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum BenchCommand {
-    /// What this machine can do at best: cache-line ping-pong, memory copy, socket echo, clock cost, jitter.
-    Floor(BenchArgs),
-    /// Packet bytes in to order bytes out, in memory, journalling on.
-    TickToDecision(BenchArgs),
-}
-
-/// Arguments of every bench.
-#[derive(Clone, Debug, Args)]
-pub struct BenchArgs {
-    /// One JSON object instead of text.
-    #[arg(long)]
-    pub json: bool,
-    /// A few iterations only: checks that it works, measures nothing.
-    #[arg(long)]
-    pub smoke: bool,
 }

@@ -2,7 +2,9 @@
 
 pub mod args;
 mod bench;
-mod bench_tick;
+pub mod bench_args;
+mod bench_compare;
+mod bench_show;
 mod check;
 mod demo;
 mod demo_market;

@@ -46,9 +46,10 @@ use crate::telemetry::trace::{TraceWriter, Tracer, new_histogram};
 
 pub use gateway::{BytesOut, MemoryGateway};
 pub use packets::{Market, OPENING, Packets};
+pub(in crate::harness) use venue::{Heard, Venue};
 
 /// The configuration that the desk's limits and parameters are taken from.
-const DESK_TOML: &str = include_str!("../../strategies/trading/desk.toml");
+pub(in crate::harness) const DESK_TOML: &str = include_str!("../../strategies/trading/desk.toml");
 const DAY: i64 = 86_400_000_000_000;
 /// Turns between two waits for the helper: fewer than a quarter of the smallest segment takes.
 const SETTLE_EVERY: usize = 512;

@@ -22,11 +22,23 @@ const BUFFER: usize = 64 << 10;
 /// Of so many orders one is executed in full, another one by half.
 const EXECUTED_OF: u32 = 16;
 
+/// Orders noted between two looks at [`Venue::heard`].
+const HEARD: usize = 1024;
+
 /// The venue with its end of the connection.
 #[derive(Debug)]
-pub(super) struct Venue {
+pub(in crate::harness) struct Venue {
     session: VenueSession,
     floor: Floor,
+}
+
+/// An order that was entered or replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::harness) struct Heard {
+    /// Whether it buys.
+    pub(in crate::harness) buy: bool,
+    /// Its price in units of 0.0001.
+    pub(in crate::harness) price: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +61,8 @@ struct Floor {
     next_number: u32,
     references: u64,
     matches: u64,
+    executes: bool,
+    heard: Vec<Heard>,
 }
 
 /// The newest answers. The client is always there and takes them at once, so that older ones are never asked for.
@@ -100,15 +114,34 @@ impl Venue {
             next_number: 1,
             references: 0,
             matches: 0,
+            executes: true,
+            heard: Vec::with_capacity(HEARD),
         };
         Self { session: VenueSession::new(config, BUFFER, now), floor }
+    }
+
+    /// A venue at which nobody trades.
+    pub(in crate::harness) fn without_executions(config: ServerConfig, midnight: Nanos, now: Nanos) -> Self {
+        let mut venue = Self::new(config, midnight, now);
+        venue.floor.executes = false;
+        venue
+    }
+
+    /// Orders entered or replaced since [`Self::forget`], as many as there is room to note.
+    pub(in crate::harness) fn heard(&self) -> &[Heard] {
+        &self.floor.heard
+    }
+
+    /// Forgets what was heard.
+    pub(in crate::harness) fn forget(&mut self) {
+        self.floor.heard.clear();
     }
 
     /// Takes `bytes` of the client and answers into [`Self::output`].
     ///
     /// # Errors
     /// Where the client broke the protocol.
-    pub(super) fn receive(&mut self, bytes: &[u8], now: Nanos) -> Result<(), ConnectionError> {
+    pub(in crate::harness) fn receive(&mut self, bytes: &[u8], now: Nanos) -> Result<(), ConnectionError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let spare = self.session.spare();
@@ -143,11 +176,11 @@ impl Venue {
         Ok(())
     }
 
-    pub(super) fn output(&self) -> &[u8] {
+    pub(in crate::harness) fn output(&self) -> &[u8] {
         self.session.output()
     }
 
-    pub(super) fn consume(&mut self, count: usize) {
+    pub(in crate::harness) fn consume(&mut self, count: usize) {
         self.session.consume(count);
     }
 }
@@ -167,6 +200,10 @@ impl Floor {
     }
 
     fn keep(&mut self, order: Order) {
+        // Nobody may be looking: what there is no room for is not noted, and nothing grows.
+        if self.heard.len() < HEARD {
+            self.heard.push(Heard { buy: order.side == b'B', price: order.price });
+        }
         self.next_number = self.next_number.max(order.number.saturating_add(1));
         if let Some(slot) = self.orders.get_mut(order.number as usize % ORDERS) {
             *slot = order;
@@ -249,6 +286,9 @@ impl Floor {
     }
 
     fn maybe_execute(&mut self, number: u32) {
+        if !self.executes {
+            return;
+        }
         let (stamp, match_number) = (self.stamp, self.matches + 1);
         let Some(order) = self.order(number) else { return };
         let quantity = match number % EXECUTED_OF {

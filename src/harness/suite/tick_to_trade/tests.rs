@@ -1,0 +1,53 @@
+use std::collections::HashSet;
+
+use pricewright_feeds::nasdaq::itch::{Message, decode};
+use pricewright_feeds::nasdaq::moldudp64::{Packet, decode as decode_packet};
+
+use super::market::{Market, own_bid_e4};
+
+/// Every packet moves both orders by a cent, and orders that are replaced are those of the packet before.
+#[test]
+fn each_packet_moves_the_market_by_a_cent() {
+    let mut market = Market::new(0);
+    let opening = market.open().expect("made");
+    let Packet::Data { first, messages, .. } = decode_packet(&opening).expect("a packet") else {
+        panic!("messages")
+    };
+    assert_eq!((first, messages.left()), (1, 4));
+    let (mut bid, mut ask) = ((1, 999_800), (2, 1_000_200));
+    for number in 1..=1_000 {
+        let (made, packet) = market.next_packet().expect("made");
+        let Packet::Data { first, messages, .. } = decode_packet(&packet).expect("a packet") else {
+            panic!("messages")
+        };
+        assert_eq!((made, first), (number, 5 + 2 * (number - 1)));
+        let mut replaced = messages.map(|bytes| match decode(bytes).expect("a message") {
+            Message::OrderReplace(body) => (body.order.get(), body.new_order.get(), body.price.get()),
+            other => panic!("{other:?}"),
+        });
+        let (old, new, price) = replaced.next().expect("the bid");
+        assert_eq!((old, price.abs_diff(bid.1)), (bid.0, 100));
+        bid = (new, price);
+        let (old, new, price) = replaced.next().expect("the ask");
+        assert_eq!((old, price.abs_diff(ask.1)), (ask.0, 100));
+        ask = (new, price);
+        assert_eq!(
+            own_bid_e4(number),
+            u64::from(bid.1 + 100),
+            "a cent from the mid, which is two from the bid"
+        );
+    }
+}
+
+/// The desk may not send the same order twice within a millisecond: at 100 000 packets a second, 100 packets.
+#[test]
+fn prices_do_not_come_again_soon_except_where_the_market_turns() {
+    let prices: Vec<u64> = (1..=100).map(own_bid_e4).collect();
+    assert_eq!(prices.iter().collect::<HashSet<_>>().len(), 100);
+}
+
+#[test]
+fn a_histogram_crosses_between_processes() {
+    let histogram = super::histogram(&[(1_000, 3), (2_000, 1)]).expect("bounds");
+    assert_eq!((histogram.len(), histogram.value_at_quantile(0.5)), (4, 1_000));
+}
