@@ -25,6 +25,8 @@ pub enum BenchCommand {
     TickToDecision(BenchArgs),
     /// Datagram out to order back over loopback, two processes, against the bare echo.
     TickToTrade(PairArgs),
+    /// A desk's journal replayed and compared, events a second.
+    Replay(BenchArgs),
     /// Say for each figure of two measurements whether it became better or worse, or whether that is noise.
     ///
     /// Exit code 0 nothing is worse, 1 something is, 2 the measurements cannot be compared.
@@ -51,6 +53,7 @@ impl BenchCommand {
             Self::Book(args) => ("book", unpaced(args)),
             Self::TickToDecision(args) => ("tick-to-decision", unpaced(args)),
             Self::TickToTrade(args) => ("tick-to-trade", args.paced()),
+            Self::Replay(args) => ("replay", unpaced(args)),
             Self::All(args) => return Some((NAMES.to_vec(), unpaced(args))),
             Self::Compare(_) | Self::Generator { .. } => return None,
         };

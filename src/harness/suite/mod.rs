@@ -5,6 +5,7 @@ pub mod decode;
 pub mod floor;
 pub mod journal;
 mod records;
+pub mod replay;
 pub mod ring;
 mod stream;
 pub mod tick_to_decision;
@@ -30,6 +31,7 @@ pub fn by_name(name: &str) -> Result<Box<dyn Bench>> {
         "book" => Box::new(book::BookBench),
         "tick-to-decision" => Box::new(tick_to_decision::TickToDecision::default()),
         "tick-to-trade" => Box::new(tick_to_trade::TickToTrade::default()),
+        "replay" => Box::new(replay::Replay::default()),
         _ => {
             return Err(Error::Usage(format!(
                 "there is no bench {name:?}: choose one of {}",

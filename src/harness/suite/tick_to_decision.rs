@@ -60,7 +60,7 @@ impl Bench for TickToDecision {
     fn check(&mut self, lab: &Lab) -> Result<Checked> {
         let packets = Arc::new(Packets::generate(&market_of(lab, CHECKED))?);
         let dir = lab.scratch()?;
-        run(lab, &packets, &dir)?;
+        run_in_memory(lab, &packets, &dir)?;
         let replayed = replay::<Desk>(&dir, None, &mut |_| {})?;
         lab.remove(&dir)?;
         if let Some(divergence) = replayed.divergence {
@@ -81,7 +81,7 @@ impl Bench for TickToDecision {
         let messages = lab.count(MESSAGES, 4_000) as u64;
         let packets = Arc::new(Packets::generate(&market_of(lab, messages))?);
         let dir = lab.scratch()?;
-        let latencies = run(lab, &packets, &dir)?;
+        let latencies = run_in_memory(lab, &packets, &dir)?;
         lab.remove(&dir)?;
         if latencies.orders.is_empty() {
             return Err(Error::Failed("no packet caused an order; please report this".to_owned()));
@@ -104,7 +104,7 @@ fn market_of(lab: &Lab, messages: u64) -> crate::harness::in_memory::Market {
 }
 
 /// Runs the pipeline on the hot core, its helper on the other, with the journal in the new directory `dir`.
-fn run(lab: &Lab, packets: &Arc<Packets>, dir: &Path) -> Result<Latencies> {
+pub(super) fn run_in_memory(lab: &Lab, packets: &Arc<Packets>, dir: &Path) -> Result<Latencies> {
     let setup = Setup { symbols: market(0).symbols, segment_mib: 64, helper_core: Some(lab.other()) };
     let (packets, dir) = (Arc::clone(packets), dir.to_path_buf());
     on_core(lab.hot(), move || {

@@ -5,6 +5,7 @@
 //! threads, the raw cache line.
 
 mod append;
+mod durable;
 mod hop;
 mod paced;
 
@@ -20,7 +21,7 @@ use crate::harness::figure::{Goal, Samples, Spec};
 use crate::harness::lab::Lab;
 use crate::harness::runner::{Bench, Checked};
 use crate::harness::timing::{BATCH, on_core};
-use crate::journal::{JournalConfig, Preallocator, Reader, RunIdentity, Writer};
+use crate::journal::{Durability, JournalConfig, Preallocator, Reader, RunIdentity, Writer};
 use pricewright_core::kernel::{Nanos, RecordRef, SourceId};
 
 const COPY_64: &str = "copy 64 B, sequential in 64 MiB";
@@ -32,6 +33,13 @@ const APPEND_ROLL: &str = "append that begins a segment made before";
 const PACED_COPY: &str = "paced: copy of 128 B, from the intended time";
 const PACED: &str = "paced: append of 128 B, from the intended time";
 const PACED_ALONE: &str = "paced: append of 128 B, from its own beginning";
+const PACED_ASYNC: &str = "paced, async: append of 128 B, from the intended time";
+const PACED_GROUP: &str = "paced, group: append of 128 B, from the intended time";
+const BARE_PAGE: &str = "bare write of a page, O_DIRECT|O_DSYNC";
+const BARE_SAME: &str = "bare write of as much as group writes at once";
+const DELAY_ONE: &str = "group: a record by itself until it is durable";
+const DELAY_GROUP: &str = "paced, group: a record until it is durable";
+const DELAY_ASYNC: &str = "paced, async: a record until it is durable";
 const CACHE_LINE: &str = "cache line round trip, two threads";
 const HOP: &str = "journal as a hop: record of 64 B there and back";
 
@@ -47,6 +55,7 @@ const CHECKED: u64 = 20_000;
 pub struct Journal {
     rate: u64,
     stalls: u64,
+    bytes: usize,
 }
 
 impl Bench for Journal {
@@ -69,6 +78,13 @@ impl Bench for Journal {
             Spec::each(PACED_COPY),
             Spec::each(PACED).over(PACED_COPY).goal(Goal::TailRatio(10.0)),
             Spec::each(PACED_ALONE).over(PACED_COPY),
+            Spec::each(PACED_ASYNC).over(PACED_COPY),
+            Spec::each(PACED_GROUP).over(PACED_COPY).goal(Goal::TailRatio(10.0)),
+            Spec::each(BARE_PAGE),
+            Spec::each(DELAY_ONE).over(BARE_PAGE).goal(Goal::Ratio(1.2)),
+            Spec::each(BARE_SAME),
+            Spec::each(DELAY_GROUP).over(BARE_SAME),
+            Spec::each(DELAY_ASYNC),
             Spec::each(CACHE_LINE),
             Spec::each(HOP).over(CACHE_LINE).goal(Goal::Ratio(1.3)),
         ]
@@ -111,6 +127,7 @@ impl Bench for Journal {
         samples.add(PACED, &paced.intended)?;
         samples.add(PACED_ALONE, &paced.alone)?;
         (self.rate, self.stalls) = (paced.rate, self.stalls + paced.stalls);
+        self.bytes = durable_modes(lab, samples)?;
         let (here, there) = lab.two_cores()?;
         let trips = lab.count(TRIPS, 1_000);
         samples.add(CACHE_LINE, &ping_pong(lab.watch(), here, there, trips)?)?;
@@ -119,8 +136,8 @@ impl Bench for Journal {
 
     fn learned(&self) -> Vec<String> {
         vec![format!(
-            "paced at {} appends a second; {} segments were not made in time by the helper",
-            self.rate, self.stalls
+            "paced at {} appends a second; {} segments were not made in time by the helper; group writes {} bytes at once",
+            self.rate, self.stalls, self.bytes
         )]
     }
 }
@@ -147,6 +164,21 @@ fn flat_out(lab: &Lab, samples: &mut Samples) -> Result<()> {
     let place = dir.clone();
     samples.add(APPEND_ROLL, &on_core(hot, move || append::rolls(watch, &place, &one, rolls))?)?;
     lab.remove(&dir)
+}
+
+/// Gives the bytes of a write of mode `group`.
+fn durable_modes(lab: &Lab, samples: &mut Samples) -> Result<usize> {
+    let pacing = paced::pacing(lab);
+    let later = durable::paced(lab, Durability::Async, pacing)?;
+    samples.add(PACED_ASYNC, &later.intended)?;
+    samples.add(DELAY_ASYNC, &later.delay)?;
+    let group = durable::paced(lab, Durability::Group, pacing)?;
+    samples.add(PACED_GROUP, &group.intended)?;
+    samples.add(DELAY_GROUP, &group.delay)?;
+    samples.add(BARE_SAME, &durable::bare_writes(lab, group.bytes)?)?;
+    samples.add(BARE_PAGE, &durable::bare_writes(lab, 4096)?)?;
+    samples.add(DELAY_ONE, &durable::one_by_one(lab)?)?;
+    Ok(group.bytes)
 }
 
 /// A new journal in `dir`.

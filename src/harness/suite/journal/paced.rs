@@ -43,11 +43,16 @@ pub(super) struct Paced {
     pub(super) stalls: u64,
 }
 
-pub(super) fn measure(lab: &Lab) -> Result<Paced> {
-    let (watch, rate) = (lab.watch(), lab.rate(RATE));
+/// The pace that `lab` is asked for.
+pub(super) fn pacing(lab: &Lab) -> Pacing {
+    let rate = lab.rate(RATE);
     let count = (lab.time(LENGTH).as_secs_f64() * rate as f64) as u64;
+    Pacing { watch: lab.watch(), rate, count, tolerance: lab.rate_tolerance() }
+}
+
+pub(super) fn measure(lab: &Lab) -> Result<Paced> {
     let (here, there) = lab.two_cores()?;
-    let pacing = Pacing { watch, rate, count, tolerance: lab.rate_tolerance() };
+    let pacing = pacing(lab);
     let (copies, _) = on_core(here, move || {
         let mut region = vec![1_u8; REGION];
         let paced = pacing.run("copies", |step| {
@@ -61,7 +66,7 @@ pub(super) fn measure(lab: &Lab) -> Result<Paced> {
     let appends = Appends { dir: dir.clone(), cells: laid(&replace_order(7)), pacing, there };
     let (intended, alone, stalls) = on_core(here, move || appends.measure())?;
     lab.remove(&dir)?;
-    Ok(Paced { copies, intended, alone, rate, stalls })
+    Ok(Paced { copies, intended, alone, rate: pacing.rate, stalls })
 }
 
 struct Appends {
@@ -73,7 +78,7 @@ struct Appends {
 
 /// How fast, how often.
 #[derive(Clone, Copy)]
-struct Pacing {
+pub(super) struct Pacing {
     watch: Stopwatch,
     rate: u64,
     count: u64,
@@ -101,7 +106,7 @@ impl Appends {
 }
 
 /// The helper as it runs live: it backs off where there is nothing to do.
-fn helper(
+pub(super) fn helper(
     core: usize,
     mut preallocator: Preallocator,
     stop: Arc<AtomicBool>,
@@ -119,7 +124,7 @@ fn helper(
 
 impl Pacing {
     /// `work` at a pace: from the intended time, and from its own beginning.
-    fn run(
+    pub(super) fn run(
         self,
         what: &str,
         mut work: impl FnMut(u64) -> Result<()>,
