@@ -46,6 +46,8 @@ pub enum Command {
     /// Look into a journal.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Command a run that goes on: set or release its kill latch.
+    Operator(OperatorArgs),
     /// Read a configuration and say what it would do, without doing it.
     Check(CheckArgs),
     /// Write commented example configurations into a directory.
@@ -219,6 +221,30 @@ pub struct FlashSaleArgs {
     /// One JSON object at the end instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `operator`.
+#[derive(Clone, Debug, Args)]
+pub struct OperatorArgs {
+    /// What the run is to do.
+    pub verb: OperatorVerb,
+    /// Journal directory of the run; the newest under ./pricewright-data where none is said.
+    pub dir: Option<PathBuf>,
+    /// Who asks, for the journal: at most 16 bytes are kept.
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    pub name: String,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What an operator may ask of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OperatorVerb {
+    /// Set the kill latch: every quote is pulled, nothing but cancels leaves.
+    Kill,
+    /// Release the kill latch.
+    Rearm,
 }
 
 /// `sim`.

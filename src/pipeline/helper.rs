@@ -18,6 +18,8 @@ const NAME: &str = "helper";
 const CALIBRATION: Duration = Duration::from_secs(1);
 /// How long the hot thread may be silent before its venue session is dropped.
 const STALL: Duration = Duration::from_secs(5);
+/// How long it may be silent where an operator has asked for the kill latch.
+const KILL_STALL: Duration = Duration::from_millis(200);
 /// Records taken by tailers in one poll.
 const TAIL_BUDGET: usize = 4096;
 /// Trace entries taken in one poll.
@@ -63,6 +65,8 @@ pub struct HelperStage {
     beat: (u64, Instant),
     /// The watchdog has acted on the present stall.
     dropped: bool,
+    /// An operator asked for the kill latch and the hot thread has not moved since.
+    killing: bool,
     control: RunControl,
     done: crossbeam::channel::Sender<HelperReport>,
 }
@@ -106,6 +110,7 @@ impl HelperStage {
             watchdog: parts.watchdog,
             beat: (0, Instant::now()),
             dropped: false,
+            killing: false,
             control,
             done,
         };
@@ -151,12 +156,17 @@ impl HelperStage {
 
     fn watch(&mut self, now: Instant) {
         let beats = self.control.beats();
+        let kill = self.control.take_kill();
         if beats != self.beat.0 {
             self.beat = (beats, now);
             self.dropped = false;
+            // It counts from here: a beat from before the command says nothing.
+            self.killing = kill;
             return;
         }
-        let stalled = beats > 0 && now.duration_since(self.beat.1) > STALL;
+        self.killing |= kill;
+        let stalled =
+            beats > 0 && now.duration_since(self.beat.1) > if self.killing { KILL_STALL } else { STALL };
         if !stalled || self.dropped || self.control.threads().stop_requested() {
             return;
         }

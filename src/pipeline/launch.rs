@@ -12,6 +12,7 @@ use super::core_loop::end_record;
 use super::edge::{Feed, Gateway};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
 use super::open::{Begun, OpenJournal};
+use super::operator::OperatorSocket;
 use super::plan::Plan;
 use super::resume::Resume;
 use super::run_control::RunControl;
@@ -61,6 +62,7 @@ pub struct Live {
     running: threads::Running,
     report: Receiver<HelperReport>,
     commands: Sender<Operator>,
+    operators: Option<OperatorSocket>,
     control: RunControl,
 }
 
@@ -170,6 +172,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             watchdog: edges.watchdog,
         };
         let (helper, report) = HelperStage::new(parts, self.control.clone());
+        let journal_dir = self.dir.clone();
         let (commands, received) = crossbeam::channel::bounded(COMMAND_CAPACITY);
         let parts = Parts {
             sequencer: Sequencer::new(driver, writer, Some(tracer)),
@@ -182,6 +185,10 @@ impl<M: Machine + Send + 'static> Launch<M> {
             journal_dir: self.dir,
             control: self.control.clone(),
         };
+        // A run without it is a run that cannot be told to stop trading, but for signals: said, and gone on with.
+        let operators = OperatorSocket::bind(&journal_dir)
+            .inspect_err(|error| tracing::warn!(%error, dir = %journal_dir.display(), "no operator can command this run"))
+            .ok();
         let specs = lay(parts, &self.plan)?;
         let live_commands = commands.clone();
         command(&live_commands, OperatorCommand::START, "pricewright");
@@ -190,7 +197,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         for (name, core) in running.refused_pins() {
             tracing::warn!("thread {name} could not be pinned to core {core}: latencies will show it");
         }
-        Ok(Live { running, report, commands, control: self.control })
+        Ok(Live { running, report, commands, operators, control: self.control })
     }
 }
 
@@ -202,9 +209,15 @@ fn command(commands: &Sender<Operator>, command: OperatorCommand, operator: &str
 }
 
 impl Live {
-    /// Asks the machine for something on an operator's behalf.
-    pub fn command(&self, what: OperatorCommand, operator: &str) {
-        command(&self.commands, what, operator);
+    /// Passes on what operators have asked for.
+    fn take_commands(&self) {
+        while let Some((asked, operator)) = self.operators.as_ref().and_then(OperatorSocket::next) {
+            tracing::warn!(command = asked.name(), operator, "an operator's command");
+            command(&self.commands, asked, &operator);
+            if asked == OperatorCommand::KILL {
+                self.control.kill_asked();
+            }
+        }
     }
 
     /// Waits until the run ends by itself, is asked to, or `limit` has passed. `tick` is called now and then.
@@ -215,6 +228,7 @@ impl Live {
                 self.control.stop(EndReason::DURATION);
                 break;
             }
+            self.take_commands();
             tick(start.elapsed());
             nap(LOOK);
         }

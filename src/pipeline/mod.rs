@@ -14,6 +14,7 @@ pub mod helper;
 pub mod idle;
 pub mod launch;
 pub mod open;
+pub mod operator;
 pub mod plan;
 pub mod recorded;
 pub mod resume;

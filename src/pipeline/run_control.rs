@@ -20,6 +20,7 @@ struct Shared {
     reason: AtomicU8,
     input_ended: AtomicBool,
     beats: AtomicU64,
+    kill: AtomicBool,
 }
 
 impl RunControl {
@@ -73,6 +74,17 @@ impl RunControl {
     /// True once the input has ended.
     pub fn has_input_ended(&self) -> bool {
         self.shared.input_ended.load(Ordering::Acquire)
+    }
+
+    /// An operator wants the kill latch set. The command itself goes to the machine; this is for the watchdog, since a kill
+    /// that must pass through a wedged machine is no kill.
+    pub fn kill_asked(&self) {
+        self.shared.kill.store(true, Ordering::Relaxed);
+    }
+
+    /// True once after [`Self::kill_asked`].
+    pub fn take_kill(&self) -> bool {
+        self.shared.kill.swap(false, Ordering::Relaxed)
     }
 
     /// The hot thread lives.

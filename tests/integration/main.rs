@@ -8,6 +8,7 @@
 mod itchy_judge;
 mod loss;
 mod market;
+mod operator;
 mod packets;
 mod pricing;
 mod pricing_init;

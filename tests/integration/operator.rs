@@ -1,0 +1,86 @@
+//! Commands of operators to a run that goes on: the kill latch over a real session, set, kept over a restart, released.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use pricewright::journal::Reader;
+use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand, RecordRef};
+
+use crate::processes::{Market, summary};
+use crate::support::{BOUND, Place};
+
+/// Follows a journal until `found` says yes to a record, and gives its sequence.
+fn until(journal: &mut Reader, what: &str, mut found: impl FnMut(&RecordRef<'_>) -> bool) -> u64 {
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < BOUND, "no {what}");
+        match journal.next_record().expect("good") {
+            Some(record) if found(&record) => return record.header().seq,
+            Some(_) => {}
+            None => sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// The journal of a run that has just been started.
+fn begun(place: &Place) -> Reader {
+    let start = Instant::now();
+    loop {
+        match Reader::open(&place.path("live")) {
+            Ok(journal) => return journal,
+            Err(error) => assert!(start.elapsed() < BOUND, "{error}"),
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_order(record: &RecordRef<'_>) -> bool {
+    matches!(DecisionRef::of(record), Some(DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_)))
+}
+
+fn is_command(record: &RecordRef<'_>, command: OperatorCommand) -> bool {
+    matches!(EventRef::of(record), Some(EventRef::Operator(told)) if told.command == command)
+}
+
+#[test]
+fn a_kill_holds_over_a_restart_until_it_is_released() {
+    let place = Place::new();
+    let market = Market::find();
+    place.write("desk.toml", &market.configure(include_str!("../../strategies/trading/desk.toml")));
+    let exchange = market.start(&place, &["DEMO"], 3, 8_000, 0);
+    let run = || place.start(&["run", "desk.toml", "--journal", "live"]);
+    place.expect(2, &["operator", "kill", "live"]);
+    let desk = run();
+    let mut journal = begun(&place);
+    until(&mut journal, "order", is_order);
+    let told = place.json(&["operator", "kill", "live", "--name", "ann", "--json"]);
+    let seq = told["seq"].as_u64().expect("a record");
+    assert_eq!(until(&mut journal, "kill", |record| is_command(record, OperatorCommand::KILL)), seq);
+    let latched = until(&mut journal, "latch", |record| {
+        matches!(DecisionRef::of(record), Some(DecisionRef::KillLatched(latch))
+            if latch.released == 0 && latch.operator.as_str() == "ann")
+    });
+    assert!(latched > seq);
+    desk.signal("KILL");
+    desk.finish();
+    let desk = run();
+    let started = |record: &RecordRef<'_>| is_command(record, OperatorCommand::START);
+    let mut orders = 0;
+    until(&mut journal, "start", |record| {
+        orders += u64::from(is_order(record));
+        started(record)
+    });
+    // Long enough for a desk that is not latched to quote.
+    sleep(Duration::from_millis(700));
+    let rearmed = place.json(&["operator", "rearm", "live", "--json"])["seq"].as_u64().expect("a record");
+    until(&mut journal, "rearm", |record| {
+        orders += u64::from(is_order(record));
+        record.header().seq == rearmed
+    });
+    assert_eq!(orders, 0, "nothing was ordered between the kill and its release, a restart in between");
+    until(&mut journal, "order", is_order);
+    desk.signal("TERM");
+    assert_eq!(desk.finish().code, Some(0));
+    summary(exchange);
+    place.verify("live");
+}
