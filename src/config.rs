@@ -59,11 +59,26 @@ pub struct JournalSettings {
     pub dir: PathBuf,
     /// Size of a segment file in MiB, 1 to 1024.
     pub segment_mib: u32,
+    /// Whether the machine runs a second time behind the journal: it compares every decision and takes snapshots.
+    pub replica: bool,
+    /// Records between two snapshots.
+    pub snapshot_every: u64,
+    /// The longest time between two snapshots while events come, in s.
+    pub snapshot_every_s: u64,
+    /// How many snapshots are kept.
+    pub snapshots: u32,
 }
 
 impl Default for JournalSettings {
     fn default() -> Self {
-        Self { dir: PathBuf::from("pricewright-data/journal"), segment_mib: 64 }
+        Self {
+            dir: PathBuf::from("pricewright-data/journal"),
+            segment_mib: 64,
+            replica: true,
+            snapshot_every: 1_000_000,
+            snapshot_every_s: 60,
+            snapshots: 3,
+        }
     }
 }
 
@@ -318,6 +333,14 @@ impl ConfigText {
         Ok(config)
     }
 
+    /// `[runtime] seed`, whatever the machine.
+    ///
+    /// # Errors
+    /// Where the text is no configuration.
+    pub fn seed(&self) -> Result<u64> {
+        Ok(self.parse::<PipelineConfig<toml::Table>>()?.runtime.seed)
+    }
+
     fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         toml::from_str(&self.text).map_err(|error| {
             let line = error.span().map(|span| self.line_of(span.start));
@@ -361,6 +384,15 @@ impl ConfigText {
         let complain = |message: &str| Err(self.error_at_key(message.to_owned()));
         if !(1..=1024).contains(&config.journal.segment_mib) {
             return complain("segment_mib: give 1 to 1024");
+        }
+        if config.journal.snapshot_every == 0 {
+            return complain("snapshot_every: give at least 1 record");
+        }
+        if config.journal.snapshot_every_s == 0 {
+            return complain("snapshot_every_s: give at least 1 second");
+        }
+        if config.journal.snapshots == 0 {
+            return complain("snapshots: keep at least 1");
         }
         if !config.runtime.ring_cells.is_power_of_two() || config.runtime.ring_cells < MIN_RING_CELLS {
             return complain("ring_cells: give a power of two, at least 4096");

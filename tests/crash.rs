@@ -118,6 +118,8 @@ struct Harness {
     place: Place,
     exchange: Process,
     seen: Seen,
+    /// Restarts that began from a snapshot.
+    from_snapshot: u64,
     /// Splitmix64.
     state: u64,
 }
@@ -129,10 +131,12 @@ impl Harness {
         let text = include_str!("../strategies/trading/desk.toml")
             .replace("min_quote_age_ms = 20", "min_quote_age_ms = 2")
             // Small segments, so that kills fall into changes of the segment too.
-            .replace("segment_mib = 64", "segment_mib = 1");
+            .replace("segment_mib = 64", "segment_mib = 1")
+            // And often a snapshot, so that most restarts begin from one that was taken under load.
+            .replace("# snapshot_every = 1000000", "snapshot_every = 4000");
         place.write("desk.toml", &market.configure(&text));
         let exchange = market.start(&place, &["DEMO"], seed, RATE, 1);
-        Self { place, exchange, seen: Seen::default(), state: seed }
+        Self { place, exchange, seen: Seen::default(), from_snapshot: 0, state: seed }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -169,7 +173,7 @@ impl Harness {
     }
 
     /// Recovery tells of a record that lies at or behind the last one that was seen.
-    fn recovered(&self, engine: &Process) {
+    fn recovered(&mut self, engine: &Process) {
         if self.seen.last() == 0 {
             return;
         }
@@ -177,6 +181,7 @@ impl Harness {
         let record = told.split_once("to record ").expect("it names the last record").1;
         let record: u64 = record.split(':').next().expect("a number").parse().expect("a number");
         assert!(record >= self.seen.last(), "{told}: record {} was seen", self.seen.last());
+        self.from_snapshot += u64::from(told.contains("from the snapshot behind record"));
     }
 
     /// Waits until a run that began behind everything seen so far has an order that the exchange accepted.
@@ -247,7 +252,13 @@ impl Harness {
 
         let standing = Standing::of(&self.dir());
         let day = summary(self.exchange);
-        println!("{} records in {} runs, {} fills", self.seen.last(), standing.runs, standing.fills);
+        println!(
+            "{} records in {} runs, {} restarts from a snapshot, {} fills",
+            self.seen.last(),
+            standing.runs,
+            self.from_snapshot,
+            standing.fills
+        );
         assert_eq!(day["outside_fills"], standing.fills, "the exchange's fills are the desk's: {day:#}");
         assert_eq!(standing.booked, standing.executed, "the desk's position is what was executed");
         assert!(standing.open.is_empty(), "no order is left that may rest");

@@ -216,6 +216,7 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
         tail: None,
         tailers: Vec::new(),
         watchdog: None,
+        replica: None,
     };
     let (mut helper, _report) = HelperStage::new(parts, control.clone());
     std::thread::spawn(move || {

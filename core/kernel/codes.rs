@@ -209,6 +209,9 @@ codes! {
         STORAGE_LOW = 5 "storage_low",
         /// Storage is back.
         STORAGE_OK = 6 "storage_ok",
+        /// The self-check saw the machine decide otherwise the second time, at the record that the argument names. The
+        /// machine need not act on it.
+        ALARM = 7 "alarm",
     }
     /// Why a run ended.
     EndReason(u8, U8) {

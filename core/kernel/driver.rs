@@ -111,7 +111,8 @@ impl<M: Machine> Driver<M> {
     /// # Errors
     /// Where the bytes are not such a snapshot.
     pub fn restore(config: &M::Config, bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let (now, timers, machine): (Nanos, TimerQueue, Vec<u8>) = read_state(bytes)?;
+        let (now, mut timers, machine): (Nanos, TimerQueue, Vec<u8>) = read_state(bytes)?;
+        timers.reserve();
         let mut outbox = Outbox::default();
         *outbox.timers_mut() = timers;
         Ok(Self { machine: M::restore(config, &machine)?, outbox, now })

@@ -23,6 +23,10 @@ pub trait Machine: Sized {
     /// The name that a configuration selects it by.
     const NAME: &'static str;
 
+    /// The layout of what [`Self::snapshot`] writes. Raise it with every change of it: a build restores only snapshots of
+    /// its own layout, since old bytes may be readable and mean something else.
+    const STATE_VERSION: u32 = 1;
+
     /// How its prices and its money are written for people.
     fn units(_config: &Self::Config) -> DisplayUnits {
         DisplayUnits::default()

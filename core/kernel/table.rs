@@ -149,6 +149,7 @@ record_table! {
         2 v 1 system::ConfigChunk,
         3 v 1 system::RunEnd,
         4 v 1 system::Recovered,
+        5 v 1 system::DivergenceAccepted,
     }
     /// An input, as a machine sees it.
     Event as EventRef {

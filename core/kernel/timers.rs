@@ -83,6 +83,11 @@ impl TimerQueue {
         timer
     }
 
+    /// Takes the room that a fresh queue has, which a snapshot does not carry.
+    pub(super) fn reserve(&mut self) {
+        self.armed.reserve_exact(MAX_TIMERS.saturating_sub(self.armed.len()));
+    }
+
     /// How many are armed.
     pub fn len(&self) -> usize {
         self.armed.len()

@@ -88,6 +88,10 @@ pub struct RunArgs {
     /// Cut a journal that is damaged in its middle back to the damage, and go on.
     #[arg(long)]
     pub repair: bool,
+    /// Let this build take over where it decides otherwise than the journal says, or where another build's run crashed. It is
+    /// journalled.
+    #[arg(long, requires = "config")]
+    pub accept_divergence: bool,
 }
 
 /// `replay`.
@@ -103,8 +107,11 @@ pub struct ReplayArgs {
     /// Stop after this record.
     #[arg(long, value_name = "N")]
     pub until: Option<u64>,
+    /// Begin at a snapshot instead of the journal's beginning: the newest, or with =N the one behind record N.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "newest")]
+    pub from_snapshot: Option<String>,
     /// Run the pipeline from this recording of packets (`run --record FILE`) and journal it in --journal.
-    #[arg(long, value_name = "FILE", requires = "journal", conflicts_with_all = ["verify", "until"])]
+    #[arg(long, value_name = "FILE", requires = "journal", conflicts_with_all = ["verify", "until", "from_snapshot"])]
     pub packets: Option<PathBuf>,
     /// With --packets: the new journal's directory.
     #[arg(long, value_name = "DIR", requires = "packets")]

@@ -17,6 +17,7 @@ use crate::pipeline::cores::available_cores;
 pub(super) fn bench(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Compare(args) => bench_compare::compare(args),
+        BenchCommand::Restart(args) => super::bench_restart::restart(args),
         BenchCommand::Generator { core } => suite::tick_to_trade::serve(*core),
         measured => match measured.split() {
             Some((names, args)) => measure(&names, &args),

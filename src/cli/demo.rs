@@ -74,7 +74,7 @@ fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
     let generated = GeneratedLines { seed: args.seed, ..GeneratedLines::default() };
     PipelineConfig {
         machine: "flash_sale".to_owned(),
-        journal: JournalSettings { dir, segment_mib: SEGMENT_MIB },
+        journal: JournalSettings { dir, segment_mib: SEGMENT_MIB, ..JournalSettings::default() },
         runtime: RuntimeSettings {
             // A shop's events are far apart: nothing is gained by a spinning core.
             idle: Some(Idle::BACKOFF),
@@ -111,7 +111,7 @@ fn report(
     outcome: &Outcome,
     board: &Board,
 ) -> Result<()> {
-    outcome.succeeded(dir)?;
+    outcome.check(dir)?;
     let top = board.top();
     if args.json {
         return print_json(&json!({
@@ -122,6 +122,7 @@ fn report(
             "events": board.events,
             "prices": board.prices,
             "dead_letters": board.dead_letters,
+            "self_check": super::run::self_check(&outcome.replica),
             "top": top.map(|top| json!({ "sku": top.sku, "price": top.price, "percent": top.percent })),
         }));
     }

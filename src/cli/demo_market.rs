@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use pricewright_core::kernel::{DisplayUnits, InstrumentId, Machine as _, Minor, RecordRef};
+use pricewright_core::kernel::{DisplayUnits, InstrumentId, Machine as _, Minor, Nanos, RecordRef};
 use pricewright_strategies::trading::Desk;
 use serde_json::json;
 
@@ -25,6 +25,7 @@ use crate::pipeline::helper::Tailer;
 use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::plan::{Plan, Role};
 use crate::pipeline::topology::plan_for;
+use crate::replay::replica::Status;
 use crate::sim::{Sim, SimConfig, SimHandle, SimSummary};
 use crate::telemetry::status::Tally;
 
@@ -34,6 +35,8 @@ pub(super) const DESK_TOML: &str = include_str!("../../strategies/trading/desk.t
 const SECONDS: u64 = 30;
 /// Rounds of the bare echo at the end.
 const ECHO_ROUNDS: usize = 2_000;
+/// The self-check's lag is shown above this.
+const LAG_SHOWN: Nanos = Nanos::from_millis(1_000);
 /// Background messages a second.
 const RATE: u32 = 20_000;
 
@@ -128,12 +131,16 @@ impl Run<'_> {
         let units = Desk::units(&self.config.config);
         let mut status = StatusLine::new(self.args.json, control);
         let limit = Duration::from_secs(self.seconds);
+        if !self.args.json {
+            note(&assembled.live.replica_text(&self.plan, &self.config.journal));
+        }
+        let watch = assembled.live.watch().clone();
         let outcome = assembled.live.wait(Some(limit), |elapsed| {
-            status.tick(elapsed, |seconds| status_line(seconds, &seen.tally(), &units));
+            status.tick(elapsed, |seconds| status_line(seconds, &seen.tally(), &watch.status(), &units));
         });
         let shown = status.finish();
         let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
-        outcome.succeeded(self.dir)?;
+        outcome.check(self.dir)?;
         recorded?;
         shown?;
         if self.args.journal.is_none() {
@@ -178,6 +185,7 @@ impl Run<'_> {
                 "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
                 "bare_echo_ns": echo.as_ref().map(quantiles),
                 "plan": self.plan.to_string(),
+                "self_check": super::run::self_check(&outcome.replica),
                 "exchange": exchange_json(exchange),
             }));
         }
@@ -192,6 +200,7 @@ impl Run<'_> {
         if let Some(complaint) = lines.complaint() {
             line(&complaint)?;
         }
+        line(&outcome.replica.summary())?;
         line(&format!("Journal: {} ({} MB{})", self.dir.display(), size / 1_000_000, self.kept()))?;
         print(&try_lines())
     }
@@ -280,6 +289,10 @@ impl Seen {
 }
 
 impl Tailer for Seen {
+    fn begins_at(&self) -> Option<u64> {
+        Some(self.first_seq)
+    }
+
     fn take(&mut self, record: RecordRef<'_>) -> Result<()> {
         if record.header().seq >= self.first_seq {
             self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(record);
@@ -292,16 +305,26 @@ impl Tailer for Seen {
     }
 }
 
-fn status_line(seconds: u64, tally: &Tally, units: &DisplayUnits) -> Option<String> {
+/// The self-check in the status line: only where there is something to say.
+fn replica_text(replica: &Status) -> String {
+    match (&replica.alarm, replica.lag) {
+        (Some(_), _) => "  SELF-CHECK FAILED".to_owned(),
+        (None, lag) if lag > LAG_SHOWN => format!("  self-check {:.1} s behind", lag.0 as f64 / 1e9),
+        (None, _) => String::new(),
+    }
+}
+
+fn status_line(seconds: u64, tally: &Tally, replica: &Status, units: &DisplayUnits) -> Option<String> {
     let status = tally.status.as_ref()?;
     let price = |ticks| units.price(InstrumentId(0), ticks);
     Some(format!(
-        "{seconds:>3}s  bid {}  ask {}  pos {:+}  P&L {}  fills {}  gaps {}",
+        "{seconds:>3}s  bid {}  ask {}  pos {:+}  P&L {}  fills {}  gaps {}{}",
         price(status.bid),
         price(status.ask),
         status.position.0,
         dollars(units, profit(tally)),
         thousands(tally.fills),
         tally.gaps,
+        replica_text(replica),
     ))
 }

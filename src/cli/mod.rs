@@ -4,6 +4,7 @@ pub mod args;
 mod bench;
 pub mod bench_args;
 mod bench_compare;
+mod bench_restart;
 mod bench_show;
 mod check;
 mod demo;

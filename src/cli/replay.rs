@@ -13,6 +13,7 @@ use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
 use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::replay::begin::Beginning;
 use crate::replay::follow::Divergence;
 use crate::replay::run_info::RunInfo;
 use crate::replay::verify::{self, Replay};
@@ -23,7 +24,8 @@ pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
     }
     let dir = journal_dir(args.dir.as_deref())?;
     let machine = RunInfo::read(&dir)?.start.machine;
-    let replay = with_machine::<Own, _>(machine.as_str(), Visit { dir: dir.clone(), until: args.until })??;
+    let visit = Visit { dir: dir.clone(), beginning: beginning(args)?, until: args.until };
+    let replay = with_machine::<Own, _>(machine.as_str(), visit)??;
     let renderer = Renderer::open::<Own>(&dir)?;
     let shown = if args.json {
         print_json(&as_json(&dir, &replay, &renderer))
@@ -41,8 +43,21 @@ pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
     }
 }
 
+fn beginning(args: &ReplayArgs) -> Result<Beginning> {
+    match args.from_snapshot.as_deref() {
+        None => Ok(Beginning::First),
+        Some("newest") => Ok(Beginning::Newest),
+        Some(seq) => seq.parse().map(Beginning::Behind).map_err(|_| {
+            Error::Usage(format!(
+                "--from-snapshot={seq}: give the record that a snapshot's name says, or nothing"
+            ))
+        }),
+    }
+}
+
 struct Visit {
     dir: PathBuf,
+    beginning: Beginning,
     until: Option<u64>,
 }
 
@@ -57,7 +72,7 @@ impl MachineVisitor for Visit {
             bar.set_style(style);
         }
         let start = std::time::Instant::now();
-        let replay = verify::replay::<M>(&self.dir, self.until, &mut |seq| {
+        let replay = verify::replay_from::<M>(&self.dir, self.beginning, self.until, &mut |seq| {
             if start.elapsed() > Duration::from_secs(2) {
                 bar.set_position(seq);
             }
@@ -81,6 +96,11 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
         thousands(rate),
         thousands(replay.decisions),
     );
+    if let Some(seq) = replay.from {
+        text.push_str(&format!(
+            "\nBegun from the snapshot behind record {seq}; what lies before was not looked at."
+        ));
+    }
     if let Some(found) = &replay.divergence {
         text.push_str(&format!(
             "\nFIRST DIFFERENCE at record {}: {}",
@@ -112,6 +132,7 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
 fn as_json(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> serde_json::Value {
     json!({
         "journal": dir.display().to_string(),
+        "from_snapshot": replay.from,
         "events": replay.events,
         "decisions": replay.decisions,
         "last_seq": replay.last_seq,

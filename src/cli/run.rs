@@ -15,7 +15,9 @@ use crate::edges::recorder::Recorder;
 use crate::error::Result;
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::pipeline::launch::{Launch, Outcome};
+use crate::pipeline::open::Opening;
 use crate::pipeline::topology::plan_for;
+use crate::replay::replica::Status;
 
 pub(super) fn run<Own: Hosted>(args: &RunArgs) -> Result<()> {
     let Some(path) = &args.config else { return super::demo_market::market(args) };
@@ -51,7 +53,9 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     note(&format!("{}: {plan}", config.machine));
     check::<M>(config)?;
     let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
-    let launch = Launch::<M>::prepare(config, &dir, plan, args.repair)?;
+    let opening =
+        Opening { repair: args.repair, accept_divergence: args.accept_divergence, ..Opening::default() };
+    let launch = Launch::<M>::prepare_with(config, &dir, plan.clone(), &opening)?;
     if let Some(recovered) = launch.recovered() {
         note(recovered);
     }
@@ -63,6 +67,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(http) = &assembled.http {
         note(&format!("prices at http://{}/prices", http.address()));
     }
+    note(&assembled.live.replica_text(&plan, &config.journal));
     let limit = (config.runtime.duration_s > 0).then(|| Duration::from_secs(config.runtime.duration_s));
     let outcome = assembled.live.wait(limit, |_| {});
     let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
@@ -72,16 +77,32 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
 }
 
 fn finish(outcome: &Outcome, lines: Option<LineCounts>, dir: &Path, args: &RunArgs) -> Result<()> {
+    let verdict = outcome.check(dir);
     if args.json {
-        return print_json(&json!({
+        print_json(&json!({
             "journal": dir.display().to_string(),
             "ended": outcome.reason.name(),
             "lines": lines,
-        }));
+            "self_check": self_check(&outcome.replica),
+        }))?;
+        return verdict;
     }
     if let Some(complaint) = lines.and_then(|lines| lines.complaint()) {
         note(&complaint);
     }
+    note(&outcome.replica.summary());
     note(&format!("ended ({}); journal: {}", outcome.reason.name(), dir.display()));
-    Ok(())
+    verdict
+}
+
+/// What the self-check found, and the last snapshot.
+pub(super) fn self_check(status: &Status) -> serde_json::Value {
+    json!({
+        "decisions": status.decisions,
+        "unchecked_records": status.unchecked,
+        "alarm": status.alarm,
+        "snapshots": status.snapshots,
+        "last_snapshot": status.snapshot,
+        "trouble": status.trouble,
+    })
 }

@@ -256,6 +256,16 @@ impl Tailer for LinesOut {
         }
     }
 
+    fn begins_at(&self) -> Option<u64> {
+        let outputs = self.prices.iter().chain(&self.dead_letters).map(|out| out.first_seq);
+        outputs.chain([self.answers.first_seq]).min()
+    }
+
+    fn prime(&mut self, record: RecordRef<'_>) -> Result<()> {
+        // Prices of earlier runs have been written; what is missing of them is read from the journal.
+        if EventRef::of(&record).is_some() { self.take(record) } else { Ok(()) }
+    }
+
     fn flush(&mut self) -> Result<()> {
         self.answers.flush();
         self.dead_letter(Out::flush)?;

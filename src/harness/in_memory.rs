@@ -251,6 +251,7 @@ impl InMemory {
             tail: None,
             tailers: Vec::new(),
             watchdog: None,
+            replica: None,
         };
         let (helper, _report) = HelperStage::new(parts, control.clone());
         let units = Desk::units(&config.config);

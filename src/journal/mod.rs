@@ -21,6 +21,7 @@ mod check;
 mod crc;
 mod durable;
 mod error;
+mod extent;
 mod head;
 mod map;
 mod open;
@@ -38,6 +39,7 @@ pub use durable::{
     Device, Durability, DurablePosition, DurableReport, DurableThread, DurableWriter, SystemDevice,
 };
 pub use error::{Damage, Damaged, JournalError};
+pub use extent::{Extent, segments};
 pub use head::{FORMAT_VERSION, SegmentHead};
 pub use open::{JournalConfig, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, RunIdentity, boot_id};
 pub use preallocator::{Preallocator, Storage};

@@ -49,6 +49,8 @@ pub struct RecoveryReport {
     pub lost_undurable: bool,
     /// Head of the last segment: the build, configuration and boot of the last run.
     pub last_head: Option<SegmentHead>,
+    /// Head of the segment that holds the last record. A start that was refused leaves a segment without records behind it.
+    pub last_record_head: Option<SegmentHead>,
 }
 
 /// The journal's end, before a new segment is begun.
@@ -317,6 +319,7 @@ impl Recovery<'_> {
         }
         if self.cursor.last_kind != 0 {
             self.last_kind = self.cursor.last_kind;
+            self.report.last_record_head = Some(segment.head);
         }
         if segment.head.run != self.report.last_run {
             self.report.runs += 1;

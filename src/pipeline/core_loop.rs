@@ -9,6 +9,7 @@ use crossbeam::channel::Receiver;
 use pricewright_core::kernel::table::{Operator, RunEnd};
 use pricewright_core::kernel::{
     Driver, EndReason, Full, Machine, Nanos, OperatorCommand, RecordBuf, RecordRef, RecordSink, Text,
+    state_hash_of,
 };
 
 use super::edge::Gateway;
@@ -167,11 +168,16 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     }
 
     /// Ends the run: tells the machine to stop, keeps polling (with `poll` for whatever else this thread feeds) until
-    /// the venue has confirmed that nothing rests, writes the run's last record, seals the journal.
+    /// the venue has confirmed that nothing rests, writes the run's last record, seals the journal. Returns the machine's
+    /// last state, as its driver's snapshot: what the last record holds the hash of.
     ///
     /// # Errors
     /// Where journal or gateway fail for good.
-    pub fn end(mut self, reason: EndReason, mut poll: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    pub fn end(
+        mut self,
+        reason: EndReason,
+        mut poll: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<Vec<u8>> {
         match catch_unwind(AssertUnwindSafe(|| self.drain(reason, &mut poll))) {
             Ok(Ok(())) => {
                 let now = self.clock.now();
@@ -212,18 +218,22 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         Ok(())
     }
 
-    fn write_end(mut self, reason: EndReason) -> Result<()> {
+    fn write_end(mut self, reason: EndReason) -> Result<Vec<u8>> {
         let lost = self.sequencer.trace_lost();
         if lost > 0 {
             tracing::warn!(entries = lost, "the side trace lacks latencies: the helper was behind");
         }
         let now = self.clock.now();
-        let ended = end_record(self.sequencer.driver(), self.sequencer.counts(), reason)
-            .and_then(|end| Ok(self.sequencer.append_system(now, &end)?));
+        let ended = state_of(self.sequencer.driver()).and_then(|state| {
+            let end = end_record_of(&state, self.sequencer.counts(), reason);
+            self.sequencer.append_system(now, &end)?;
+            Ok(state)
+        });
         // Sealed in any case; where both fail, what failed first is told.
         let closed = self.sequencer.into_journal().close();
-        ended?;
-        Ok(closed?)
+        let state = ended?;
+        closed?;
+        Ok(state)
     }
 
     /// After a panic or a failure: cancels all orders from the gateway's own table and seals the journal as it is.
@@ -257,10 +267,17 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
 /// # Errors
 /// Where the machine's state cannot be hashed.
 pub fn end_record<M: Machine>(driver: &Driver<M>, counts: (u64, u64), reason: EndReason) -> Result<RunEnd> {
-    let state_hash = driver
-        .state_hash()
-        .map_err(|error| Error::Failed(format!("the machine's state cannot be hashed: {error}")))?;
-    Ok(RunEnd { events: counts.0, decisions: counts.1, state_hash, reason, spare: [0; 7] })
+    Ok(end_record_of(&state_of(driver)?, counts, reason))
+}
+
+fn state_of<M: Machine>(driver: &Driver<M>) -> Result<Vec<u8>> {
+    driver
+        .snapshot()
+        .map_err(|error| Error::Failed(format!("the machine's state cannot be written: {error}")))
+}
+
+fn end_record_of(state: &[u8], counts: (u64, u64), reason: EndReason) -> RunEnd {
+    RunEnd { events: counts.0, decisions: counts.1, state_hash: state_hash_of(state), reason, spare: [0; 7] }
 }
 
 /// Runs `work` on the loop in `slot`, where one is still there. Where `work` panics, the loop is abandoned and the panic

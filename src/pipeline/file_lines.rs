@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::{EventRef, RecordRef, SystemRef};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::PipelineConfig;
 
 /// Gathered while a journal is followed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileLines {
     /// The configuration of the run at hand, as far as it has been seen.
     config: String,

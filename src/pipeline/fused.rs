@@ -79,8 +79,9 @@ where
             feed.poll(feed_clock, &mut core.sink(), CLOSE_BUDGET)?;
             core.check()
         });
-        if let Err(error) = ended {
-            self.control.fail(NAME, &error);
+        match ended {
+            Ok(state) => self.control.leave_state(state),
+            Err(error) => self.control.fail(NAME, &error),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What the helper thread does so that the hot thread need not: the next journal segment, the clock's calibration, the
-//! side trace, the watchdog, and the tailers that show and export what the journal says.
+//! side trace, the watchdog, the replica, and the tailers that show and export what the journal says.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ const STALL: Duration = Duration::from_secs(5);
 const KILL_STALL: Duration = Duration::from_millis(200);
 /// Records taken by tailers in one poll.
 const TAIL_BUDGET: usize = 4096;
+/// Records that the replica decides again in one poll.
+const REPLICA_BUDGET: usize = 512;
 /// Trace entries taken in one poll.
 const TRACE_BUDGET: usize = 4096;
 
@@ -32,6 +34,21 @@ pub trait Tailer: Send {
     /// # Errors
     /// Where it cannot write what it makes of it.
     fn take(&mut self, record: RecordRef<'_>) -> Result<()>;
+
+    /// The first record that it needs, where [`Self::prime`] tells it enough of those before; `None` where it wants the
+    /// whole journal.
+    fn begins_at(&self) -> Option<u64> {
+        None
+    }
+
+    /// Takes, before all others, a definition, an article's inventory or an article's price: the last of each that earlier
+    /// runs have journalled. Called only where [`Self::begins_at`] is given.
+    ///
+    /// # Errors
+    /// Where it cannot keep it.
+    fn prime(&mut self, _record: RecordRef<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// Called after each round of records and at least every few milliseconds.
     ///
@@ -62,6 +79,7 @@ pub struct HelperStage {
     trace: Option<TraceWriter>,
     tail: Option<(Reader, Vec<Box<dyn Tailer>>)>,
     watchdog: Option<Box<dyn Watchdog>>,
+    replica: Option<Box<dyn Stage>>,
     beat: (u64, Instant),
     /// The watchdog has acted on the present stall.
     dropped: bool,
@@ -92,6 +110,8 @@ pub struct HelperParts {
     pub tailers: Vec<Box<dyn Tailer>>,
     /// Watches the hot thread.
     pub watchdog: Option<Box<dyn Watchdog>>,
+    /// Follows the journal with a machine of its own.
+    pub replica: Option<Box<dyn Stage>>,
 }
 
 impl HelperStage {
@@ -108,6 +128,7 @@ impl HelperStage {
             trace: parts.trace,
             tail: parts.tail.map(|reader| (reader, parts.tailers)),
             watchdog: parts.watchdog,
+            replica: parts.replica,
             beat: (0, Instant::now()),
             dropped: false,
             killing: false,
@@ -134,6 +155,8 @@ impl HelperStage {
         }
         work += self.tail(TAIL_BUDGET)?;
         self.watch(now);
+        // Last, and little at a time: nobody waits for it, and everything above is waited for.
+        work += self.replica.as_mut().map_or(0, |replica| replica.poll(REPLICA_BUDGET));
         Ok(work)
     }
 
@@ -197,7 +220,11 @@ impl Stage for HelperStage {
             }
             self.trace.take().map(TraceWriter::finish).transpose()
         };
-        match finish() {
+        let finished = finish();
+        if let Some(replica) = &mut self.replica {
+            replica.close();
+        }
+        match finished {
             Ok(receive_to_order) => {
                 // Nobody listens where the caller gave up first.
                 let _unheard = self.done.send(HelperReport { receive_to_order });

@@ -6,24 +6,27 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender};
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{EndReason, Machine, OperatorCommand, Text};
+use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand, Text};
 
 use super::core_loop::end_record;
 use super::edge::{Feed, Gateway};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
-use super::open::{Begun, OpenJournal};
+use super::open::{Begun, OpenJournal, Opening};
 use super::operator::OperatorSocket;
-use super::plan::Plan;
+use super::plan::{Plan, Role};
+use super::priming::prime;
 use super::resume::Resume;
 use super::run_control::RunControl;
 use super::sequencer::{Sequencer, append_system};
 use super::threads::{self, RunReport};
 use super::topology::{Parts, lay};
 use crate::clock::{Calibrator, TscClock, tsc_clock};
-use crate::config::PipelineConfig;
+use crate::config::{JournalSettings, PipelineConfig};
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
 use crate::journal::Reader;
+use crate::replay::follow::{Follower, Progress};
+use crate::replay::replica::{self, Replica, Watch};
 use crate::telemetry::trace::{TraceWriter, Tracer};
 
 /// Commands that may wait for the hot thread.
@@ -33,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A pipeline whose journal is open and whose machine stands where the journal ends.
 #[derive(Debug)]
-pub struct Launch<M> {
+pub struct Launch<M: Machine> {
     begun: Begun<M>,
     plan: Plan,
     clock: TscClock,
@@ -42,6 +45,8 @@ pub struct Launch<M> {
     ring_cells: usize,
     control: RunControl,
     first_seq: u64,
+    config: M::Config,
+    replica: replica::Settings,
 }
 
 /// What goes on the pipeline's edges.
@@ -64,6 +69,8 @@ pub struct Live {
     commands: Sender<Operator>,
     operators: Option<OperatorSocket>,
     control: RunControl,
+    watch: Watch,
+    memory: Option<u64>,
 }
 
 /// How a run went.
@@ -75,6 +82,8 @@ pub struct Outcome {
     pub receive_to_order: Option<Histogram<u64>>,
     /// Why it ended.
     pub reason: EndReason,
+    /// What the self-check found, and the last snapshot.
+    pub replica: replica::Status,
 }
 
 impl Outcome {
@@ -91,6 +100,15 @@ impl Outcome {
             ))),
         }
     }
+
+    /// The run's verdict: no stage failed, and the self-check raised no alarm.
+    ///
+    /// # Errors
+    /// What failed first, or the alarm.
+    pub fn check(&self, dir: &Path) -> Result<()> {
+        self.succeeded(dir)?;
+        self.replica.check()
+    }
 }
 
 impl<M: Machine + Send + 'static> Launch<M> {
@@ -99,8 +117,21 @@ impl<M: Machine + Send + 'static> Launch<M> {
     /// # Errors
     /// Where the plan, the journal or the machine refuse.
     pub fn prepare(config: &PipelineConfig<M::Config>, dir: &Path, plan: Plan, repair: bool) -> Result<Self> {
+        Self::prepare_with(config, dir, plan, &Opening { repair, ..Opening::default() })
+    }
+
+    /// As [`Self::prepare`], with more said about how the journal is opened.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare_with(
+        config: &PipelineConfig<M::Config>,
+        dir: &Path,
+        plan: Plan,
+        opening: &Opening,
+    ) -> Result<Self> {
         use crate::clock::Clock as _;
-        let journal = OpenJournal::open::<M>(dir, config, repair)?;
+        let journal = OpenJournal::open_with::<M>(dir, config, opening)?;
         let (mut clock, calibrator) = tsc_clock(journal.last_now());
         let first_seq = journal.last_seq() + 1;
         let begun = journal.begin::<M>(dir, config, clock.now())?;
@@ -113,6 +144,13 @@ impl<M: Machine + Send + 'static> Launch<M> {
             ring_cells: config.runtime.ring_cells,
             control: RunControl::default(),
             first_seq,
+            config: config.config.clone(),
+            replica: replica::Settings {
+                compare: config.journal.replica,
+                every_records: config.journal.snapshot_every,
+                every: Duration::from_secs(config.journal.snapshot_every_s),
+                keep: config.journal.snapshots as usize,
+            },
         })
     }
 
@@ -158,22 +196,28 @@ impl<M: Machine + Send + 'static> Launch<M> {
     /// # Errors
     /// Where a thread cannot be started or the journal cannot be tailed.
     pub fn start<F: Feed + 'static, G: Gateway + 'static>(self, edges: Edges<F, G>) -> Result<Live> {
-        let Begun { driver, writer, preallocator, .. } = self.begun;
+        let (commands, received) = crossbeam::channel::bounded(COMMAND_CAPACITY);
+        let (replica, watch, memory) = self.replica(&commands)?;
+        let Begun { driver, writer, preallocator, resume, .. } = self.begun;
         let run = writer.run();
         let (tracer, drain) = Tracer::channel();
-        // Tailers see the whole journal: what an earlier run defined is needed to name things.
-        let tail = if edges.tailers.is_empty() { None } else { Some(Reader::open(&self.dir)?) };
+        let (tail, tailers) = if edges.tailers.is_empty() {
+            (None, Vec::new())
+        } else {
+            let (reader, tailers) = prime(edges.tailers, &self.dir, &resume, self.first_seq)?;
+            (Some(reader), tailers)
+        };
         let parts = HelperParts {
             preallocator,
             calibrator: Some(self.calibrator),
             trace: Some(TraceWriter::create(&self.dir, run, drain)?),
             tail,
-            tailers: edges.tailers,
+            tailers,
             watchdog: edges.watchdog,
+            replica: Some(Box::new(replica)),
         };
         let (helper, report) = HelperStage::new(parts, self.control.clone());
         let journal_dir = self.dir.clone();
-        let (commands, received) = crossbeam::channel::bounded(COMMAND_CAPACITY);
         let parts = Parts {
             sequencer: Sequencer::new(driver, writer, Some(tracer)),
             feed: edges.feed,
@@ -197,8 +241,55 @@ impl<M: Machine + Send + 'static> Launch<M> {
         for (name, core) in running.refused_pins() {
             tracing::warn!("thread {name} could not be pinned to core {core}: latencies will show it");
         }
-        Ok(Live { running, report, commands, operators, control: self.control })
+        Ok(Live { running, report, commands, operators, control: self.control, watch, memory })
     }
+
+    /// The replica, standing behind the run's first records; how to watch it; bytes that its machine reserves.
+    fn replica(&self, commands: &Sender<Operator>) -> Result<(Replica<M, TscClock>, Watch, Option<u64>)> {
+        let Begun { driver, writer, resume, progress, identity, canonical, .. } = &self.begun;
+        let before = address_space();
+        let follower =
+            self.replica.compare.then(|| second_machine(driver, &self.config, *progress)).transpose()?;
+        let memory = follower.as_ref().and_then(|_| Some(address_space()?.saturating_sub(before?)));
+        let parts = replica::Parts {
+            dir: self.dir.clone(),
+            reader: Reader::from_seq(&self.dir, writer.last_seq() + 1)?,
+            follower,
+            progress: *progress,
+            resume: resume.clone(),
+            identity: *identity,
+            config: canonical.clone(),
+            run: writer.run(),
+            settings: self.replica,
+            commands: commands.clone(),
+            control: self.control.clone(),
+        };
+        let (replica, watch) = Replica::new(parts, self.clock.clone())?;
+        Ok((replica, watch, memory))
+    }
+}
+
+/// A machine in the state of `driver`, by way of its snapshot: so that every start tries what a restart relies on.
+fn second_machine<M: Machine>(
+    driver: &Driver<M>,
+    config: &M::Config,
+    progress: Progress,
+) -> Result<Follower<M>> {
+    let state = driver.snapshot();
+    let second = state.and_then(|state| Driver::restore(config, &state)).map_err(|error| {
+        Error::Failed(format!(
+            "the machine cannot be restored from its own snapshot: {error}; mend its `restore`, or do without the \
+             self-check ([journal] replica = false)"
+        ))
+    })?;
+    Ok(Follower::resumed(second, progress))
+}
+
+/// Bytes of the process's address space; what a machine reserves shows in it at once.
+fn address_space() -> Option<u64> {
+    const PAGE: u64 = 4096;
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    text.split(' ').next()?.parse::<u64>().ok()?.checked_mul(PAGE)
 }
 
 fn command(commands: &Sender<Operator>, command: OperatorCommand, operator: &str) {
@@ -220,6 +311,29 @@ impl Live {
         }
     }
 
+    /// How the replica does.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// What the self-check costs, in words: for the start of a run.
+    pub fn replica_text(&self, plan: &Plan, settings: &JournalSettings) -> String {
+        if !settings.replica {
+            return "no self-check ([journal] replica = false); a snapshot is taken at a clean stop"
+                .to_owned();
+        }
+        let helper = plan.threads().iter().find(|thread| thread.stages.contains(&Role::Helper));
+        let core =
+            helper.and_then(|helper| helper.core).map_or_else(String::new, |core| format!(" (core {core})"));
+        let memory = self.memory.map_or_else(String::new, |bytes| {
+            format!(", {} MiB for a second machine", bytes.div_ceil(1 << 20))
+        });
+        format!(
+            "self-check and snapshots on the helper{core}{memory}: every {} records or {} s, the newest {} are kept",
+            settings.snapshot_every, settings.snapshot_every_s, settings.snapshots
+        )
+    }
+
     /// Waits until the run ends by itself, is asked to, or `limit` has passed. `tick` is called now and then.
     pub fn wait(self, limit: Option<Duration>, mut tick: impl FnMut(Duration)) -> Outcome {
         let start = Instant::now();
@@ -234,6 +348,7 @@ impl Live {
         }
         let report = self.running.join();
         let receive_to_order = self.report.try_recv().ok().and_then(|report| report.receive_to_order);
-        Outcome { report, receive_to_order, reason: self.control.reason() }
+        let replica = self.watch.status();
+        Outcome { report, receive_to_order, reason: self.control.reason(), replica }
     }
 }

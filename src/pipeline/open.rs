@@ -1,23 +1,35 @@
 //! Opening a journal for a run: recovery, the machine brought to where the journal ends, and the run's first records.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use pricewright_core::kernel::table::{ConfigChunk, Recovered, RunStart};
+use pricewright_core::kernel::table::{ConfigChunk, DivergenceAccepted, Recovered, RunStart};
 use pricewright_core::kernel::{Driver, Machine, Nanos, RecordRef, Text, flags};
 
+use super::recover::{Stands, Wanted, stand};
 use super::resume::Resume;
 use super::sequencer::append_system;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
 use crate::journal::{JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer, boot_id};
-use crate::replay::follow::Follower;
+use crate::replay::follow::{Follower, Progress};
 use crate::replay::run_info::RunInfo;
+use crate::replay::snapshot::{self, Identity, Place, Snapshot};
 
 /// Bytes of configuration in one record.
 const CHUNK_LEN: usize = 984;
 /// Records between two cells that the cause field of a decision can span.
 const MAX_CAUSE: u64 = u16::MAX as u64;
+
+/// How a journal is opened for a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Go on from the last good record where the journal is corrupt; what follows it is set aside.
+    pub repair: bool,
+    /// Go on where this build decides otherwise than the journal says, or the crashed run was another build's.
+    pub accept_divergence: bool,
+    /// The build's name; `None` takes the hash of the running executable.
+    pub build_hash: Option<[u8; 32]>,
+}
 
 /// A journal, locked and recovered, before its run begins.
 #[derive(Debug)]
@@ -27,6 +39,7 @@ pub struct OpenJournal {
     report: RecoveryReport,
     canonical: String,
     build_hash: [u8; 32],
+    accept: bool,
 }
 
 /// A run that has begun.
@@ -42,16 +55,34 @@ pub struct Begun<M> {
     pub resume: Resume,
     /// What recovery did, in a sentence; `None` for a new journal.
     pub recovered: Option<String>,
+    /// How far the journal was followed, its last record included.
+    pub progress: Progress,
+    /// Whose state a snapshot of this run holds.
+    pub identity: Identity,
+    /// Canonical configuration of the run.
+    pub canonical: String,
 }
 
 impl OpenJournal {
+    /// As [`Self::open_with`], by the running executable.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>, repair: bool) -> Result<Self> {
+        Self::open_with::<M>(dir, config, &Opening { repair, ..Opening::default() })
+    }
+
     /// Takes the directory's lock and recovers what a crash left.
     ///
     /// # Errors
-    /// Where another writer has it, it is damaged, or it belongs to another machine or configuration.
-    pub fn open<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>, repair: bool) -> Result<Self> {
+    /// Where another writer has it, it is damaged, or it ends in a crash of another build.
+    pub fn open_with<M: Machine>(
+        dir: &Path,
+        config: &PipelineConfig<M::Config>,
+        opening: &Opening,
+    ) -> Result<Self> {
         let canonical = config.canonical()?;
-        let build_hash = build_hash()?;
+        let build_hash = opening.build_hash.map_or_else(build_hash, Ok)?;
         let identity = RunIdentity {
             config_hash: *blake3::hash(canonical.as_bytes()).as_bytes(),
             build_hash,
@@ -60,20 +91,33 @@ impl OpenJournal {
         };
         let settings = JournalConfig {
             segment_size: u64::from(config.journal.segment_mib) << 20,
-            repair,
+            repair: opening.repair,
             ..JournalConfig::default()
         };
         let (writer, preallocator, report) = Writer::open(dir, &settings, &identity)?;
-        if let Some(head) = report.last_head.as_ref().filter(|_| !report.clean && report.last_seq > 0)
-            && head.build_hash != build_hash
-        {
+        let accept = opening.accept_divergence;
+        let journal = Self { writer, preallocator, report, canonical, build_hash, accept };
+        if journal.is_anothers_crash() && !accept {
+            journal.give_up();
             return Err(Error::Usage(format!(
-                "{}: its last run crashed and was written by another build; recover it with that build, or choose \
-                 another directory",
+                "{}: its last run crashed and was written by another build; recover it with that build, let this one \
+                 take it over (--accept-divergence, which is journalled), or choose another directory (--journal DIR)",
                 dir.display()
             )));
         }
-        Ok(Self { writer, preallocator, report, canonical, build_hash })
+        Ok(journal)
+    }
+
+    fn is_anothers_crash(&self) -> bool {
+        let head = self.report.last_record_head.as_ref();
+        !self.report.clean && head.is_some_and(|head| head.build_hash != self.build_hash)
+    }
+
+    /// Seals the segment of a run that does not begin, so that it takes no room.
+    fn give_up(self) {
+        if let Err(error) = self.writer.close() {
+            tracing::warn!(%error, "the journal of a run that did not start could not be sealed");
+        }
     }
 
     /// The last record that an earlier run wrote; 0 in a new journal.
@@ -86,8 +130,8 @@ impl OpenJournal {
         (self.report.last_seq > 0).then_some(self.report.last_now)
     }
 
-    /// Follows what is there with the machine, writes the run's first records, and appends decisions that the crashed run
-    /// did not get to journal, flagged as not sent.
+    /// Brings the machine to where the journal ends, writes the run's first records, and appends decisions that the crashed
+    /// run did not get to journal, flagged as not sent.
     ///
     /// # Errors
     /// Where the journal's configuration of the machine is another one, or the machine decides otherwise than the journal
@@ -98,32 +142,139 @@ impl OpenJournal {
         config: &PipelineConfig<M::Config>,
         now: Nanos,
     ) -> Result<Begun<M>> {
-        let Self { mut writer, preallocator, report, canonical, build_hash } = self;
-        let mut resume = Resume::default();
-        let mut follower = Follower::<M>::new(&config.config).map_err(Error::Usage)?;
-        if report.last_seq > 0 {
-            same_machine::<M>(dir, config)?;
-            follow_all(dir, report.last_seq, &mut follower, &mut resume)?;
+        match self.stand::<M>(dir, config) {
+            Ok(stands) => self.begin_at(dir, config, now, stands),
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
         }
+    }
+
+    fn stand<M: Machine>(&self, dir: &Path, config: &PipelineConfig<M::Config>) -> Result<Stands<M>> {
+        snapshot::dir::remove_unfinished(dir)?;
+        if self.report.last_seq == 0 {
+            let follower = Follower::<M>::new(&config.config).map_err(Error::Usage)?;
+            let (resume, conceded) = (Resume::default(), Default::default());
+            return Ok(Stands { follower, resume, from: None, passed: Vec::new(), conceded });
+        }
+        same_machine::<M>(dir, config)?;
+        let stands = stand(&Wanted::<M> {
+            dir,
+            config: &config.config,
+            config_hash: snapshot::config_hash(&config.config).map_err(Error::Usage)?,
+            build_hash: self.build_hash,
+            last_seq: self.report.last_seq,
+            accept: self.accept,
+        })?;
+        for passed in stands.passed.iter().filter(|passed| passed.why.is_final()) {
+            snapshot::dir::set_aside(passed)?;
+        }
+        Ok(stands)
+    }
+
+    fn begin_at<M: Machine>(
+        mut self,
+        dir: &Path,
+        config: &PipelineConfig<M::Config>,
+        now: Nanos,
+        stands: Stands<M>,
+    ) -> Result<Begun<M>> {
+        let taken_over = self.is_anothers_crash() || stands.conceded.records > 0;
+        let report = &self.report;
+        let (writer, first_seq) = (&mut self.writer, report.last_seq + 1);
         // After a crash the first records carry the last stamp, so that the missing decisions can carry their event's.
         let stamp = if report.clean { now.max(report.last_now) } else { report.last_now };
-        let start = Start { stamp, started: now, seed: config.runtime.seed, build_hash };
-        start.write::<M>(&mut writer, &canonical)?;
-        let recovered = (report.last_seq > 0).then(|| describe(&report, &follower));
+        let seed = config.runtime.seed;
+        let start = Start { stamp, started: now, seed, build_hash: self.build_hash };
+        start.write::<M>(writer, &self.canonical)?;
+        let recovered = (report.last_seq > 0).then(|| describe(report, &stands, taken_over));
+        let Stands { follower, mut resume, conceded, .. } = stands;
+        if taken_over {
+            let head = report.last_record_head.as_ref();
+            let record = DivergenceAccepted {
+                last_seq: report.last_seq,
+                first: conceded.first,
+                records: conceded.records,
+                run: head.map_or(0, |head| head.run),
+                build_hash: head.map_or([0; 32], |head| head.build_hash),
+            };
+            append_system(writer, stamp, &record)?;
+        }
+        let mut progress = Progress { cause: follower.cause(), ..Progress::default() };
+        (progress.events, progress.decisions) = follower.counts();
         if report.last_seq > 0 && !report.clean {
             let decisions_added = u32::try_from(follower.pending().count()).unwrap_or(u32::MAX);
+            progress.decisions += u64::from(decisions_added);
             let record = Recovered {
                 last_seq: report.last_seq,
                 torn_bytes: report.torn_bytes,
                 decisions_added,
                 spare: 0,
-                run: report.last_run,
+                run: report.last_record_head.as_ref().map_or(report.last_run, |head| head.run),
             };
-            append_system(&mut writer, stamp, &record)?;
-            append_missing(&mut writer, &follower)?;
+            append_system(writer, stamp, &record)?;
+            append_missing(writer, &follower)?;
         }
-        Ok(Begun { driver: follower.into_driver(), writer, preallocator, resume, recovered })
+        let (place, journal_id) = take_first_records(dir, first_seq, writer, &mut resume)?;
+        let identity = Identity {
+            machine: Text::excerpt(M::NAME),
+            state_version: M::STATE_VERSION,
+            journal_id,
+            config_hash: snapshot::config_hash(&config.config).map_err(Error::Usage)?,
+            build_hash: self.build_hash,
+        };
+        let begun = Begun {
+            driver: follower.into_driver(),
+            writer: self.writer,
+            preallocator: self.preallocator,
+            resume,
+            recovered,
+            progress,
+            identity,
+            canonical: self.canonical,
+        };
+        if taken_over {
+            // From the beginning this build would come to another state, or not come here at all: what was accepted is kept.
+            begun.write_snapshot(dir, place, config.journal.snapshots)?;
+        }
+        Ok(begun)
     }
+}
+
+impl<M: Machine> Begun<M> {
+    fn write_snapshot(&self, dir: &Path, place: Place, keep: u32) -> Result<()> {
+        let state = self.driver.snapshot().map_err(|error| Error::Failed(error.to_string()))?;
+        let snapshot = Snapshot {
+            place,
+            clean_stop: false,
+            identity: self.identity,
+            progress: self.progress,
+            config: self.canonical.clone(),
+            resume: self.resume.clone(),
+            state,
+        };
+        let bytes = snapshot.to_bytes().map_err(Error::Failed)?;
+        snapshot::dir::write(dir, place.seq, &bytes, keep as usize).map(drop)
+    }
+}
+
+/// Lets `resume` take the run's first records, from `first_seq` on, as whoever follows the journal would. Returns the place
+/// behind them and the journal's id.
+fn take_first_records(
+    dir: &Path,
+    first_seq: u64,
+    writer: &Writer,
+    resume: &mut Resume,
+) -> Result<(Place, [u8; 16])> {
+    let mut reader = Reader::from_seq(dir, first_seq)?;
+    let mut place = Place::default();
+    while reader.next_seq() <= writer.last_seq() {
+        let Some(record) = reader.next_record()? else { break };
+        resume.take(record);
+        place = Place::behind(&record, writer.run());
+    }
+    Ok((place, reader.head().journal_id))
 }
 
 /// BLAKE3 of the running executable: what replay means by "the same binary".
@@ -157,39 +308,6 @@ fn same_machine<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>) -> R
     let text = |config: &M::Config| toml::to_string(config).map_err(|error| Error::Usage(error.to_string()));
     if text(&written.config)? != text(&config.config)? {
         return refuse("under another [config]");
-    }
-    Ok(())
-}
-
-fn follow_all<M: Machine>(
-    dir: &Path,
-    last_seq: u64,
-    follower: &mut Follower<M>,
-    resume: &mut Resume,
-) -> Result<()> {
-    let mut reader = Reader::open(dir)?;
-    while reader.next_seq() <= last_seq {
-        let Some(record) = reader.next_record()? else { break };
-        let seq = record.header().seq;
-        resume.take(record);
-        match catch_unwind(AssertUnwindSafe(|| follower.follow(record))) {
-            Ok(Ok(())) => {}
-            Ok(Err(divergence)) => {
-                return Err(Error::Diverged(format!(
-                    "{}: recovery stops at record {}: this build decides otherwise than the journal says; `pricewright \
-                     replay --verify` shows both sides; recover with the build that wrote it",
-                    dir.display(),
-                    divergence.seq()
-                )));
-            }
-            Err(_) => {
-                return Err(Error::Failed(format!(
-                    "{}: the machine panics on event {seq}, as it did before the restart; the event is refused: restart \
-                     with a build that can take it, or choose another directory",
-                    dir.display()
-                )));
-            }
-        }
     }
     Ok(())
 }
@@ -263,22 +381,42 @@ fn append_not_sent(writer: &mut Writer, decision: RecordRef<'_>, cause: u64) -> 
     Ok(())
 }
 
-fn describe<M: Machine>(report: &RecoveryReport, follower: &Follower<M>) -> String {
-    let (events, decisions) = follower.counts();
-    if report.clean {
-        return format!(
-            "journal goes on after run {} ({events} events, {decisions} decisions)",
-            report.last_run
-        );
-    }
-    let torn = match report.torn_bytes {
-        0 => "nothing was torn".to_owned(),
-        bytes => format!("a torn record of {bytes} bytes was cut off"),
+fn describe<M: Machine>(report: &RecoveryReport, stands: &Stands<M>, taken_over: bool) -> String {
+    let (events, decisions) = stands.follower.counts();
+    let run = report.last_record_head.as_ref().map_or(report.last_run, |head| head.run);
+    let mut text = if report.clean {
+        format!("journal goes on after run {run} ({events} events, {decisions} decisions)")
+    } else {
+        let torn = match report.torn_bytes {
+            0 => "nothing was torn".to_owned(),
+            bytes => format!("a torn record of {bytes} bytes was cut off"),
+        };
+        format!(
+            "recovered run {run} to record {}: {torn}; {} decisions were missing and are journalled as not sent",
+            report.last_seq,
+            stands.follower.pending().count()
+        )
     };
-    format!(
-        "recovered run {} to record {}: {torn}; {} decisions were missing and are journalled as not sent",
-        report.last_run,
-        report.last_seq,
-        follower.pending().count()
-    )
+    match stands.from {
+        Some(seq) => text.push_str(&format!(
+            "; from the snapshot behind record {seq} and {} records after it",
+            report.last_seq.saturating_sub(seq)
+        )),
+        None => text.push_str("; from the journal's beginning"),
+    }
+    for passed in &stands.passed {
+        let aside = if passed.why.is_final() { ", and was set aside" } else { "" };
+        text.push_str(&format!("; {passed}{aside}"));
+    }
+    if taken_over {
+        let conceded = &stands.conceded;
+        text.push_str("; ACCEPTED: this build takes over from another");
+        if conceded.records > 0 {
+            text.push_str(&format!(
+                " and decides otherwise at {} records, the first of them {}",
+                conceded.records, conceded.first
+            ));
+        }
+    }
+    text
 }

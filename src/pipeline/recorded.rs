@@ -136,6 +136,7 @@ fn stages<M: Machine + Send + 'static>(
         tail: None,
         tailers: Vec::new(),
         watchdog: None,
+        replica: None,
     };
     let (helper, _report) = HelperStage::new(parts, control.clone());
     Ok((reader, merge, helper))

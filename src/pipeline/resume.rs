@@ -2,26 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use pricewright_core::kernel::table::{PlaceOrder, ReplaceOrder, market_flags};
+use pricewright_core::kernel::table::{Define, PlaceOrder, ReplaceOrder, market_flags};
 use pricewright_core::kernel::{
-    Column, DecisionRef, EventRef, InstrumentId, Liveness, RecordRef, SendOutcome, SessionPhase, SideCode,
-    SourceId, flags,
+    Cell, Column, DecisionRef, EventRef, InstrumentId, Liveness, Record as _, RecordRef, SendOutcome,
+    SessionPhase, SideCode, SourceId, Text, flags, write_record,
 };
+use serde::{Deserialize, Serialize};
 
+use self::latest::Latest;
 use super::file_lines::FileLines;
 
+mod latest;
+
 /// Where every source stands, gathered while a journal is followed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     defines: Vec<Defined>,
     positions: Vec<Position>,
     lines: FileLines,
     orders: BTreeMap<u64, OpenOrder>,
     latched: bool,
+    latest: Latest,
 }
 
 /// An order that may rest at the venue, by what the journal says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenOrder {
     /// Instrument.
     pub instrument: InstrumentId,
@@ -37,7 +42,7 @@ pub struct OpenOrder {
 }
 
 /// An interned string of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Defined {
     /// Whose number it is.
     pub source: SourceId,
@@ -50,7 +55,7 @@ pub struct Defined {
 }
 
 /// Where a source stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The source.
     pub source: SourceId,
@@ -63,7 +68,7 @@ pub struct Position {
 }
 
 /// A packet whose mark is in the journal, and of whose events perhaps not all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
     /// Its first position.
     pub first: u64,
@@ -121,6 +126,7 @@ impl Resume {
     /// Takes a record of the journal.
     pub fn take(&mut self, record: RecordRef<'_>) {
         self.lines.take(&record);
+        self.latest.take(&record);
         match EventRef::of(&record) {
             Some(EventRef::Mark(mark)) => {
                 let next = mark.first + u64::from(mark.count);
@@ -234,6 +240,22 @@ impl Resume {
     /// True where the kill latch is set: no new order may leave.
     pub fn is_latched(&self) -> bool {
         self.latched
+    }
+
+    /// Gives `take` the dictionary and the journal's last word on each article, as records; definitions with sequence 0.
+    ///
+    /// # Errors
+    /// What `take` says.
+    pub fn tell<E>(&self, mut take: impl FnMut(RecordRef<'_>) -> Result<(), E>) -> Result<(), E> {
+        let mut cells = [Cell::ZERO; Define::CELLS];
+        for Defined { source, column, id, text } in &self.defines {
+            let define = Define { id: *id, column: *column, source: *source, text: Text::excerpt(text) };
+            write_record(&mut cells, &define, *source, 0);
+            if let Some(record) = RecordRef::first_of(&cells) {
+                take(record)?;
+            }
+        }
+        self.latest.each(take)
     }
 
     /// Orders that may rest at the venue, by rising number.

@@ -1,7 +1,7 @@
 //! What the stages of one run share: why it ends, whether the input has ended, and the hot thread's pulse.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pricewright_core::kernel::EndReason;
 
@@ -21,6 +21,8 @@ struct Shared {
     input_ended: AtomicBool,
     beats: AtomicU64,
     kill: AtomicBool,
+    /// The machine's state at a clean end.
+    state: Mutex<Option<Vec<u8>>>,
 }
 
 impl RunControl {
@@ -85,6 +87,16 @@ impl RunControl {
     /// True once after [`Self::kill_asked`].
     pub fn take_kill(&self) -> bool {
         self.shared.kill.swap(false, Ordering::Relaxed)
+    }
+
+    /// Leaves the machine's state, as its driver's snapshot, behind the run's last record. Takes a lock: only at the end.
+    pub fn leave_state(&self, state: Vec<u8>) {
+        *self.shared.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+    }
+
+    /// The state that a clean end left.
+    pub fn take_state(&self) -> Option<Vec<u8>> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The hot thread lives.

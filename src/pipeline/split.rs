@@ -133,8 +133,9 @@ where
             }
             Ok(())
         });
-        if let Err(error) = ended {
-            self.control.fail("machine", &error);
+        match ended {
+            Ok(state) => self.control.leave_state(state),
+            Err(error) => self.control.fail("machine", &error),
         }
     }
 }

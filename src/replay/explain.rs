@@ -5,7 +5,7 @@ use std::path::Path;
 use pricewright_core::kernel::{Class, DecisionRef, Kind, Machine, Note, Recorder};
 
 use super::Owned;
-use super::follow::Follower;
+use super::begin::{Beginning, Begun, begin};
 use super::run_info::RunInfo;
 use super::verify::last_where;
 use crate::config::PipelineConfig;
@@ -14,7 +14,7 @@ use crate::journal::Reader;
 use crate::telemetry::trace::{self, TraceEntry};
 
 /// Everything that is known about one event and what it caused.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Explanation {
     /// The record asked about.
     pub asked: u64,
@@ -54,6 +54,18 @@ impl Explanation {
 /// # Errors
 /// Where the journal cannot be read, lacks the record, or the machine decides otherwise than the journal says.
 pub fn explain<M: Machine>(dir: &Path, asked: Option<u64>) -> Result<Explanation> {
+    explain_from::<M>(dir, asked, None)
+}
+
+/// As [`explain`], from where `beginning` says; `None` takes the newest snapshot before the record's event.
+///
+/// # Errors
+/// As there.
+pub fn explain_from<M: Machine>(
+    dir: &Path,
+    asked: Option<u64>,
+    beginning: Option<Beginning>,
+) -> Result<Explanation> {
     let info = RunInfo::read(dir)?;
     let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
     let asked = match asked {
@@ -61,9 +73,8 @@ pub fn explain<M: Machine>(dir: &Path, asked: Option<u64>) -> Result<Explanation
         None => last_decision(dir)?,
     };
     let cause = cause_of(dir, asked)?;
-    let mut follower = Follower::<M>::new(&config.config).map_err(Error::Usage)?;
-    let mut reader = Reader::open(dir)?;
-    let mut run = 0;
+    let beginning = beginning.unwrap_or(Beginning::Before(cause));
+    let Begun { mut follower, mut reader, mut run, .. } = begin::<M>(dir, &config.config, beginning)?;
     while let Some(record) = reader.next_record()? {
         let seq = record.header().seq;
         if let Some(start) = record.get::<pricewright_core::kernel::table::RunStart>() {

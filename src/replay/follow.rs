@@ -27,6 +27,21 @@ pub struct Follower<M> {
     decisions: u64,
 }
 
+/// How far a journal was followed: what a follower knows besides its driver while nothing is pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Sequence and stamp of the last event.
+    pub cause: (u64, Nanos),
+    /// Events of the present run.
+    pub run_events: u64,
+    /// Decisions of the present run.
+    pub run_decisions: u64,
+    /// Events in all, from the journal's beginning.
+    pub events: u64,
+    /// Decisions in all.
+    pub decisions: u64,
+}
+
 /// The first point where journal and machine disagree.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Divergence {
@@ -137,6 +152,42 @@ impl<M: Machine> Follower<M> {
         })
     }
 
+    /// A follower that stands where `driver` stands, with every decision confirmed.
+    pub fn resumed(driver: Driver<M>, progress: Progress) -> Self {
+        let Progress { cause, run_events, run_decisions, events, decisions } = progress;
+        Self { driver, cause, confirmed_cells: 0, run_events, run_decisions, events, decisions }
+    }
+
+    /// How far it is; `None` while the journal has not confirmed every decision of the last event, which the driver's
+    /// snapshot would not hold.
+    pub fn progress(&self) -> Option<Progress> {
+        let Self { cause, run_events, run_decisions, events, decisions, .. } = *self;
+        let settled = self.confirmed_cells == self.driver.outbox().cells().len();
+        settled.then_some(Progress { cause, run_events, run_decisions, events, decisions })
+    }
+
+    /// Takes the journal's word for `record`, on which [`Self::follow`] has just shown a divergence: the journal's
+    /// decisions count for nothing, the machine's are dropped, and a timer that it did not ask for is passed over.
+    ///
+    /// # Errors
+    /// The divergence, where nothing can be made of the record: its stamp goes back, or it is unknown.
+    pub fn concede(&mut self, record: RecordRef<'_>, found: Box<Divergence>) -> Result<(), Box<Divergence>> {
+        self.confirmed_cells = self.driver.outbox().cells().len();
+        match *found {
+            // The event itself was not taken yet.
+            Divergence::Missing { .. } => match self.follow(record) {
+                Err(again) if !matches!(*again, Divergence::Missing { .. }) => self.concede(record, again),
+                other => other,
+            },
+            Divergence::Clock { .. } | Divergence::Unknown { .. } | Divergence::Snapshot { .. } => Err(found),
+            Divergence::Decision { .. }
+            | Divergence::Timer { .. }
+            | Divergence::Cause { .. }
+            | Divergence::StateHash { .. }
+            | Divergence::Counts { .. } => Ok(()),
+        }
+    }
+
     /// Follows one record.
     ///
     /// # Errors
@@ -226,7 +277,7 @@ impl<M: Machine> Follower<M> {
                 self.run_decisions = 0;
                 Ok(())
             }
-            SystemRef::ConfigChunk(_) | SystemRef::Recovered(_) => Ok(()),
+            SystemRef::ConfigChunk(_) | SystemRef::Recovered(_) | SystemRef::DivergenceAccepted(_) => Ok(()),
             SystemRef::RunEnd(end) => {
                 if let Some(machine) = self.pending().next() {
                     let machine = Box::new(Owned::of(machine));

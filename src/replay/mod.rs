@@ -1,8 +1,13 @@
 //! Deciding again what a journal holds: verification, recovery, explanation.
 
+pub mod begin;
 pub mod explain;
 pub mod follow;
+pub mod replica;
 pub mod run_info;
+pub mod snapshot;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod verify;
 
 use pricewright_core::kernel::{Cell, RecordRef};

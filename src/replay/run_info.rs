@@ -1,13 +1,14 @@
 //! What a run said about itself: machine, seed, configuration.
 
-use pricewright_core::kernel::SystemRef;
 use pricewright_core::kernel::table::RunStart;
+use pricewright_core::kernel::{Nanos, SystemRef};
 
+use super::snapshot::{Snapshot, dir};
 use crate::config::ConfigText;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
 
-/// The first run of a journal.
+/// The first run of a journal; where that was removed, the run of the oldest snapshot. Then its start's time is 0.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
     /// The run's first record.
@@ -22,6 +23,10 @@ impl RunInfo {
     /// # Errors
     /// Where the journal does not begin with a run, or its configuration is incomplete.
     pub fn read(dir: &std::path::Path) -> Result<Self> {
+        let mut reader = Reader::open(dir)?;
+        if reader.next_record()?.is_some_and(|record| record.get::<RunStart>().is_none()) {
+            return Self::of_snapshot(dir);
+        }
         let mut reader = Reader::open(dir)?;
         let damaged =
             |what: &str| Error::Usage(format!("{}: {what}; is this a journal's first part?", dir.display()));
@@ -43,5 +48,38 @@ impl RunInfo {
         }
         let path = format!("{} (journalled configuration)", dir.display());
         Ok(Self { start, config: ConfigText { path, text } })
+    }
+
+    /// Where the first segments were removed: what the oldest snapshot says that can be read.
+    fn of_snapshot(dir: &std::path::Path) -> Result<Self> {
+        let mut passed = String::new();
+        for seq in dir::snapshot_seqs(dir)? {
+            match dir::read(dir, seq) {
+                Ok(snapshot) => return Self::from_snapshot(dir, &snapshot),
+                Err(why) => passed.push_str(&format!("; snapshot {seq} {why}")),
+            }
+        }
+        Err(Error::Usage(format!(
+            "{}: the journal's first segments were removed, and no snapshot says what wrote it{passed}; restore one from a \
+             copy",
+            dir.display()
+        )))
+    }
+
+    fn from_snapshot(dir: &std::path::Path, snapshot: &Snapshot) -> Result<Self> {
+        let path =
+            format!("{} (configuration of the snapshot behind record {})", dir.display(), snapshot.place.seq);
+        let config = ConfigText { path, text: snapshot.config.clone() };
+        let start = RunStart {
+            run: snapshot.place.run,
+            started: Nanos(0),
+            seed: config.seed()?,
+            config_len: u32::try_from(config.text.len()).unwrap_or(u32::MAX),
+            config_chunks: 0,
+            config_hash: *blake3::hash(config.text.as_bytes()).as_bytes(),
+            build_hash: snapshot.identity.build_hash,
+            machine: snapshot.identity.machine,
+        };
+        Ok(Self { start, config })
     }
 }

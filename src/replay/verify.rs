@@ -1,19 +1,22 @@
-//! Replay of a whole journal, with or without comparing.
+//! Replay of a journal, whole or from a snapshot on.
 
 use std::path::Path;
 
 use pricewright_core::kernel::{Class, Kind, Machine, Recorder};
 
 use super::Owned;
-use super::follow::{Divergence, Follower};
+use super::begin::{Beginning, Begun, begin};
+use super::follow::Divergence;
 use super::run_info::RunInfo;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
-use crate::journal::Reader;
+use crate::journal::{Reader, segments};
 
 /// What a replay found.
 #[derive(Debug)]
 pub struct Replay {
+    /// The record that the snapshot stands behind from which it began; `None` for the journal's beginning.
+    pub from: Option<u64>,
     /// Events decided again.
     pub events: u64,
     /// Decisions that agree.
@@ -39,11 +42,32 @@ pub struct Replay {
 /// # Errors
 /// Where the journal cannot be read, or its configuration makes no machine of this kind.
 pub fn replay<M: Machine>(dir: &Path, until: Option<u64>, progress: &mut dyn FnMut(u64)) -> Result<Replay> {
+    replay_from::<M>(dir, Beginning::First, until, progress)
+}
+
+/// As [`replay`], from where `beginning` says.
+///
+/// # Errors
+/// As there, and where `beginning` is not there or lies behind `until`.
+pub fn replay_from<M: Machine>(
+    dir: &Path,
+    beginning: Beginning,
+    until: Option<u64>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Replay> {
     let info = RunInfo::read(dir)?;
     let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
     let start = std::time::Instant::now();
-    let mut follower = Follower::<M>::new(&config.config).map_err(Error::Usage)?;
-    let mut reader = Reader::open(dir)?;
+    let Begun { mut follower, mut reader, from, .. } = begin::<M>(dir, &config.config, beginning)?;
+    if let (Some(from), Some(until)) = (from, until)
+        && until <= from
+    {
+        return Err(Error::Usage(format!(
+            "{}: the replay begins behind record {from}, so that --until must be higher",
+            dir.display()
+        )));
+    }
+    let before = follower.counts();
     let mut clean = false;
     let mut divergence = None;
     while until.is_none_or(|until| reader.next_seq() <= until)
@@ -60,7 +84,7 @@ pub fn replay<M: Machine>(dir: &Path, until: Option<u64>, progress: &mut dyn FnM
         }
     }
     let reasons = match &divergence {
-        Some(found) => reasons_before::<M>(dir, &config.config, found)?,
+        Some(found) => reasons_before::<M>(dir, &config.config, beginning, found)?,
         None => None,
     };
     let state_hash = follower
@@ -68,24 +92,36 @@ pub fn replay<M: Machine>(dir: &Path, until: Option<u64>, progress: &mut dyn FnM
         .state_hash()
         .map_err(|error| Error::Failed(format!("the state cannot be hashed: {error}")))?;
     let (events, decisions) = follower.counts();
+    let (events, decisions) = (events - before.0, decisions - before.1);
     let unjournalled = if divergence.is_some() { 0 } else { follower.pending().count() };
     let last_seq = reader.next_seq().saturating_sub(1);
     let seconds = start.elapsed().as_secs_f64();
-    Ok(Replay { events, decisions, last_seq, state_hash, clean, unjournalled, divergence, reasons, seconds })
+    Ok(Replay {
+        from,
+        events,
+        decisions,
+        last_seq,
+        state_hash,
+        clean,
+        unjournalled,
+        divergence,
+        reasons,
+        seconds,
+    })
 }
 
 /// The machine's reasons at the event that the differing decision belongs to.
 fn reasons_before<M: Machine>(
     dir: &Path,
     config: &M::Config,
+    beginning: Beginning,
     found: &Divergence,
 ) -> Result<Option<Recorder>> {
     let cause = match found {
         Divergence::Decision { cause, .. } | Divergence::Missing { cause, .. } => *cause,
         _ => return Ok(None),
     };
-    let mut follower = Follower::<M>::new(config).map_err(Error::Usage)?;
-    let mut reader = Reader::open(dir)?;
+    let Begun { mut follower, mut reader, .. } = begin::<M>(dir, config, beginning)?;
     while let Some(record) = reader.next_record()? {
         if record.header().seq == cause {
             let mut recorder = Recorder::default();
@@ -104,13 +140,24 @@ fn reasons_before<M: Machine>(
 /// # Errors
 /// Where the journal cannot be read.
 pub fn last_where(dir: &Path, wanted: impl Fn(&Owned) -> bool) -> Result<Option<u64>> {
-    let mut reader = Reader::open(dir)?;
-    let mut last = None;
-    while let Some(record) = reader.next_record()? {
-        let class = Kind::from_u16(record.header().kind).map(|kind| kind.schema().class);
-        if class == Some(Class::Decision) && wanted(&Owned::of(record)) {
-            last = Some(record.header().seq);
+    let segments = segments(dir)?;
+    let mut end = u64::MAX;
+    // From the last segment to the first, so that a long journal is not read for what mostly stands at its end.
+    for segment in segments.iter().rev() {
+        let mut reader = Reader::from_seq(dir, segment.base_seq)?;
+        let mut last = None;
+        while reader.next_seq() < end
+            && let Some(record) = reader.next_record()?
+        {
+            let class = Kind::from_u16(record.header().kind).map(|kind| kind.schema().class);
+            if class == Some(Class::Decision) && wanted(&Owned::of(record)) {
+                last = Some(record.header().seq);
+            }
         }
+        if last.is_some() {
+            return Ok(last);
+        }
+        end = segment.base_seq;
     }
-    Ok(last)
+    Ok(None)
 }

@@ -67,6 +67,14 @@ impl Tailer for PriceBoard {
         Ok(())
     }
 
+    fn begins_at(&self) -> Option<u64> {
+        Some(self.first_seq)
+    }
+
+    fn prime(&mut self, record: RecordRef<'_>) -> Result<()> {
+        self.take(record)
+    }
+
     fn flush(&mut self) -> Result<()> {
         Ok(())
     }

@@ -218,6 +218,9 @@ impl Desk {
             OperatorCommand::REARM => self.rearm(event.operator, turn),
             OperatorCommand::STORAGE_LOW => self.state.storage_low = true,
             OperatorCommand::STORAGE_OK => self.state.storage_low = false,
+            OperatorCommand::ALARM => {
+                turn.step("the self-check raised an alarm: an operator decides what follows")
+            }
             unknown => {
                 let letter = (u64::from(unknown.0), RejectReason::UNKNOWN_TYPE);
                 self.dead_letter(letter, None, "operator command that the desk does not know", turn);

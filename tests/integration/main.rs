@@ -15,6 +15,7 @@ mod pricing_init;
 mod pricing_tcp;
 mod processes;
 mod replay;
+mod restarts;
 mod session;
 mod support;
 mod topology;

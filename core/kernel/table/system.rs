@@ -63,4 +63,19 @@ fields! {
         /// The run that crashed.
         run: u64,
     }
+
+    /// An operator let a build go on that decides otherwise than the journal says, or that took over another build's crashed
+    /// run. The decisions before this record are what was sent; the machine's state is what the new build makes of the events.
+    DivergenceAccepted {
+        /// The last record that was followed.
+        last_seq: u64,
+        /// The first record where the new build decided otherwise; 0 where it decided the same.
+        first: u64,
+        /// Records where it decided otherwise.
+        records: u64,
+        /// The run that was taken over.
+        run: u64,
+        /// BLAKE3 that names the build that wrote that run.
+        build_hash: [u8; 32],
+    }
 }

@@ -68,7 +68,7 @@ impl<M: Machine> MergeStage<M> {
         let Some(mut core) = self.core.take() else { return Ok(()) };
         let end = self.clock.get();
         fire_timers(end + Nanos(1), &mut core, &self.clock)?;
-        core.end(reason, |_| Ok(()))
+        core.end(reason, |_| Ok(())).map(drop)
     }
 }
 

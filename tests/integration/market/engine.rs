@@ -160,6 +160,7 @@ impl Engine {
         self.control.stop(EndReason::OPERATOR);
         let outcome = self.waiting.join().expect("the run's thread");
         assert!(outcome.report.failure.is_none(), "{}: {:?}", self.what, outcome.report.failure);
+        assert_eq!(outcome.replica.alarm, None, "{}: the self-check", self.what);
         outcome
     }
 }

@@ -207,6 +207,7 @@ fn assemble(config: &PipelineConfig<DeskConfig>, dir: &Path, control: &RunContro
         tail: None,
         tailers: Vec::new(),
         watchdog: None,
+        replica: None,
     };
     let (helper, report) = HelperStage::new(parts, control.clone());
     let missing = |what: &str| Error::Failed(format!("desk.toml has no [{what}]; please report this"));
