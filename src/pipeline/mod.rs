@@ -11,6 +11,7 @@ pub mod edge;
 pub mod file_lines;
 pub mod fused;
 pub mod helper;
+pub mod huge_pages;
 pub mod idle;
 pub mod launch;
 pub mod open;

@@ -5,6 +5,7 @@ use std::path::Path;
 use pricewright_core::kernel::table::{ConfigChunk, DivergenceAccepted, Recovered, RunStart};
 use pricewright_core::kernel::{Driver, Machine, Nanos, RecordRef, Text, flags};
 
+use super::huge_pages::gather;
 use super::recover::{Stands, Wanted, stand};
 use super::resume::Resume;
 use super::sequencer::append_system;
@@ -237,6 +238,10 @@ impl OpenJournal {
         if taken_over {
             // From the beginning this build would come to another state, or not come here at all: what was accepted is kept.
             begun.write_snapshot(dir, place, config.journal.snapshots)?;
+        }
+        if let Err(error) = gather() {
+            // The run is as good without, only slower.
+            tracing::warn!(%error, "the machine's memory stays in small pages");
         }
         Ok(begun)
     }

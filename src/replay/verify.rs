@@ -11,6 +11,7 @@ use super::run_info::RunInfo;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
 use crate::journal::{Reader, segments};
+use crate::pipeline::huge_pages::gather;
 
 /// What a replay found.
 #[derive(Debug)]
@@ -66,6 +67,9 @@ pub fn replay_from<M: Machine>(
             "{}: the replay begins behind record {from}, so that --until must be higher",
             dir.display()
         )));
+    }
+    if let Err(error) = gather() {
+        tracing::warn!(%error, "the machine's memory stays in small pages");
     }
     let before = follower.counts();
     let mut clean = false;

@@ -135,6 +135,18 @@ impl<V: Copy> ChunkPool<V> {
     }
 }
 
+impl ChunkPool<u32> {
+    /// Reads every line of `chunk`, for reading ahead: which of them a command needs, its keys say, and by then they are
+    /// here.
+    #[inline]
+    pub(super) fn touch(&self, chunk: u32) -> u64 {
+        let Some(chunk) = self.get(chunk) else { return 0 };
+        let keys = chunk.keys.iter().step_by(LINE).fold(0, |sum, key| sum ^ key.cast_unsigned());
+        let values = chunk.values.iter().step_by(2 * LINE).fold(0, |sum, value| sum ^ u64::from(*value));
+        keys ^ values
+    }
+}
+
 /// The most runs that `levels` levels of one ladder need: neighbours hold more than half a chunk together.
 fn runs_for(levels: usize) -> usize {
     levels / (CHUNK / 4) + 1
@@ -298,6 +310,12 @@ impl<V: Copy> Ladder<V> {
         }
         self.top = Run { low: i64::MIN, chunk: NIL, len: 0 };
         self.levels = 0;
+    }
+
+    /// Reads the ladder's line, for reading ahead.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        self.best_key.cast_unsigned()
     }
 
     /// The chunk that a key belongs to, for reading ahead.

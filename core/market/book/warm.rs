@@ -38,78 +38,122 @@ pub enum Coming {
     },
 }
 
-/// What a command was found to need so far.
-#[derive(Clone, Copy)]
-struct Need {
-    slot: u32,
-    level: u32,
-}
+/// What a command was found to need next: a slot or a chunk, as the round that found it says.
+type Need = u32;
 
 impl Books {
     /// Reads what `coming` will need, so that it is in the cache when the commands are applied. Worth it where hundreds
     /// of thousands of live orders are spread over many levels; where the books lie in the cache, it only costs.
     pub fn warm(&self, coming: &[Coming]) {
         for batch in coming.chunks(BATCH) {
-            let mut needs = [Need { slot: NIL, level: NIL }; BATCH];
-            for (need, command) in needs.iter_mut().zip(batch) {
-                need.slot = self.warm_index(command);
-            }
-            for (need, command) in needs.iter_mut().zip(batch) {
-                need.level = self.warm_order(need.slot, command);
-            }
-            for (need, command) in needs.iter().zip(batch) {
-                black_box(self.warm_level(need.level, command));
-            }
+            // Each round reads at most what the round before has found, so that no read waits for another of its round.
+            let mut needs = [NIL; BATCH];
+            self.round(batch, &mut needs, Self::touch_entry);
+            self.round(batch, &mut needs, Self::find_entry);
+            self.round(batch, &mut needs, Self::touch_nodes);
+            self.round(batch, &mut needs, Self::touch_level);
+            self.round(batch, &mut needs, Self::touch_last);
         }
     }
 
-    /// The slot that the index has for the command's order, unchecked; for new orders, the ladder's line too.
     #[inline]
-    fn warm_index(&self, command: &Coming) -> u32 {
-        match *command {
-            Coming::Touch { order } => self.index.peek(hash_of(order, 0)).unwrap_or(NIL),
-            Coming::Add { order, instrument, side, price } => {
-                let line = self.index.peek(hash_of(order, 0)).unwrap_or(NIL);
-                let chunk = self.ladder(instrument, side).map(|ladder| ladder.chunk_of(key_of(side, price)));
-                black_box(line);
-                chunk.unwrap_or(NIL)
-            }
+    fn round(
+        &self,
+        batch: &[Coming],
+        needs: &mut [Need; BATCH],
+        step: impl Fn(&Self, &Coming, Need) -> (Need, u64),
+    ) {
+        let mut read = 0_u64;
+        for (need, command) in needs.iter_mut().zip(batch) {
+            let (next, value) = step(self, command, *need);
+            *need = next;
+            read ^= value;
         }
+        // The reads count for nothing but must be made.
+        black_box(read);
     }
 
-    /// The level of the order; for new orders, the level that they will join, where it is there.
+    /// The line of the index; for new orders, also the ladder's.
     #[inline]
-    fn warm_order(&self, slot: u32, command: &Coming) -> u32 {
-        match *command {
-            Coming::Touch { .. } => {
-                let Some(node) = self.orders.get(slot) else { return NIL };
-                let (before, after) = (self.orders.get(node.prev), self.orders.get(node.next));
-                black_box((before.map(|node| node.next), after.map(|node| node.prev)));
-                node.level
-            }
-            Coming::Add { side, price, .. } => self.pool.value_in(slot, key_of(side, price)).unwrap_or(NIL),
-        }
-    }
-
-    /// The level, and what lies behind it: its last order for new orders; its ladder where its last order may leave.
-    #[inline]
-    fn warm_level(&self, level: u32, command: &Coming) -> u64 {
-        let Some(LevelNode { price, tail, orders, instrument, side, .. }) = self.levels.get(level) else {
-            return 0;
+    fn touch_entry(&self, command: &Coming, _: Need) -> (Need, u64) {
+        let entry = u64::from(self.index.touch(hash_of(command.order(), 0)));
+        let ladder = match *command {
+            Coming::Add { instrument, side, .. } => self.ladder(instrument, side).map_or(0, Ladder::touch),
+            Coming::Touch { .. } => 0,
         };
-        match command {
-            Coming::Add { .. } => self.orders.get(*tail).map_or(0, |node| u64::from(node.next)),
-            Coming::Touch { .. } if *orders == 1 => {
-                let chunk =
-                    self.ladder(*instrument, *side).map(|ladder| ladder.chunk_of(key_of(*side, *price)));
-                u64::from(chunk.and_then(|chunk| self.pool.value_in(chunk, price.0)).unwrap_or(NIL))
+        (NIL, entry ^ ladder)
+    }
+
+    /// The order's node by the slot that the index has for it, unchecked; for new orders, the lines of their chunk.
+    #[inline]
+    fn find_entry(&self, command: &Coming, _: Need) -> (Need, u64) {
+        match *command {
+            Coming::Touch { order } => {
+                let slot = self.index.peek(hash_of(order, 0)).unwrap_or(NIL);
+                (slot, self.orders.get(slot).map_or(0, |node| node.order))
+            }
+            Coming::Add { instrument, side, price, .. } => {
+                let chunk = self.ladder(instrument, side).map(|ladder| ladder.chunk_of(key_of(side, price)));
+                let chunk = chunk.unwrap_or(NIL);
+                (chunk, self.pool.touch(chunk))
+            }
+        }
+    }
+
+    /// The level, and the order's neighbours; for new orders, the level that they will join, where it is there.
+    #[inline]
+    fn touch_nodes(&self, command: &Coming, need: Need) -> (Need, u64) {
+        let (level, neighbours) = match *command {
+            Coming::Touch { .. } => {
+                let Some(node) = self.orders.get(need) else { return (NIL, 0) };
+                let (before, after) = (self.orders.get(node.prev), self.orders.get(node.next));
+                let read = before.map_or(0, |node| node.order) ^ after.map_or(0, |node| node.order);
+                (node.level, read)
+            }
+            Coming::Add { side, price, .. } => {
+                (self.pool.value_in(need, key_of(side, price)).unwrap_or(NIL), 0)
+            }
+        };
+        let read = self.levels.get(level).map_or(0, |level| u64::from(level.orders));
+        (level, neighbours ^ read)
+    }
+
+    /// What lies behind the level: its last order for new orders; its ladder where its last order may leave.
+    #[inline]
+    fn touch_level(&self, command: &Coming, need: Need) -> (Need, u64) {
+        let Some(level) = self.levels.get(need) else { return (NIL, 0) };
+        let read = match command {
+            Coming::Add { .. } => self.orders.get(level.tail).map_or(0, |node| node.order),
+            Coming::Touch { .. } if level.orders == 1 => {
+                let read = self.ladder(level.instrument, level.side).map_or(0, Ladder::touch);
+                return (need, read);
             }
             Coming::Touch { .. } => 0,
-        }
+        };
+        (NIL, read)
+    }
+
+    /// The chunk of a level that may leave.
+    #[inline]
+    fn touch_last(&self, _: &Coming, need: Need) -> (Need, u64) {
+        let Some(LevelNode { price, instrument, side, .. }) = self.levels.get(need) else {
+            return (NIL, 0);
+        };
+        let chunk = self.ladder(*instrument, *side).map(|ladder| ladder.chunk_of(key_of(*side, *price)));
+        (NIL, self.pool.touch(chunk.unwrap_or(NIL)))
     }
 
     #[inline]
     fn ladder(&self, i: InstrumentId, side: Side) -> Option<&Ladder<u32>> {
         self.ladders.get(i.index()).map(|ladders| ladders.side(side))
+    }
+}
+
+impl Coming {
+    #[inline]
+    fn order(&self) -> u64 {
+        match *self {
+            Self::Add { order, .. } | Self::Touch { order } => order,
+        }
     }
 }
