@@ -183,7 +183,21 @@ pub struct OrderTable {
     exposure: Vec<Exposure>,
     total: Exposure,
     fills: FillLog,
+    #[serde(skip)]
+    changes: Changes,
 }
+
+/// How often any order changed. It says nothing about what the table holds, so all are equal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changes(u64);
+
+impl PartialEq for Changes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Changes {}
 
 impl OrderTable {
     /// An empty table for at most `capacity` orders, alive and remembered, that remembers `fills` fills; one tick value
@@ -203,6 +217,7 @@ impl OrderTable {
             exposure: vec![Exposure::default(); tick_values.len()],
             total: Exposure::default(),
             fills: FillLog::new(fills),
+            changes: Changes::default(),
         })
     }
 
@@ -237,6 +252,12 @@ impl OrderTable {
     /// What all open orders could come to.
     pub fn total(&self) -> Exposure {
         self.total
+    }
+
+    /// Grows with every change of any order; where it is the same, so are all orders. It begins anew after a restore.
+    #[inline]
+    pub fn changes(&self) -> u64 {
+        self.changes.0
     }
 
     /// The number that the next order will have at the least.
@@ -348,6 +369,7 @@ impl OrderTable {
 
     /// The only way in which an order changes: exposure and the list of alive orders follow.
     fn change(&mut self, slot: usize, apply: impl FnOnce(&mut OwnOrder)) {
+        self.changes.0 = self.changes.0.wrapping_add(1);
         let Some(before) = self.slots.get(slot).copied() else { return };
         let follower = self.slot_of(before.next);
         self.retract(slot, follower);

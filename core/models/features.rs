@@ -201,11 +201,13 @@ pub fn to_price(price: f64, side: Side, increment: Ticks) -> Option<Ticks> {
         return None;
     }
     let steps = price / increment.0 as f64;
+    // Cutting the fraction off is one instruction everywhere; rounding to either side is a call where SSE4.1 is not assumed.
+    let cut = steps as i64;
     let whole = match side {
-        Side::Buy => steps.floor(),
-        Side::Sell => steps.ceil(),
+        Side::Buy => cut - i64::from(steps < cut as f64),
+        Side::Sell => cut + i64::from(steps > cut as f64),
     };
-    let ticks = Ticks((whole as i64).checked_mul(increment.0)?);
+    let ticks = Ticks(whole.checked_mul(increment.0)?);
     in_range(ticks).then_some(ticks)
 }
 

@@ -56,6 +56,9 @@ fn table_byte(crc: u32, byte: u8) -> u32 {
 #[inline]
 fn kept(cell: &CellWords, used: usize) -> CellWords {
     let mut words = *cell;
+    if used >= WORDS_PER_CELL {
+        return words;
+    }
     for (index, word) in words.iter_mut().enumerate() {
         *word = if index < used { *word } else { 0 };
     }

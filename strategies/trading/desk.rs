@@ -22,6 +22,7 @@ use pricewright_core::market::order::OrderTable;
 use pricewright_core::market::portfolio::Holding;
 
 use super::config::DeskConfig;
+use super::memo::Memo;
 use super::state::{State, Turn};
 use super::strategy::Strategy;
 
@@ -38,6 +39,7 @@ pub struct Desk {
     pub(super) config: DeskConfig,
     pub(super) strategy: Strategy,
     pub(super) state: State,
+    pub(super) memo: Memo,
 }
 
 impl Machine for Desk {
@@ -62,7 +64,8 @@ impl Machine for Desk {
     fn new(config: &DeskConfig) -> Result<Self, String> {
         let config = config.checked()?;
         let state = State::new(&config)?;
-        Ok(Self { strategy: Strategy::new(&config.strategy), state, config })
+        let memo = Memo::new(config.instruments.len());
+        Ok(Self { strategy: Strategy::new(&config.strategy), state, memo, config })
     }
 
     fn on_event<P: Probe>(&mut self, now: Nanos, event: EventRef<'_>, out: &mut Outbox, probe: &mut P) {
@@ -111,7 +114,8 @@ impl Machine for Desk {
         let config = config.checked().map_err(SnapshotError::Mismatch)?;
         let mut state: State = read_state(bytes)?;
         state.resume(&config).map_err(SnapshotError::Mismatch)?;
-        Ok(Self { strategy: Strategy::new(&config.strategy), state, config })
+        let memo = Memo::new(config.instruments.len());
+        Ok(Self { strategy: Strategy::new(&config.strategy), state, memo, config })
     }
 }
 

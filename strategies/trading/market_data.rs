@@ -12,7 +12,7 @@ use pricewright_core::kernel::{
     Control, Health, HealthReason, InstrumentId, Lots, Nanos, Probe, RejectReason, Side, SourceId, Text,
     Ticks,
 };
-use pricewright_core::market::book::{BookError, Touched};
+use pricewright_core::market::book::{Bbo, BookError, Touched};
 use pricewright_core::market::portfolio::{HalfTicks, in_range};
 
 use super::desk::Desk;
@@ -22,6 +22,7 @@ impl Desk {
     pub(super) fn on_order_add<P: Probe>(&mut self, event: &OrderAdd, turn: &mut Turn<'_, P>) {
         let qty = Lots(i64::from(event.qty));
         let added = event.side.side().is_some_and(|side| {
+            self.memo.level_changed(event.instrument, side, event.price);
             self.state.books.add(event.instrument, event.order, side, event.price, qty).is_ok()
         });
         self.updated(event.instrument, added && in_range(event.price), event.flags, turn);
@@ -32,29 +33,36 @@ impl Desk {
         if let Ok(touched) = touched {
             self.traded(event.instrument, touched.price, turn.now);
         }
-        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+        let sound = self.touched(touched, event.instrument);
+        self.updated(event.instrument, sound, event.flags, turn);
     }
 
     pub(super) fn on_order_executed_at<P: Probe>(&mut self, event: &OrderExecutedAt, turn: &mut Turn<'_, P>) {
         let touched = self.state.books.execute(event.order, Lots(i64::from(event.qty)));
         self.traded(event.instrument, event.price, turn.now);
-        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+        let sound = self.touched(touched, event.instrument);
+        self.updated(event.instrument, sound, event.flags, turn);
     }
 
     pub(super) fn on_order_reduced<P: Probe>(&mut self, event: &OrderReduced, turn: &mut Turn<'_, P>) {
         let touched = self.state.books.reduce(event.order, Lots(i64::from(event.qty)));
-        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+        let sound = self.touched(touched, event.instrument);
+        self.updated(event.instrument, sound, event.flags, turn);
     }
 
     pub(super) fn on_order_deleted<P: Probe>(&mut self, event: &OrderDeleted, turn: &mut Turn<'_, P>) {
         let touched = self.state.books.delete(event.order);
-        self.updated(event.instrument, is_of(touched, event.instrument), event.flags, turn);
+        let sound = self.touched(touched, event.instrument);
+        self.updated(event.instrument, sound, event.flags, turn);
     }
 
     pub(super) fn on_order_replaced<P: Probe>(&mut self, event: &OrderReplaced, turn: &mut Turn<'_, P>) {
         let qty = Lots(i64::from(event.qty));
         let touched = self.state.books.replace(event.order, event.new_order, event.price, qty);
-        let sound = is_of(touched, event.instrument) && in_range(event.price);
+        if let Ok(touched) = touched {
+            self.memo.level_changed(touched.instrument, touched.side, event.price);
+        }
+        let sound = self.touched(touched, event.instrument) && in_range(event.price);
         self.updated(event.instrument, sound, event.flags, turn);
     }
 
@@ -69,6 +77,15 @@ impl Desk {
         }
         self.updated(event.instrument, true, event.flags, turn);
         self.act(event.instrument, turn);
+    }
+
+    /// True where the command was taken and the order is of this instrument.
+    #[inline]
+    fn touched(&mut self, touched: Result<Touched, BookError>, instrument: InstrumentId) -> bool {
+        touched.is_ok_and(|touched| {
+            self.memo.order_changed(&touched);
+            touched.instrument == instrument
+        })
     }
 
     fn traded(&mut self, id: InstrumentId, price: Ticks, now: Nanos) {
@@ -107,7 +124,7 @@ impl Desk {
             if let Some(instrument) = self.state.instrument_mut(*id) {
                 instrument.in_batch = false;
             }
-            let bbo = self.state.others(*id);
+            let bbo = self.others(*id);
             if let Some(instrument) = self.state.instrument_mut(*id) {
                 instrument.features.update(turn.now, &bbo);
             }
@@ -121,9 +138,21 @@ impl Desk {
         self.state.batch = batch;
     }
 
+    /// The best of each side without our own orders.
+    #[inline]
+    fn others(&mut self, id: InstrumentId) -> Bbo {
+        let changes = self.state.orders.changes();
+        if let Some(bbo) = self.memo.others(id, changes) {
+            return bbo;
+        }
+        let bbo = self.state.others(id);
+        self.memo.keep_others(id, changes, bbo);
+        bbo
+    }
+
     /// Between batches: an order in the book may be known as ours only now.
     pub(super) fn look_again(&mut self, id: InstrumentId) {
-        let bbo = self.state.others(id);
+        let bbo = self.others(id);
         if let Some(instrument) = self.state.instrument_mut(id).filter(|instrument| !instrument.in_batch) {
             instrument.features.look_again(&bbo);
             self.mark(id);
@@ -228,6 +257,7 @@ impl Desk {
         for id in self.state.ids().filter(|id| event.instrument == ALL_INSTRUMENTS || event.instrument == *id)
         {
             self.state.books.clear(id);
+            self.memo.forget_others(id);
             if let Some(instrument) = self.state.instrument_mut(id) {
                 instrument.fault = None;
                 instrument.features.clear();
@@ -273,9 +303,4 @@ impl Desk {
     fn feed_mut(&mut self, source: SourceId) -> Option<&mut Feed> {
         self.state.feeds.iter_mut().find(|feed| feed.source == source)
     }
-}
-
-/// True where the command was taken and the order is of this instrument.
-fn is_of(touched: Result<Touched, BookError>, instrument: InstrumentId) -> bool {
-    touched.is_ok_and(|touched| touched.instrument == instrument)
 }

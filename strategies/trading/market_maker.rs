@@ -27,7 +27,7 @@ use pricewright_core::market::risk::RiskConfig;
 use pricewright_core::models::features::{Touch, to_price};
 
 use super::config::within;
-use super::strategy::{Context, OwnQuote, Plan, QuoteIntent, Reasoning, Target};
+use super::strategy::{Context, Inputs, OwnQuote, Plan, QuoteIntent, Reasoning, Target};
 
 /// The parameters. The factors are starting points, not fits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,17 @@ impl MarketMaker {
     /// The parameters.
     pub fn config(&self) -> &MarketMakerConfig {
         &self.config
+    }
+
+    /// What [`Self::plan`] reads, apart from the time, which only says when a quote may move.
+    #[inline]
+    pub(super) fn inputs(context: &Context<'_>) -> Inputs {
+        Inputs {
+            touch: context.features.touch,
+            variance: context.features.volatility.variance().map(f64::to_bits),
+            position: context.position,
+            order_changes: context.orders.changes(),
+        }
     }
 
     /// Targets for both sides and what must be done to reach them.

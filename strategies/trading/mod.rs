@@ -2,13 +2,15 @@
 //!
 //! [`desk`] is the machine and routes events; [`market_data`] keeps the books and their health; [`venue`] applies what
 //! venues say of our orders; [`quoting`] asks the strategy and takes its intents through the gate; [`strategy`] is the
-//! list of strategies and what they see; [`market_maker`] is the first of them; [`config`] documents every key.
+//! list of strategies and what they see; [`market_maker`] is the first of them; [`memo`] saves work that is done already;
+//! [`config`] documents every key.
 
 pub mod config;
 pub mod desk;
 mod explain;
 mod market_data;
 pub mod market_maker;
+mod memo;
 mod quoting;
 mod state;
 pub mod strategy;

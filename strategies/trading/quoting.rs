@@ -13,6 +13,9 @@ use super::explain;
 use super::state::Turn;
 use super::strategy::{Context, Plan, QuoteIntent, own_best};
 
+/// Later than any stamp.
+pub(super) const NEVER: Nanos = Nanos(i64::MAX);
+
 impl Desk {
     /// Acts on every instrument.
     pub(super) fn act_on_all<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
@@ -55,13 +58,19 @@ impl Desk {
         let (Some(instrument), Some(state)) = (self.instrument(id), self.state.instrument(id)) else {
             return;
         };
-        let plan = self.strategy.plan(&Context {
+        let context = Context {
             now: turn.now,
             instrument,
             features: &state.features,
             position: state.holding.position(),
             orders: &self.state.orders,
-        });
+        };
+        let inputs = self.strategy.inputs(&context);
+        if self.memo.idle(id, &inputs).is_some_and(|until| turn.now < until && state.wakes_by(until)) {
+            return;
+        }
+        let plan = self.strategy.plan(&context);
+        self.memo.keep_idle(id, plan.is_idle().then(|| (inputs, plan.wake.unwrap_or(NEVER))));
         for intent in plan.intents() {
             self.carry_out(id, intent, &plan, turn);
         }

@@ -6,13 +6,14 @@ use pricewright_core::kernel::{
     Health, HealthReason, InstrumentId, Lots, Minor, Nanos, Note, Outbox, Probe, Record, SessionPhase, Side,
     SourceId, Ticks, TradingState,
 };
-use pricewright_core::market::book::{Bbo, Books, Level, OrderView};
+use pricewright_core::market::book::{Bbo, Books, Level};
 use pricewright_core::market::order::OrderTable;
 use pricewright_core::market::portfolio::{HalfTicks, Holding};
 use pricewright_core::market::risk::RiskGate;
 use pricewright_core::models::features::Features;
 
 use super::config::DeskConfig;
+use super::quoting::NEVER;
 
 /// The most feeds whose health is followed.
 pub(super) const MAX_FEEDS: usize = 64;
@@ -21,6 +22,20 @@ pub(super) const MAX_FEEDS: usize = 64;
 const MAX_SHOWN: usize = 16;
 /// Own orders that left lately, whose leaving the market data may not have shown yet.
 pub(super) const GONE: usize = 4;
+
+/// Our orders in one book.
+struct Shown {
+    orders: [(Side, Ticks, Lots); MAX_SHOWN],
+    count: usize,
+}
+
+impl Shown {
+    /// Lots of ours at a price.
+    fn at(&self, side: Side, price: Ticks) -> Lots {
+        let orders = self.orders.get(..self.count).unwrap_or(&[]).iter();
+        orders.filter(|order| (order.0, order.1) == (side, price)).fold(Lots(0), |sum, order| sum + order.2)
+    }
+}
 
 /// Decisions of the desk carry this number: it hosts one strategy.
 pub(super) const STRATEGY: SourceId = SourceId(0);
@@ -91,6 +106,12 @@ pub(super) struct InstrumentState {
 }
 
 impl InstrumentState {
+    /// True where the strategy is woken at `at` or before, or need not be.
+    #[inline]
+    pub(super) fn wakes_by(&self, at: Nanos) -> bool {
+        at == NEVER || self.wake.is_some_and(|wake| wake <= at)
+    }
+
     /// The pause of a side.
     pub(super) fn pause_of(&mut self, side: Side) -> &mut Nanos {
         let [buy, sell] = &mut self.paused_until;
@@ -218,12 +239,9 @@ impl State {
         self.feeds.iter().map(|feed| feed.health).max().unwrap_or(Health::UNKNOWN)
     }
 
-    /// Remembers the venue's number of an own order that can no longer be executed.
-    pub(super) fn note_gone(&mut self, client: u64) {
-        let Some(order) = self.orders.get(client).filter(|order| !order.is_alive() && order.venue_order != 0)
-        else {
-            return;
-        };
+    /// Remembers the venue's number of an own order that can no longer be executed. Returns its instrument.
+    pub(super) fn note_gone(&mut self, client: u64) -> Option<InstrumentId> {
+        let order = self.orders.get(client).filter(|order| !order.is_alive() && order.venue_order != 0)?;
         let (id, number) = (order.instrument, order.venue_order);
         if let Some(instrument) =
             self.instruments.get_mut(id.index()).filter(|state| !state.gone.contains(&number))
@@ -233,39 +251,48 @@ impl State {
                 *newest = number;
             }
         }
-    }
-
-    /// Our orders that the book shows: as the venue names them in the market data and in its answers to us alike, as
-    /// Nasdaq does (OUCH 5.0, order reference number). Where a venue does not, there are none.
-    pub(super) fn own_shown(&self, id: InstrumentId) -> impl Iterator<Item = OrderView> {
-        let alive = self.orders.alive(id).map(|order| order.venue_order);
-        let gone = self.instrument(id).into_iter().flat_map(|instrument| instrument.gone);
-        let shown =
-            alive.chain(gone).filter(|number| *number != 0).filter_map(|number| self.books.order(number));
-        shown.filter(move |order| order.instrument == id)
+        Some(id)
     }
 
     /// The best of each side without our own orders, so that no quote is computed from itself.
     pub(super) fn others(&self, id: InstrumentId) -> Bbo {
         let Some(book) = self.books.book(id) else { return Bbo::default() };
-        let mut places = [(Side::Buy, Ticks(0), Lots(0)); MAX_SHOWN];
-        let mut count = 0;
-        for (place, order) in places.iter_mut().zip(self.own_shown(id)) {
-            *place = (order.side, order.price, order.qty);
-            count += 1;
+        let own = self.own_shown(id);
+        if own.count == 0 {
+            return book.bbo();
         }
-        let own = places.get(..count).unwrap_or(&[]);
-        let own_at = |side, price| {
-            let here = own.iter().filter(|order| (order.0, order.1) == (side, price));
-            here.fold(Lots(0), |sum, order| sum + order.2)
-        };
         let best = |side| {
-            book.levels(side).find_map(|level| {
-                let qty = level.qty - own_at(side, level.price);
+            let of_others = |level: Level| {
+                let qty = level.qty - own.at(side, level.price);
                 (qty.0 > 0).then_some(Level { qty, ..level })
-            })
+            };
+            let first = book.best(side)?;
+            // Mostly others stand at the best price too.
+            of_others(first).or_else(|| book.levels(side).skip(1).find_map(of_others))
         };
         Bbo { bid: best(Side::Buy), ask: best(Side::Sell) }
+    }
+
+    /// Our orders that the book shows: as the venue names them in the market data and in its answers to us alike, as
+    /// Nasdaq does (OUCH 5.0, order reference number). Where a venue does not, there are none.
+    fn own_shown(&self, id: InstrumentId) -> Shown {
+        let mut shown = Shown { orders: [(Side::Buy, Ticks(0), Lots(0)); MAX_SHOWN], count: 0 };
+        let mut show = |number: u64| {
+            let order = if number == 0 { None } else { self.books.order(number) };
+            if let Some(order) = order.filter(|order| order.instrument == id)
+                && let Some(place) = shown.orders.get_mut(shown.count)
+            {
+                *place = (order.side, order.price, order.qty);
+                shown.count += 1;
+            }
+        };
+        for order in self.orders.alive(id) {
+            show(order.venue_order);
+        }
+        for number in self.instrument(id).map_or([0; GONE], |instrument| instrument.gone) {
+            show(number);
+        }
+        shown
     }
 
     /// Counts an instrument's profit at its mark into the desk's.

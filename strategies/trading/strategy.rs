@@ -10,7 +10,7 @@ use pricewright_core::kernel::{InstrumentId, Lots, Nanos, Side, Ticks};
 use pricewright_core::market::instrument::Instrument;
 use pricewright_core::market::order::{OrderState, OrderTable, OwnOrder};
 use pricewright_core::market::risk::RiskConfig;
-use pricewright_core::models::features::Features;
+use pricewright_core::models::features::{Features, Touch};
 
 use super::market_maker::{MarketMaker, MarketMakerConfig};
 
@@ -57,13 +57,35 @@ impl Strategy {
         }
     }
 
-    /// What it wants now.
+    /// All that a plan without intents rests on, but for the time.
+    #[inline]
+    pub fn inputs(&self, context: &Context<'_>) -> Inputs {
+        match self {
+            Self::MarketMaker(_) => MarketMaker::inputs(context),
+        }
+    }
+
+    /// What it wants now. A plan without intents must hold, while [`Self::inputs`] stay the same, until the time that it
+    /// asks to be woken: the desk does not ask again before.
     #[inline]
     pub fn plan(&self, context: &Context<'_>) -> Plan {
         match self {
             Self::MarketMaker(maker) => maker.plan(context),
         }
     }
+}
+
+/// What a plan without intents rests on. (Where our orders stand the same, [`OrderTable::changes`] does.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// Top of the book.
+    pub touch: Option<Touch>,
+    /// Variance of the price, its bits.
+    pub variance: Option<u64>,
+    /// Lots held.
+    pub position: Lots,
+    /// [`OrderTable::changes`].
+    pub order_changes: u64,
 }
 
 /// What a strategy sees.
@@ -206,6 +228,12 @@ impl Plan {
         *place = Some(intent);
         self.count += 1;
         true
+    }
+
+    /// True where it has no intents.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.count == 0
     }
 
     /// The intents in order.

@@ -138,6 +138,26 @@ fn a_snapshot_anywhere_gives_the_same_tail() {
     }
 }
 
+/// What the desk keeps to save work is not in the snapshot: one that is restored before every event has nothing to go by.
+#[test]
+fn a_desk_that_forgets_at_every_event_decides_the_same() {
+    for (seed, config) in [(400, small()), (401, tight(3)), (402, small()), (403, tight(0))] {
+        eprintln!("seed {seed}");
+        let mut world = World::new(&config, seed);
+        for _ in 0..700 {
+            world.turn();
+        }
+        let mut driver = Driver::<Desk>::new(&config).expect("configuration");
+        for (index, step) in world.script.iter().enumerate() {
+            let bytes = driver.snapshot().expect("snapshot");
+            driver = Driver::restore(&config, &bytes).expect("restored");
+            let decisions = replay(&mut driver, core::slice::from_ref(step));
+            assert_eq!(decisions[0], world.decisions[index], "decisions of event {index}");
+        }
+        assert_eq!(driver.state_hash().expect("hash"), world.driver.state_hash().expect("hash"));
+    }
+}
+
 #[test]
 fn a_listening_probe_changes_no_decision() {
     let mut world = World::new(&small(), 300);

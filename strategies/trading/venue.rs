@@ -22,7 +22,7 @@ impl Desk {
 
     pub(super) fn on_replaced<P: Probe>(&mut self, event: &VenueReplaced, turn: &mut Turn<'_, P>) {
         let outcome = self.state.orders.replaced(event);
-        self.state.note_gone(event.prior);
+        self.note_gone(event.prior);
         self.answered(event.client, outcome, "replacement that fits no order of ours", turn);
     }
 
@@ -70,6 +70,13 @@ impl Desk {
         self.answered(event.client, outcome, "send report that fits no order of ours", turn);
     }
 
+    /// An own order can no longer be executed; the book may show it for a while.
+    fn note_gone(&mut self, client: u64) {
+        if let Some(id) = self.state.note_gone(client) {
+            self.memo.forget_others(id);
+        }
+    }
+
     /// After an answer: the strategy may want something else now. One that fits nothing is a dead letter; one that says
     /// again what was known is counted.
     fn answered<P: Probe>(
@@ -81,7 +88,7 @@ impl Desk {
     ) {
         match outcome {
             Ok(id) => {
-                self.state.note_gone(client);
+                self.note_gone(client);
                 self.look_again(id);
                 self.act(id, turn);
             }
@@ -93,7 +100,7 @@ impl Desk {
     pub(super) fn on_executed<P: Probe>(&mut self, event: &VenueExecuted, turn: &mut Turn<'_, P>) {
         match self.state.orders.executed(event) {
             Ok(outcome) => {
-                self.state.note_gone(event.client);
+                self.note_gone(event.client);
                 self.book(&outcome.fill, 1, turn);
                 if outcome.excess > 0 {
                     let text = "fill of more lots than the order asked for: booked, and the latch is set";
