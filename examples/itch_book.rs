@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufWriter, Write};
 
-use pricewright_core::kernel::{InstrumentId, Lots, Side, SideCode, Ticks};
+use pricewright_core::kernel::{InstrumentId, Side, SideCode};
 use pricewright_core::market::book::{BookStore, Books};
 use pricewright_feeds::nasdaq::Symbol;
+use pricewright_feeds::nasdaq::itch::book::apply;
 use pricewright_feeds::nasdaq::itch::{FileReader, Message};
 use serde_json::{Value, json};
 
@@ -43,34 +44,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     writeln!(out, "{}", json!({ "after": count, "book": lines(&books, &listed) }))?;
     Ok(out.flush()?)
-}
-
-/// Carries out what a message says about a book.
-fn apply(books: &mut Books, message: &Message<'_>) -> Result<(), Box<dyn Error>> {
-    let instrument = InstrumentId(message.header().locate.get());
-    let lots = |shares: zerocopy::big_endian::U32| Lots(i64::from(shares.get()));
-    let ticks = |price: zerocopy::big_endian::U32| Ticks(i64::from(price.get()));
-    let side = |letter| if letter == b'B' { Side::Buy } else { Side::Sell };
-    match message {
-        Message::AddOrder(body) => {
-            let (price, qty) = (ticks(body.price), lots(body.shares));
-            books.add(instrument, body.order.get(), side(body.side), price, qty)?;
-        }
-        Message::AddOrderAttributed(body) => {
-            let (price, qty) = (ticks(body.price), lots(body.shares));
-            books.add(instrument, body.order.get(), side(body.side), price, qty)?;
-        }
-        Message::OrderExecuted(body) => drop(books.execute(body.order.get(), lots(body.shares))?),
-        Message::OrderExecutedWithPrice(body) => drop(books.execute(body.order.get(), lots(body.shares))?),
-        Message::OrderCancel(body) => drop(books.reduce(body.order.get(), lots(body.shares))?),
-        Message::OrderDelete(body) => drop(books.delete(body.order.get())?),
-        Message::OrderReplace(body) => {
-            let (price, qty) = (ticks(body.price), lots(body.shares));
-            books.replace(body.order.get(), body.new_order.get(), price, qty)?;
-        }
-        _ => {}
-    }
-    Ok(())
 }
 
 fn lines(books: &Books, listed: &BTreeMap<InstrumentId, Symbol>) -> Vec<Value> {

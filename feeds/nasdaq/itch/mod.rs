@@ -4,6 +4,7 @@
 //! of 1e-4 (the decline levels of the market-wide circuit breaker: `u64` in 1e-8). Locate codes number the stocks of one
 //! day and are handed out anew every day.
 
+pub mod book;
 mod decode;
 mod encode;
 mod message;
