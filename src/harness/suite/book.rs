@@ -1,5 +1,8 @@
 //! ITCH messages into order-by-order books: decoded from bytes and applied, one core.
 //!
+//! Messages are decoded and applied in batches, as they come in packets and files; where the books are large, a batch's
+//! memory is read ahead. The books lie in huge pages, as a running machine's do.
+//!
 //! Each market is filled to its number of live orders, untimed, and keeps it while the timed messages go on. The floor is
 //! what no book can avoid once its orders do not fit the cache: one read at a random place of as many cache lines as there
 //! are live orders.
@@ -7,11 +10,11 @@
 use std::hint::black_box;
 
 use hdrhistogram::Histogram;
-use pricewright_core::kernel::{InstrumentId, Lots, Side, Ticks};
+use pricewright_core::kernel::{InstrumentId, Side};
 use pricewright_core::market::book::naive::NaiveBooks;
-use pricewright_core::market::book::{BookError, BookStore, Books};
-use pricewright_feeds::nasdaq::itch::{FileReader, Message};
-use zerocopy::big_endian::U32;
+use pricewright_core::market::book::{BookStore, Books};
+use pricewright_feeds::nasdaq::itch::FileReader;
+use pricewright_feeds::nasdaq::itch::book::{apply, apply_batch};
 
 use super::stream::{Market, Stream};
 use crate::error::{Error, Result};
@@ -20,6 +23,7 @@ use crate::harness::lab::Lab;
 use crate::harness::numbers::Numbers;
 use crate::harness::runner::{Bench, Checked};
 use crate::harness::timing::{BATCH, Stopwatch, on_core};
+use crate::pipeline::huge_pages::gather;
 
 const LOAD_SMALL: &str = "read at random, 1 k lines (64 KB)";
 const LOAD_LARGE: &str = "read at random, 1 M lines (64 MB)";
@@ -157,6 +161,8 @@ impl Running {
         let mut bytes = Vec::new();
         stream.open(&mut bytes);
         apply_all(&mut books, &bytes)?;
+        // As a run does with its machine's memory before it begins.
+        gather().map_err(|error| Error::Failed(format!("huge pages: {error}")))?;
         Ok(Self { stream, books, bytes })
     }
 
@@ -167,15 +173,14 @@ impl Running {
         stream.go_on(messages, bytes);
         let mut histogram = new_histogram()?;
         let mut reader = FileReader::new(bytes);
+        let mut decoded = Vec::with_capacity(BATCH as usize);
         let (batches, mut failed) = (messages as u64 / BATCH, 0_u64);
         for batch in 0..batches {
             let start = watch.stamp();
-            for _ in 0..BATCH {
-                match reader.next() {
-                    Some(Ok((_, message))) => failed += u64::from(apply(books, &message).is_err()),
-                    _ => failed += 1,
-                }
-            }
+            decoded.clear();
+            decoded.extend(reader.by_ref().take(BATCH as usize).filter_map(|found| Some(found.ok()?.1)));
+            failed += BATCH - decoded.len() as u64;
+            apply_batch(books, &decoded, |_, _| failed += 1);
             let end = watch.stamp();
             // The generator has had the cache to itself until now.
             if batch >= batches / 16 {
@@ -247,30 +252,4 @@ fn apply_all(books: &mut impl BookStore, bytes: &[u8]) -> Result<()> {
         })?;
     }
     Ok(())
-}
-
-/// Carries out what a message says about a book.
-#[inline]
-fn apply(books: &mut impl BookStore, message: &Message<'_>) -> core::result::Result<(), BookError> {
-    let instrument = InstrumentId(message.header().locate.get());
-    let lots = |shares: U32| Lots(i64::from(shares.get()));
-    let ticks = |price: U32| Ticks(i64::from(price.get()));
-    let side = |letter| if letter == b'B' { Side::Buy } else { Side::Sell };
-    match message {
-        Message::AddOrder(body) => {
-            books.add(instrument, body.order.get(), side(body.side), ticks(body.price), lots(body.shares))
-        }
-        Message::AddOrderAttributed(body) => {
-            books.add(instrument, body.order.get(), side(body.side), ticks(body.price), lots(body.shares))
-        }
-        Message::OrderExecuted(body) => books.execute(body.order.get(), lots(body.shares)).map(drop),
-        Message::OrderExecutedWithPrice(body) => books.execute(body.order.get(), lots(body.shares)).map(drop),
-        Message::OrderCancel(body) => books.reduce(body.order.get(), lots(body.shares)).map(drop),
-        Message::OrderDelete(body) => books.delete(body.order.get()).map(drop),
-        Message::OrderReplace(body) => {
-            let (order, new_order) = (body.order.get(), body.new_order.get());
-            books.replace(order, new_order, ticks(body.price), lots(body.shares)).map(drop)
-        }
-        _ => Ok(()),
-    }
 }
