@@ -25,7 +25,7 @@ fn put(draw: (u8, u8, u8, u8, bool), bytes: &mut Vec<u8>) {
     let (shares, price) = (U32::new(u32::from(qty) % 4), U32::new(100 + u32::from(price) % 12));
     let (side, stock, match_number) = (if buy { b'B' } else { b'S' }, Alpha(*b"PRCA    "), U64::new(1));
     fn frame<B: Body>(body: &B, bytes: &mut Vec<u8>) {
-        append_file_frame(body.as_bytes(), bytes).unwrap();
+        assert!(append_file_frame(body.as_bytes(), bytes));
     }
     fn header<B: Body>(locate: u16) -> Header {
         Header::of::<B>(locate, 0, 0)
