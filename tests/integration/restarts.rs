@@ -6,17 +6,18 @@ use std::process::{Command, Stdio};
 
 use pricewright::config::{ConfigText, PipelineConfig};
 use pricewright::edges::assemble::assemble;
-use pricewright::journal::{Outcome as Verdict, verify};
+use pricewright::journal::{Outcome as Verdict, Reader, verify};
 use pricewright::pipeline::launch::{Launch, Outcome};
 use pricewright::pipeline::topology::plan_for;
 use pricewright_core::kernel::machine::{read_state, write_state};
 use pricewright_core::kernel::table::Rejected;
 use pricewright_core::kernel::{
-    EventRef, Machine, Nanos, Outbox, Probe, RejectReason, SnapshotError, SourceId,
+    EndReason, EventRef, Machine, Nanos, OperatorCommand, Outbox, Probe, RejectReason, SnapshotError,
+    SourceId, Text,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Finished, Place};
+use crate::support::{BOUND, Finished, Place};
 
 const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
 const INVENTORY: &str =
@@ -131,6 +132,88 @@ fn another_build_takes_over_only_a_clean_stop_or_what_an_operator_accepts() {
     place.verify("j");
     let alone = place.expect(2, &["run", "--accept-divergence"]);
     assert!(told(&alone, "CONFIG"), "it goes with a configuration: {alone:#?}");
+}
+
+/// Decides otherwise after a restore, from its fifth purchase on.
+struct Moody {
+    seen: u64,
+    restored: bool,
+}
+
+impl Machine for Moody {
+    type Config = Nothing;
+    const NAME: &'static str = "moody";
+
+    fn new(_config: &Nothing) -> Result<Self, String> {
+        Ok(Self { seen: 0, restored: false })
+    }
+
+    fn on_event<P: Probe>(&mut self, _now: Nanos, event: EventRef<'_>, out: &mut Outbox, _probe: &mut P) {
+        let EventRef::Purchase(purchase) = event else { return };
+        self.seen += 1;
+        let len = u32::from(self.restored && self.seen >= 5);
+        let text = Text::excerpt("a purchase");
+        let reason = RejectReason::OUT_OF_RANGE;
+        out.emit(SourceId(0), &Rejected { position: self.seen, len, reason, source: purchase.source, text });
+    }
+
+    fn snapshot(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        write_state(&self.seen, bytes)
+    }
+
+    fn restore(_config: &Nothing, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        Ok(Self { seen: read_state(bytes)?, restored: true })
+    }
+}
+
+#[test]
+fn a_machine_that_is_not_deterministic_raises_an_alarm_that_is_journalled_and_ends_in_a_bad_exit_code() {
+    let place = Place::new();
+    let text = format!(
+        "machine = \"moody\"\n[journal]\nsegment_mib = 1\ndir = {:?}\n[runtime]\nidle = \"backoff\"\n\
+         [feed.jsonl.generated]\narticles = 4\npurchases_per_second = 1000\n[gateway.jsonl]\ndead_letter = {:?}\n\
+         [config]\n",
+        place.path("j"),
+        place.path("dead.jsonl"),
+    );
+    let config = ConfigText { path: "moody.toml".to_owned(), text }.pipeline::<Moody>().expect("good");
+    let dir = config.journal.dir.clone();
+    let plan = plan_for(&config.runtime).expect("a plan");
+    let launch = Launch::<Moody>::prepare(&config, &dir, plan, false).expect("it starts");
+    let control = launch.control().clone();
+    let assembled = assemble(launch, &config, Vec::new(), None).expect("edges");
+    let watch = assembled.live.watch().clone();
+    let outcome = assembled.live.wait(Some(BOUND), |_| {
+        if watch.status().alarm.is_some() {
+            control.stop(EndReason::OPERATOR);
+        }
+    });
+    assert!(
+        outcome.report.failure.is_none(),
+        "an alarm stops nothing by itself: {:?}",
+        outcome.report.failure
+    );
+    let verdict = outcome.check(&dir).expect_err("an alarm");
+    assert_eq!(verdict.exit_code(), 1);
+    assert!(verdict.to_string().contains("decided otherwise the second time"), "{verdict}");
+
+    let mut reader = Reader::open(&dir).expect("a journal");
+    let (mut purchases, mut differs, mut alarms) = (0, 0, Vec::new());
+    while let Some(record) = reader.next_record().expect("readable") {
+        match EventRef::of(&record) {
+            Some(EventRef::Purchase(_)) => purchases += 1,
+            Some(EventRef::Operator(event)) if event.command == OperatorCommand::ALARM => {
+                alarms.push(event.argument);
+            }
+            _ => {}
+        }
+        if purchases == 5 && differs == 0 && record.get::<Rejected>().is_some() {
+            differs = record.header().seq as i64;
+        }
+    }
+    assert_eq!(alarms, [differs], "it names the first decision that differs");
+    let snapshots = pricewright::replay::snapshot::dir::list(&dir).expect("listed");
+    assert!(snapshots.is_empty(), "nothing is to begin from a state that is in doubt: {snapshots:?}");
 }
 
 /// Cannot take dead letters of seven bytes.
