@@ -5,15 +5,21 @@ use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::record::CELL_LEN;
 use pricewright_core::kernel::{Class, Nanos};
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::catalogue::Catalogue;
+use super::chain::{self, ChainReach};
 use super::check::{holds_record_from, used_bytes};
 use super::crc::Crc32c;
 use super::durable::mark;
 use super::error::{Damage, Damaged, JournalError};
-use super::head::{CHAIN_AT, MARK_LEN};
+use super::keys::PublicKey;
 use super::reader::Reader;
-use super::segment::{ReadSegment, segment_indices};
+use super::seal_check::{Judged, SealFound, Seals};
+use super::segment::{ReadSegment, segment_indices, segment_path};
+
+/// Where a record's kind lies in it.
+const KIND_AT: usize = 24;
 
 /// What a journal holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,6 +87,12 @@ pub struct Verification {
     pub outcome: Outcome,
     /// What could be read up to the first damage.
     pub stats: Stats,
+    /// How far the hash chain goes; `None` where none is kept.
+    pub chain: Option<ChainReach>,
+    /// The seals that are right in themselves.
+    pub seals: Vec<SealFound>,
+    /// The journal's id, where it has begun.
+    pub journal_id: Option<[u8; 16]>,
 }
 
 /// The verdict on a journal.
@@ -94,23 +106,90 @@ pub enum Outcome {
     Unusable(JournalError),
 }
 
-/// Verifies every byte of the journal in `dir`: records, heads, catalogues, marks, and that unused space is zero.
+/// Verifies every byte of the journal in `dir`: records, heads, catalogues, marks, that unused space is zero, the hash chain
+/// and the seals.
 pub fn verify(dir: &Path) -> Verification {
-    let mut count = Count::default();
-    let outcome = match judge(dir, &mut count) {
-        Ok(tail) => Outcome::Good(tail),
-        Err(JournalError::Damaged(damaged)) => Outcome::Damaged(damaged),
-        // Behind good segments, a file with a segment's name and another beginning is damage.
-        Err(JournalError::NotASegment { path }) if count.stats.records > 0 => {
-            let (offset, seq, damage) = (0, count.stats.last_seq + 1, Damage::Head("first bytes"));
-            Outcome::Damaged(Box::new(Damaged { path, offset, seq, damage }))
-        }
-        Err(error) => Outcome::Unusable(error),
-    };
-    Verification { outcome, stats: count.finish() }
+    verify_by(dir, None)
 }
 
-fn judge(dir: &Path, count: &mut Count) -> Result<Tail, JournalError> {
+/// As [`verify`]; with `key`, one of the seals must be by it. A seal by another key is only held against itself.
+pub fn verify_by(dir: &Path, key: Option<&PublicKey>) -> Verification {
+    let mut count = Count::default();
+    let mut seals = Seals::default();
+    let mut chain = None;
+    let walked = check_records(dir, &mut count);
+    let judged = judge(dir, walked, key, &count, &mut seals, &mut chain);
+    let outcome = match judged {
+        Ok(tail) => Outcome::Good(tail),
+        Err(JournalError::Damaged(damaged)) => Outcome::Damaged(with_kind(dir, damaged)),
+        Err(error) => Outcome::Unusable(error),
+    };
+    let journal_id = count.journal_id;
+    Verification { outcome, stats: count.finish(), chain, seals: seals.found, journal_id }
+}
+
+/// What the walk found, what the chain says, what the seals say: the first damage of all.
+fn judge(
+    dir: &Path,
+    walked: Result<Tail, JournalError>,
+    key: Option<&PublicKey>,
+    count: &Count,
+    seals: &mut Seals,
+    chain: &mut Option<ChainReach>,
+) -> Result<Tail, JournalError> {
+    let walked = match walked {
+        // Behind good segments, a file with a segment's name and another beginning is damage.
+        Err(JournalError::NotASegment { path }) if count.stats.records > 0 => {
+            let damage = Damage::Head("first bytes");
+            Err(JournalError::damaged(&path, 0, count.stats.last_seq + 1, damage))
+        }
+        Err(error @ JournalError::Damaged(_)) => Err(error),
+        Err(error) => return Err(error),
+        good => good,
+    };
+    *seals = Seals::read(dir)?;
+    let mut wanted = seals.wanted();
+    let findings = chain::audit(dir, &mut wanted)?;
+    *chain = findings.reach;
+    let tail = match (walked, findings.damage) {
+        (Err(error), Some(altered)) => return Err(first_of(error, altered)),
+        (Ok(_), Some(altered)) => return Err(altered.into()),
+        (walked, None) => walked?,
+    };
+    let journal_id = count.journal_id.unwrap_or_default();
+    let first_segment = segment_indices(dir)?.first().copied().unwrap_or(0);
+    let journal = Judged { dir, journal_id, first_segment, last_seq: count.stats.last_seq };
+    seals.judge(&wanted, &journal, key)?;
+    Ok(tail)
+}
+
+/// The one that names the earlier record; the walk's where both name the same, or either names none.
+fn first_of(walked: JournalError, altered: Box<Damaged>) -> JournalError {
+    match &walked {
+        JournalError::Damaged(damaged) if altered.seq > 0 && altered.seq < damaged.seq => altered.into(),
+        _ => walked,
+    }
+}
+
+/// Adds the name of the kind that the bytes at the damage claim to be.
+fn with_kind(dir: &Path, mut damaged: Box<Damaged>) -> Box<Damaged> {
+    let offset = usize::try_from(damaged.offset).unwrap_or(usize::MAX);
+    let index = segment_indices(dir)
+        .unwrap_or_default()
+        .into_iter()
+        .find(|index| segment_path(dir, *index) == damaged.path);
+    // Where the segment itself cannot be opened there is no record to name.
+    let segment = index.and_then(|index| ReadSegment::open(dir, index, None).ok());
+    if let Some(segment) = segment.filter(|segment| damaged.seq > 0 && offset >= segment.records_offset()) {
+        let cell = segment.copy(offset, CELL_LEN).unwrap_or_default();
+        let kind = cell.as_bytes().get(KIND_AT..KIND_AT + 2).and_then(|kind| u16::read_from_bytes(kind).ok());
+        damaged.kind = kind.and_then(|kind| segment.catalogue.kind(kind)).map(|kind| kind.name.clone());
+    }
+    damaged
+}
+
+/// The records, heads, marks and ends, and that everything durable is there.
+fn check_records(dir: &Path, count: &mut Count) -> Result<Tail, JournalError> {
     // Read first: a live writer only moves on.
     let durable = mark::read(dir)?;
     let tail = walk(dir, count)?;
@@ -181,26 +260,12 @@ fn check_tail(dir: &Path, reader: &Reader) -> Result<Tail, JournalError> {
     }
 }
 
-/// What the records do not say: that each chain mark fits its begin mark, and that behind the end of every sealed segment
-/// there is the end cell, and nothing but zeros.
+/// Behind the end of every sealed segment there is the end cell, and nothing but zeros.
 fn check_ends(dir: &Path) -> Result<(), JournalError> {
     let crc = Crc32c::detect();
     let mut last = None;
     for index in segment_indices(dir)? {
         let Some(segment) = ReadSegment::open_if_there(dir, index, last.as_ref())? else { continue };
-        match segment.chain(crc)? {
-            None if used_bytes(&segment.copy(CHAIN_AT, MARK_LEN)?) > 0 => {
-                return Err(segment.damaged(CHAIN_AT, 0, Damage::Mark("chain: never committed")));
-            }
-            Some(chain)
-                if segment
-                    .begin(crc)?
-                    .is_none_or(|begin| begin.base_seq != chain.last_seq.wrapping_add(1)) =>
-            {
-                return Err(segment.damaged(CHAIN_AT, 0, Damage::Mark("chain: not of the record before")));
-            }
-            _ => {}
-        }
         if let Some(seal) = segment.seal(crc)? {
             let end = usize::try_from(seal.end).unwrap_or(usize::MAX);
             let seq = seal.last_seq.saturating_add(1);
@@ -222,6 +287,7 @@ struct Count {
     kinds: BTreeMap<u16, KindCount>,
     last_segment: u64,
     last_run: u64,
+    journal_id: Option<[u8; 16]>,
 }
 
 impl Count {
@@ -249,6 +315,7 @@ impl Count {
         if reader.end() == 0 || head.index == self.last_segment {
             return;
         }
+        self.journal_id = Some(head.journal_id);
         self.stats.segments += 1;
         self.stats.file_bytes += reader.segment().len as u64;
         self.last_segment = head.index;

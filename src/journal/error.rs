@@ -106,6 +106,20 @@ pub enum JournalError {
         /// Header and payload bytes.
         len: usize,
     },
+    /// A key's file cannot be used.
+    #[error("{}: {what}; `pricewright journal keygen FILE` makes a key pair", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The journal keeps no hash chain, so that there is nothing to sign.
+    #[error("{} keeps no hash chain; run it with [journal] chain = true, or seal it while nobody writes it", path.display())]
+    NoChain {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The journal does not hold the sequence that was asked for.
     #[error("the journal {} holds no record {seq}: it has {first} to {last}", path.display())]
     NoSuchRecord {
@@ -122,7 +136,7 @@ pub enum JournalError {
 
 /// Where the journal is damaged, and how.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: offset {offset}, expected record {seq}: {damage}; {}", path.display(), damage.mend())]
+#[error("{}{}: {damage}; {}", path.display(), self.place(), damage.mend())]
 pub struct Damaged {
     /// The segment's file.
     pub path: PathBuf,
@@ -132,6 +146,20 @@ pub struct Damaged {
     pub seq: u64,
     /// How.
     pub damage: Damage,
+    /// Name of the record's kind, as the bytes there say it; `None` where no record can be made out.
+    pub kind: Option<String>,
+}
+
+impl Damaged {
+    /// Where in the file, as far as that is known.
+    fn place(&self) -> String {
+        let kind = self.kind.as_ref().map_or(String::new(), |kind| format!(" ({kind})"));
+        match (self.offset, self.seq) {
+            (0, 0) => String::new(),
+            (offset, 0) => format!(": offset {offset}"),
+            (offset, seq) => format!(": offset {offset}, expected record {seq}{kind}"),
+        }
+    }
 }
 
 /// How a journal can be damaged.
@@ -169,6 +197,22 @@ pub enum Damage {
     NotSealed,
     /// Records up to this sequence were durable, and are not there.
     Lost(u64),
+    /// The record is right in itself, but not the one that was chained.
+    Altered,
+    /// One of the records up to this sequence is not the one that was chained.
+    AlteredUpTo(u64),
+    /// The segment's head or catalogue is not the one that was chained.
+    AlteredHead,
+    /// A record behind the one that was chained as the segment's last.
+    Appended,
+    /// Records up to this sequence were chained, and are not there.
+    ChainAhead(u64),
+    /// The chain's side file itself.
+    ChainFile(&'static str),
+    /// A seal, or what it vouches for.
+    Seal(String),
+    /// None of the seals is by the key that was asked for.
+    NoSealBy(String),
 }
 
 impl fmt::Display for Damage {
@@ -190,6 +234,21 @@ impl fmt::Display for Damage {
             Self::Order(what) => write!(f, "the segment does not follow on the one before ({what})"),
             Self::Lost(durable) => write!(f, "records up to {durable} were durable, and are not there"),
             Self::NotSealed => f.write_str("a later segment follows, but this one was not sealed"),
+            Self::Altered => f.write_str(
+                "the record was altered: it is not the one that the hash chain vouches for, though its checksum is right",
+            ),
+            Self::AlteredUpTo(last) => {
+                write!(f, "one of the records up to {last} was altered: the hash chain's content is another")
+            }
+            Self::AlteredHead => {
+                f.write_str("the segment's head or catalogue was altered: the hash chain's content is another")
+            }
+            Self::Appended => f.write_str("the record was added behind the segment's chained end"),
+            Self::ChainAhead(last) => {
+                write!(f, "the records up to {last} are in the hash chain, but not in the journal")
+            }
+            Self::ChainFile(what) => write!(f, "the hash chain's file is damaged ({what})"),
+            Self::Seal(what) | Self::NoSealBy(what) => f.write_str(what),
         }
     }
 }
@@ -198,6 +257,9 @@ impl Damage {
     fn mend(&self) -> &'static str {
         match self {
             Self::NotSealed => "opening the journal for writing seals it",
+            Self::ChainFile(_) => "restore it from a copy; opening with repair makes it anew from the segment",
+            Self::Seal(_) => "restore journal and seal from a copy",
+            Self::NoSealBy(_) => "name the signer's public key, or get the seal from them",
             _ => "restore the file from a copy, or open with repair to go on from the last good record",
         }
     }
@@ -209,7 +271,7 @@ impl JournalError {
     }
 
     pub(super) fn damaged(path: &Path, offset: usize, seq: u64, damage: Damage) -> Self {
-        Self::Damaged(Box::new(Damaged { path: path.to_path_buf(), offset: offset as u64, seq, damage }))
+        Self::Damaged(Box::new(Damaged { path: path.to_path_buf(), offset: offset as u64, seq, damage, kind: None }))
     }
 }
 

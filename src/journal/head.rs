@@ -240,6 +240,17 @@ pub(super) fn read_mark<M: Mark>(cells: &[Cell], crc: Crc32c) -> Result<M, Damag
     Ok(mark)
 }
 
+impl ChainMark {
+    pub(super) fn new(chain_head: [u8; 32], last_seq: u64) -> Self {
+        Self { chain_head, last_seq, ..Self::new_zeroed() }
+    }
+
+    /// True where both say the same of the chain.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        (self.chain_head, self.last_seq) == (other.chain_head, other.last_seq)
+    }
+}
+
 impl BeginMark {
     pub(super) fn new(base_seq: u64, base_now: Nanos) -> Self {
         Self { base_seq, base_now, ..Self::new_zeroed() }

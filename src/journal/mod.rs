@@ -17,22 +17,27 @@
 
 mod audit;
 mod catalogue;
+mod chain;
 mod check;
 mod crc;
 mod durable;
 mod error;
 mod extent;
 mod head;
+mod keys;
 mod map;
 mod open;
 mod preallocator;
 mod reader;
 pub mod recovery;
 mod render;
+mod seal;
+mod seal_check;
 mod segment;
 mod writer;
 
-pub use audit::{KindCount, Outcome, Stats, Tail, Verification, stats, verify};
+pub use audit::{KindCount, Outcome, Stats, Tail, Verification, stats, verify, verify_by};
+pub use chain::{ChainReach, Chainer, Digest, chain_path};
 pub use catalogue::{Catalogue, FieldLayout, KindSchema};
 pub use crc::Crc32c;
 pub use durable::{
@@ -41,11 +46,14 @@ pub use durable::{
 pub use error::{Damage, Damaged, JournalError};
 pub use extent::{Extent, segments};
 pub use head::{FORMAT_VERSION, SegmentHead};
+pub use keys::{PublicKey, SigningKey, make_key_pair};
 pub use open::{JournalConfig, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, RunIdentity, boot_id};
 pub use preallocator::{Preallocator, Storage};
 pub use reader::Reader;
 pub use recovery::RecoveryReport;
 pub use render::{to_json, to_text};
+pub use seal::{Seal, Sealed, seal};
+pub use seal_check::{SealFound, SealVerdict};
 pub use segment::{segment_indices, segment_path};
 pub use writer::{Appended, Position, Writer};
 

@@ -219,7 +219,7 @@ fn check_config(config: &JournalConfig) -> Result<(), JournalError> {
 }
 
 /// Takes the directory's lock; the file that it returns holds it.
-fn lock(dir: &Path) -> Result<File, JournalError> {
+pub(super) fn lock(dir: &Path) -> Result<File, JournalError> {
     let path = dir.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(JournalError::io(&path, "open"))?;

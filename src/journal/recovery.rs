@@ -367,7 +367,7 @@ fn trim(segment: &ReadSegment, end: u64) -> Result<(), JournalError> {
 }
 
 /// A free name beside `path`.
-fn aside_path(path: &Path) -> PathBuf {
+pub(super) fn aside_path(path: &Path) -> PathBuf {
     let name = |number: u32| {
         let mut name = path.as_os_str().to_owned();
         name.push(if number == 1 { ".damaged".to_owned() } else { format!(".damaged-{number}") });
