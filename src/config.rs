@@ -67,6 +67,8 @@ pub struct JournalSettings {
     pub snapshot_every_s: u64,
     /// How many snapshots are kept.
     pub snapshots: u32,
+    /// Keep a hash chain beside the journal: alterations are found, and the altered record is named.
+    pub chain: bool,
 }
 
 impl Default for JournalSettings {
@@ -78,6 +80,7 @@ impl Default for JournalSettings {
             snapshot_every: 1_000_000,
             snapshot_every_s: 60,
             snapshots: 3,
+            chain: true,
         }
     }
 }

@@ -212,6 +212,7 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
     let parts = HelperParts {
         trace: Some(TraceWriter::create(dir, begun.writer.run(), drain).unwrap()),
         preallocator: begun.preallocator,
+        chainer: begun.chainer,
         calibrator: Some(calibrator),
         tail: None,
         tailers: Vec::new(),

@@ -151,8 +151,13 @@ pub enum JournalCommand {
     Inspect(InspectArgs),
     /// Print records as they are written, until interrupted.
     Tail(InspectArgs),
-    /// Check every byte. Exit code 0 good, 1 damaged (the first bad record is named), 2 unusable.
-    Verify(DirArgs),
+    /// Check every byte, the hash chain and the seals. Exit code 0 good, 1 damaged or altered (the first bad record is
+    /// named), 2 unusable.
+    Verify(VerifyArgs),
+    /// Sign how far the journal goes, so that it can be checked without trusting this machine.
+    Seal(SealArgs),
+    /// Make a key pair for `seal`: FILE (private, for its owner alone) and FILE.pub.
+    Keygen(KeygenArgs),
     /// Count what is in it.
     Stats(DirArgs),
 }
@@ -165,6 +170,39 @@ pub struct DirArgs {
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `journal verify`.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// A seal must be by this key (public, PEM): who signed is then checked too.
+    #[arg(long, value_name = "PUB")]
+    pub key: Option<PathBuf>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `journal seal`.
+#[derive(Clone, Debug, Args)]
+pub struct SealArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// Sign with this key (private, PKCS#8 PEM; `journal keygen` makes one).
+    #[arg(long, value_name = "KEY")]
+    pub sign: PathBuf,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `journal keygen`.
+#[derive(Clone, Debug, Args)]
+pub struct KeygenArgs {
+    /// The private key's file; it must not be there yet.
+    pub file: PathBuf,
 }
 
 /// `journal inspect` and `journal tail`.

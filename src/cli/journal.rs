@@ -5,18 +5,22 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::args::{DirArgs, InspectArgs, JournalCommand};
+use super::journal_seal::{keygen, seal};
+use super::journal_verify::verify;
 use super::progress::spinner;
 use super::show::{json as print_json, line, stamp, thousands, unless_closed};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
-use crate::journal::{self, Outcome, Reader, Stats, Tail};
+use crate::journal::{self, Reader, Stats};
 
 pub(super) fn journal(command: &JournalCommand) -> Result<()> {
     match command {
         JournalCommand::Inspect(args) => print_records(args, false),
         JournalCommand::Tail(args) => print_records(args, true),
         JournalCommand::Verify(args) => verify(args),
+        JournalCommand::Seal(args) => seal(args),
+        JournalCommand::Keygen(args) => keygen(args),
         JournalCommand::Stats(args) => stats(args),
     }
 }
@@ -71,64 +75,6 @@ fn check_types(reader: &Reader, types: &[String]) -> Result<()> {
     }
 }
 
-fn verify(args: &DirArgs) -> Result<()> {
-    let dir = journal_dir(args.dir.as_deref())?;
-    let found = spinner("checking every byte", || journal::verify(&dir));
-    let name = dir.display();
-    match found.outcome {
-        Outcome::Good(tail) => {
-            let tail = tail_text(&tail);
-            if args.json {
-                return print_json(&json!({
-                    "journal": name.to_string(), "outcome": "good", "tail": tail, "stats": stats_json(&found.stats),
-                }));
-            }
-            line(&format!(
-                "{name}: good. {} records in {} segments, every byte checked; {tail}.",
-                thousands(found.stats.records),
-                found.stats.segments
-            ))
-        }
-        Outcome::Damaged(damaged) => {
-            if args.json {
-                print_json(&json!({
-                    "journal": name.to_string(),
-                    "outcome": "damaged",
-                    "file": damaged.path.display().to_string(),
-                    "offset": damaged.offset,
-                    "seq": damaged.seq,
-                    "damage": damaged.damage.to_string(),
-                    "stats": stats_json(&found.stats),
-                }))
-                .or_else(unless_closed)?;
-            }
-            Err(Error::Failed(format!("damaged: {damaged}")))
-        }
-        Outcome::Unusable(error) => {
-            if args.json {
-                print_json(&json!({
-                    "journal": name.to_string(), "outcome": "unusable", "error": error.to_string(),
-                }))
-                .or_else(unless_closed)?;
-            }
-            Err(Error::Journal(error))
-        }
-    }
-}
-
-fn tail_text(tail: &Tail) -> String {
-    match tail {
-        Tail::Sealed => "sealed".to_owned(),
-        Tail::Open => {
-            "its last segment is open: it is being written, or its writer ended without closing".to_owned()
-        }
-        Tail::Torn { path, offset, bytes } => format!(
-            "behind its last record lie {bytes} bytes that were never committed ({} at {offset}); the next run cuts them",
-            path.display()
-        ),
-    }
-}
-
 fn stats(args: &DirArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
     let stats = spinner("counting", || journal::stats(&dir))?;
@@ -161,7 +107,7 @@ fn stats(args: &DirArgs) -> Result<()> {
     Ok(())
 }
 
-fn stats_json(stats: &Stats) -> Value {
+pub(super) fn stats_json(stats: &Stats) -> Value {
     json!({
         "records": stats.records,
         "record_bytes": stats.record_bytes,

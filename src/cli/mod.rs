@@ -12,6 +12,8 @@ mod demo_market;
 mod explain;
 mod init;
 mod journal;
+mod journal_seal;
+mod journal_verify;
 mod operator;
 mod progress;
 mod recorded;

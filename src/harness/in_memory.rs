@@ -246,6 +246,7 @@ impl InMemory {
         let control = RunControl::default();
         let parts = HelperParts {
             preallocator: begun.preallocator,
+            chainer: begun.chainer,
             calibrator: Some(calibrator),
             trace: Some(TraceWriter::create(dir, begun.writer.run(), drain)?),
             tail: None,

@@ -67,13 +67,22 @@ fn kept(cell: &CellWords, used: usize) -> CellWords {
 
 /// The two bodies differ only in the step; a macro, not a closure, so that the step is inlined under its target feature.
 macro_rules! bodies {
-    ($words:ident, $seal:ident, $step:expr $(, $feature:literal)?) => {
+    ($words:ident, $bytes:ident, $seal:ident, $step:expr $(, $feature:literal)?) => {
         $(#[target_feature(enable = $feature)])?
         fn $words(mut crc: u32, words: &[u64]) -> u32 {
             for word in words {
                 crc = $step(crc, *word);
             }
             crc
+        }
+
+        $(#[target_feature(enable = $feature)])?
+        fn $bytes(mut crc: u32, bytes: &[u8]) -> u32 {
+            let (words, rest) = bytes.as_chunks();
+            for word in words {
+                crc = $step(crc, u64::from_le_bytes(*word));
+            }
+            rest.iter().fold(crc, |crc, byte| table_byte(crc, *byte))
         }
 
         $(#[target_feature(enable = $feature)])?
@@ -104,11 +113,12 @@ macro_rules! bodies {
     };
 }
 
-bodies!(words_by_table, seal_by_table, table_word);
+bodies!(words_by_table, bytes_by_table, seal_by_table, table_word);
 
 #[cfg(target_arch = "x86_64")]
 bodies!(
     words_by_instruction,
+    bytes_by_instruction,
     seal_by_instruction,
     |crc, word| core::arch::x86_64::_mm_crc32_u64(u64::from(crc), word) as u32,
     "sse4.2"
@@ -146,9 +156,14 @@ impl Crc32c {
         !words_by_table(u32::MAX, words)
     }
 
-    /// Of any bytes. Not for the hot path: it goes byte by byte.
+    /// Of any bytes.
     pub fn of_bytes(self, bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(u32::MAX, |crc, byte| table_byte(crc, *byte))
+        #[cfg(target_arch = "x86_64")]
+        if self.instruction {
+            // SAFETY: `instruction` is set by `detect` alone, after it saw SSE4.2 on this machine.
+            return !unsafe { bytes_by_instruction(u32::MAX, bytes) };
+        }
+        !bytes_by_table(u32::MAX, bytes)
     }
 
     /// Fills `target` with `head`, with the words of `source` behind its header as far as the first `used`, and with zeros.

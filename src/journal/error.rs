@@ -257,7 +257,9 @@ impl Damage {
     fn mend(&self) -> &'static str {
         match self {
             Self::NotSealed => "opening the journal for writing seals it",
-            Self::ChainFile(_) => "restore it from a copy; opening with repair makes it anew from the segment",
+            Self::ChainFile(_) => {
+                "restore it from a copy; opening with repair makes it anew from the segment"
+            }
             Self::Seal(_) => "restore journal and seal from a copy",
             Self::NoSealBy(_) => "name the signer's public key, or get the seal from them",
             _ => "restore the file from a copy, or open with repair to go on from the last good record",
@@ -271,7 +273,13 @@ impl JournalError {
     }
 
     pub(super) fn damaged(path: &Path, offset: usize, seq: u64, damage: Damage) -> Self {
-        Self::Damaged(Box::new(Damaged { path: path.to_path_buf(), offset: offset as u64, seq, damage, kind: None }))
+        Self::Damaged(Box::new(Damaged {
+            path: path.to_path_buf(),
+            offset: offset as u64,
+            seq,
+            damage,
+            kind: None,
+        }))
     }
 }
 

@@ -133,8 +133,10 @@ impl PublicKey {
     }
 
     fn to_pem(self) -> Result<String, JournalError> {
-        let failed =
-            |error: &dyn std::fmt::Display| JournalError::Key { path: PathBuf::new(), what: error.to_string() };
+        let failed = |error: &dyn std::fmt::Display| JournalError::Key {
+            path: PathBuf::new(),
+            what: error.to_string(),
+        };
         self.0.to_public_key_pem(LineEnding::LF).map_err(|error| failed(&error))
     }
 }

@@ -1,7 +1,8 @@
 //! The only place where mapped memory is touched: everything above it is safe code.
 //!
 //! A segment's file is written by one process (the holder of the directory's lock) through one [`WriteMap`], which is
-//! never cloned; anyone may read it through a [`ReadMap`] of their own. What is shared follows one protocol: a *block*
+//! never cloned; the hash chain's tailer of the same process has another one of the head alone, in which it touches nothing
+//! but the chain mark. Anyone may read it through a [`ReadMap`] of their own. What is shared follows one protocol: a *block*
 //! (a record, or a mark in the head) begins with a commit word; the writer fills the rest of the block, then stores the
 //! word with release; a reader that saw the word non-zero, with acquire, sees the whole block, which is never written
 //! again. Nothing is mapped that the file system has not allocated, so a store cannot fail (SIGBUS). A file is only cut
@@ -71,8 +72,9 @@ impl WriteMap {
         }
         // SAFETY: the range was just checked to lie in the map, which lives as long as `self`; the map begins on a page
         // and `offset` is a multiple of 64, so both are aligned. `&mut self` on the only `WriteMap` of this file makes
-        // the borrow exclusive in this process (a `Prefault` touches no byte while a `WriteMap` is in the writer's
-        // hands, a `ReadMap` is a mapping of its own); other processes only read, and what lies behind an unset commit
+        // the borrow exclusive in this process (the tailer's map of the head is used for the chain mark alone, which the
+        // writer never touches, a `Prefault` touches no byte while a `WriteMap` is in the writer's hands, a `ReadMap` is a
+        // mapping of its own); other processes only read, and what lies behind an unset commit
         // word they do not look at.
         unsafe {
             let at = self.raw.as_mut_ptr().add(offset).cast::<u64>();

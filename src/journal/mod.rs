@@ -37,8 +37,8 @@ mod segment;
 mod writer;
 
 pub use audit::{KindCount, Outcome, Stats, Tail, Verification, stats, verify, verify_by};
-pub use chain::{ChainReach, Chainer, Digest, chain_path};
 pub use catalogue::{Catalogue, FieldLayout, KindSchema};
+pub use chain::{ChainReach, Chainer, Digest, chain_path};
 pub use crc::Crc32c;
 pub use durable::{
     Device, Durability, DurablePosition, DurableReport, DurableThread, DurableWriter, SystemDevice,

@@ -10,6 +10,7 @@ use pricewright_core::kernel::table::SCHEMAS;
 use rtrb::RingBuffer;
 
 use super::catalogue::{Catalogue, Layouts};
+use super::chain::{self, Mend};
 use super::crc::Crc32c;
 use super::durable::mark::{MarkFile, sync_dir};
 use super::durable::{self, Durability, DurablePosition, DurableWriter, ram};
@@ -47,6 +48,9 @@ pub struct JournalConfig {
     pub durable_interval: Duration,
     /// In modes `group` and `sync`, where live segments lie: a directory on a file system in RAM.
     pub ram_dir: PathBuf,
+    /// Keep a hash chain: what earlier runs wrote is chained to its end before this one begins, and a [`super::Chainer`]
+    /// goes on from there.
+    pub chain: bool,
 }
 
 impl Default for JournalConfig {
@@ -59,6 +63,7 @@ impl Default for JournalConfig {
             durability: Durability::Process,
             durable_interval: Duration::from_millis(10),
             ram_dir: PathBuf::from("/dev/shm"),
+            chain: true,
         }
     }
 }
@@ -108,10 +113,13 @@ impl Writer {
         let lock = lock(dir)?;
         let left = ram::restore(dir)?;
         let recovered = recover(dir, config.repair)?;
+        let mend = mend(&recovered.report, config, identity);
+        let chains_aside = chain::settle(dir, config.chain || config.repair, mend)?;
         left.clear(dir)?;
         let begun = begin_durable(dir, config, &recovered)?;
         let lock_of_durable = lock.try_clone().map_err(JournalError::io(dir, "lock"))?;
-        let report = recovered.report;
+        let mut report = recovered.report;
+        report.set_aside.extend(chains_aside);
         let journal_id = match &report.last_head {
             Some(head) => head.journal_id,
             None => draw_journal_id()?,
@@ -207,6 +215,17 @@ fn begin_durable(
     let mark = Some(MarkFile::create(dir, last_seq)?);
     let ram = config.durability.is_in_ram().then(|| ram::create(dir, &config.ram_dir)).transpose()?;
     Ok(BegunDurable { mark, ram })
+}
+
+/// What may be done where the journal does not fit its chain. A process that ends loses nothing that was chained; a machine
+/// that goes down may.
+fn mend(report: &RecoveryReport, config: &JournalConfig, identity: &RunIdentity) -> Mend {
+    let same_boot = report.last_head.is_none_or(|head| head.boot_id == identity.boot_id);
+    match (config.repair, report.clean || same_boot) {
+        (true, _) => Mend::Repair,
+        (false, true) => Mend::Refuse,
+        (false, false) => Mend::Lost,
+    }
 }
 
 fn check_config(config: &JournalConfig) -> Result<(), JournalError> {

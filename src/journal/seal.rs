@@ -82,8 +82,7 @@ pub fn seal(dir: &Path, key: &SigningKey, now: jiff::Timestamp) -> Result<Sealed
     let (Some(reach), Some(journal_id)) = (chain, journal_id) else {
         return Err(JournalError::NoChain { path: dir.to_path_buf() });
     };
-    let seal =
-        Seal { journal_id, format_version: FORMAT_VERSION, reach, sealed_at: now, key: key.public() };
+    let seal = Seal { journal_id, format_version: FORMAT_VERSION, reach, sealed_at: now, key: key.public() };
     let text = seal.to_text();
     let number = seal_numbers(dir)?.last().map_or(1, |last| last + 1);
     let path = seal_path(dir, number, "txt");
@@ -135,7 +134,8 @@ pub(super) fn read_seal(dir: &Path, number: u64) -> Result<Seal, JournalError> {
     };
     let text = read(&path, "the seal's statement is missing, its signature is there")?;
     let signature = read(&seal_path(dir, number, "sig"), "the seal's signature is missing")?;
-    let seal = Seal::parse(&text).ok_or_else(|| altered("the seal's statement was altered: it cannot be read"))?;
+    let seal =
+        Seal::parse(&text).ok_or_else(|| altered("the seal's statement was altered: it cannot be read"))?;
     let signature = <[u8; SIGNATURE_LEN]>::try_from(signature.as_slice())
         .map_err(|_| altered("the seal's signature was altered: it is not 64 bytes long"))?;
     if !seal.key.signed(&text, &signature) {
@@ -168,8 +168,7 @@ impl Seal {
         let text = std::str::from_utf8(text).ok()?;
         let mut lines = text.lines();
         lines.next().filter(|line| *line == TITLE)?;
-        let mut values =
-            KEYS.iter().map(|key| lines.next()?.strip_prefix(*key)?.strip_prefix(" = "));
+        let mut values = KEYS.iter().map(|key| lines.next()?.strip_prefix(*key)?.strip_prefix(" = "));
         let mut value = || values.next().flatten();
         let journal_id = unhex(value()?)?;
         let format_version = value()?.parse().ok()?;

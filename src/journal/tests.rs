@@ -1,5 +1,6 @@
 //! What the journal promises, tried on real files.
 
+mod chain;
 mod damage;
 mod durable;
 mod fixture;

@@ -198,7 +198,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
     pub fn start<F: Feed + 'static, G: Gateway + 'static>(self, edges: Edges<F, G>) -> Result<Live> {
         let (commands, received) = crossbeam::channel::bounded(COMMAND_CAPACITY);
         let (replica, watch, memory) = self.replica(&commands)?;
-        let Begun { driver, writer, preallocator, resume, .. } = self.begun;
+        let Begun { driver, writer, preallocator, chainer, resume, .. } = self.begun;
         let run = writer.run();
         let (tracer, drain) = Tracer::channel();
         let (tail, tailers) = if edges.tailers.is_empty() {
@@ -209,6 +209,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         };
         let parts = HelperParts {
             preallocator,
+            chainer,
             calibrator: Some(self.calibrator),
             trace: Some(TraceWriter::create(&self.dir, run, drain)?),
             tail,

@@ -11,7 +11,9 @@ use super::resume::Resume;
 use super::sequencer::append_system;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
-use crate::journal::{JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer, boot_id};
+use crate::journal::{
+    Chainer, JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer, boot_id,
+};
 use crate::replay::follow::{Follower, Progress};
 use crate::replay::run_info::RunInfo;
 use crate::replay::snapshot::{self, Identity, Place, Snapshot};
@@ -52,6 +54,8 @@ pub struct Begun<M> {
     pub writer: Writer,
     /// For the helper.
     pub preallocator: Preallocator,
+    /// For the helper, where a hash chain is kept.
+    pub chainer: Option<Chainer>,
     /// Where feeds and gateways go on.
     pub resume: Resume,
     /// What recovery did, in a sentence; `None` for a new journal.
@@ -93,6 +97,7 @@ impl OpenJournal {
         let settings = JournalConfig {
             segment_size: u64::from(config.journal.segment_mib) << 20,
             repair: opening.repair,
+            chain: config.journal.chain,
             ..JournalConfig::default()
         };
         let (writer, preallocator, report) = Writer::open(dir, &settings, &identity)?;
@@ -225,10 +230,12 @@ impl OpenJournal {
             config_hash: snapshot::config_hash(&config.config).map_err(Error::Usage)?,
             build_hash: self.build_hash,
         };
+        let chainer = config.journal.chain.then(|| Chainer::open(dir)).transpose()?;
         let begun = Begun {
             driver: follower.into_driver(),
             writer: self.writer,
             preallocator: self.preallocator,
+            chainer,
             resume,
             recovered,
             progress,

@@ -114,7 +114,7 @@ fn stages<M: Machine + Send + 'static>(
             dir.display()
         )));
     }
-    let Begun { driver, writer, preallocator, .. } = journal.begin::<M>(dir, config, begin)?;
+    let Begun { driver, writer, preallocator, chainer, .. } = journal.begin::<M>(dir, config, begin)?;
     let units = M::units(&config.config);
     let day_start = day_start(&feed.day_start, begin)?;
     let market = market_data(feed, &units, &Resume::default(), day_start)?;
@@ -131,6 +131,7 @@ fn stages<M: Machine + Send + 'static>(
     let merge = MergeStage::new(data, venue, reader.watermark(), core, clock, control.clone());
     let parts = HelperParts {
         preallocator,
+        chainer,
         calibrator: None,
         trace: None,
         tail: None,

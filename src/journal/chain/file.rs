@@ -174,11 +174,6 @@ impl Stored {
         self.at
     }
 
-    /// The link behind the last entry that was met.
-    pub(super) fn link(&self) -> Digest {
-        self.link
-    }
-
     /// Holds the next entry against what the file says; goes on where it is the same.
     pub(super) fn meet(&mut self, expected: &Entry) -> Meeting {
         let bytes = expected.to_bytes();
@@ -199,12 +194,6 @@ impl Stored {
             let follows = self.header.base_seq <= entry.first_seq;
             follows && entry.link == entry.expected_link(&self.link, self.header.segment)
         })
-    }
-
-    /// Goes on behind the entry that comes next, without holding it against anything.
-    pub(super) fn skip(&mut self, entry: &Entry) {
-        self.at += entry.len();
-        self.link = entry.link;
     }
 
     pub(super) fn damaged(&self, seq: u64, what: &'static str) -> JournalError {

@@ -136,11 +136,6 @@ impl Entry {
         let tags = (0..count).map(|_| take_u64(&mut rest)).collect::<Option<Vec<u64>>>()?;
         Some(Self { covers, offset, length, first_seq, content, tags, link: take(&mut rest)? })
     }
-
-    /// Bytes that it takes.
-    pub(super) fn len(&self) -> usize {
-        FRONT_LEN + self.tags.len() * TAG_LEN + LINK_LEN
-    }
 }
 
 /// Takes `N` bytes off the front.

@@ -45,7 +45,8 @@ pub(in crate::journal) fn settle(dir: &Path, make: bool, mend: Mend) -> Result<V
     let last = segment_indices(dir)?.last().copied().unwrap_or(0);
     for index in chain_indices(dir)?.into_iter().filter(|index| *index > last) {
         let path = segment_path(dir, index);
-        let error = JournalError::damaged(&path, 0, 0, Damage::Order("it is not there, but its hash chain is"));
+        let error =
+            JournalError::damaged(&path, 0, 0, Damage::Order("it is not there, but its hash chain is"));
         if mend == Mend::Refuse {
             return Err(error);
         }

@@ -173,7 +173,8 @@ fn commit_mark(chain: &SegmentChain, path: &Path, link: Digest, crc: Crc32c) -> 
         Some(_) => return Err(damaged("chain: not the link in front of the segment")),
         None => {}
     }
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(JournalError::io(path, "open"))?;
+    let file =
+        OpenOptions::new().read(true).write(true).open(path).map_err(JournalError::io(path, "open"))?;
     let mut map = WriteMap::new(&file, HEAD_LEN).map_err(JournalError::io(path, "map"))?;
     publish_mark(&mut map, &expected, crc).ok_or_else(|| damaged("chain: outside the head"))
 }

@@ -10,8 +10,11 @@ use pricewright_core::kernel::{Class, HEADER_LEN, Nanos, Record, RecordBuf, Reco
 use serde_json::Value;
 use zerocopy::IntoBytes;
 
-use super::support::{record_of, small};
-use crate::journal::{Outcome, Reader, RunIdentity, Tail, Writer, segment_path, to_json, verify};
+use super::support::{chained, record_of};
+use crate::journal::{
+    Chainer, Outcome, PublicKey, Reader, RunIdentity, SealVerdict, SigningKey, Tail, Writer, make_key_pair,
+    seal, segment_path, to_json, verify_by,
+};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("replay-data/journal-v1")
@@ -33,11 +36,14 @@ fn the_first_format_is_read_for_ever() {
     }
     assert!(reader.next_record().unwrap().is_none());
     assert_eq!((reader.head().run, reader.head().format_version), (3, 1));
-    let verification = verify(&fixture());
+    let key = PublicKey::read(&fixture().join("key.pub")).unwrap();
+    let verification = verify_by(&fixture(), Some(&key));
     assert!(matches!(verification.outcome, Outcome::Good(Tail::Sealed)), "{:?}", verification.outcome);
     let stats = verification.stats;
     assert_eq!((stats.records, stats.runs, stats.segments, stats.first_seq), (records, 3, 3, 1));
     assert_eq!(records, 96);
+    assert_eq!(verification.chain.map(|chain| (chain.first_seq, chain.last_seq)), Some((1, 96)));
+    assert_eq!(verification.seals.iter().map(|seal| seal.verdict).collect::<Vec<_>>(), [SealVerdict::Holds]);
 }
 
 #[test]
@@ -49,6 +55,7 @@ fn write_the_fixture() {
     sample_run(&mut writer, 1);
     end(&mut writer);
     writer.close().unwrap();
+    Chainer::open(&dir).unwrap().catch_up().unwrap();
     // A run that a crash ends, in the middle of a record.
     let mut writer = open(&dir, 2);
     sample_run(&mut writer, 1000);
@@ -66,6 +73,12 @@ fn write_the_fixture() {
     }
     end(&mut writer);
     writer.close().unwrap();
+    Chainer::open(&dir).unwrap().catch_up().unwrap();
+    let keys = tempfile::tempdir().unwrap();
+    let (public, _) = make_key_pair(&keys.path().join("key")).unwrap();
+    let key = SigningKey::read(&keys.path().join("key")).unwrap();
+    seal(&dir, &key, "2026-11-21T12:00:00Z".parse().unwrap()).unwrap();
+    std::fs::copy(public, dir.join("key.pub")).unwrap();
     std::fs::remove_file(dir.join("lock")).unwrap();
 }
 
@@ -76,7 +89,7 @@ fn open(dir: &Path, run: u8) -> Writer {
         boot_id: [0x10 + run; 16],
         leader_epoch: u64::from(run) * 7,
     };
-    Writer::open(dir, &small(), &identity).unwrap().0
+    Writer::open(dir, &chained(), &identity).unwrap().0
 }
 
 fn sample_run(writer: &mut Writer, seed: u64) {

@@ -1,6 +1,6 @@
 //! Journals and records for tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::record::{CELL_LEN, RecordSink};
 use pricewright_core::kernel::schema::RecordSchema;
@@ -10,11 +10,34 @@ use pricewright_core::kernel::{
 };
 use zerocopy::IntoBytes;
 
-use crate::journal::{JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer};
+use crate::journal::{Crc32c, JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer};
 
 /// The smallest segments.
 pub(super) fn small() -> JournalConfig {
-    JournalConfig { segment_size: 1 << 20, min_free: 0, prefault_ahead: 64 << 10, ..JournalConfig::default() }
+    let (segment_size, prefault_ahead) = (1 << 20, 64 << 10);
+    JournalConfig { segment_size, min_free: 0, prefault_ahead, chain: false, ..JournalConfig::default() }
+}
+
+/// The smallest segments, with a hash chain.
+pub(super) fn chained() -> JournalConfig {
+    JournalConfig { chain: true, ..small() }
+}
+
+/// Changes record `seq` as `change` does and puts its checksum right again. Returns its file, its offset there, and the name
+/// of its kind.
+pub(super) fn altered(dir: &Path, seq: u64, change: impl Fn(&mut [u8])) -> (PathBuf, u64, String) {
+    let mut reader = Reader::from_seq(dir, seq).unwrap();
+    let record = reader.next_record().unwrap().unwrap();
+    let (len, kind) = (record.cells().len() * CELL_LEN, record.header().kind);
+    let (path, offset) = (reader.path().to_path_buf(), reader.offset());
+    let name = reader.catalogue().kind(kind).unwrap().name.clone();
+    let at = offset as usize;
+    let mut bytes = std::fs::read(&path).unwrap();
+    change(&mut bytes[at..at + len]);
+    let crc = Crc32c::table().of_bytes(&bytes[at + 8..at + len]);
+    bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    (path, offset, name)
 }
 
 pub(super) fn open(dir: &Path) -> (Writer, Preallocator, RecoveryReport) {
