@@ -8,7 +8,7 @@ use super::args::{DirArgs, InspectArgs, JournalCommand};
 use super::journal_seal::{keygen, seal};
 use super::journal_verify::verify;
 use super::progress::spinner;
-use super::show::{json as print_json, line, stamp, thousands, unless_closed};
+use super::show::{json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;

@@ -8,7 +8,7 @@ use super::link::{BLOCK_LEN, Covers, Digest, Entry, MAX_COUNT, tag};
 use crate::journal::check::Cursor;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
-use crate::journal::head::{CHAIN_AT, MARK_CELLS, MARK_LEN, SEAL_AT, SealMark};
+use crate::journal::head::{CHAIN_AT, ChainMark, MARK_CELLS, MARK_LEN, SEAL_AT, SealMark};
 use crate::journal::map::Block;
 use crate::journal::segment::ReadSegment;
 
@@ -131,6 +131,11 @@ impl SegmentChain {
     /// Number of the segment.
     pub(super) fn index(&self) -> u64 {
         self.segment.head.index
+    }
+
+    /// The segment's chain mark, behind the link `before`.
+    pub(super) fn mark(&self, before: Digest) -> ChainMark {
+        ChainMark::new(before, self.base_seq.saturating_sub(1))
     }
 
     /// The sequence that comes next, and where its record will lie.

@@ -191,7 +191,7 @@ impl Audit<'_> {
             let damage = Damage::ChainFile("it does not begin at the journal's first link");
             return Err(JournalError::damaged(&path, 0, chain.base_seq, damage));
         }
-        let expected = ChainMark::new(before, chain.base_seq.saturating_sub(1));
+        let expected = chain.mark(before);
         let damaged = |what| chain.segment.damaged(CHAIN_AT, 0, Damage::Mark(what));
         match mark {
             Some(mark) if mark.same(&expected) => Ok(()),
@@ -239,13 +239,10 @@ impl Audit<'_> {
                 }
             }
         };
-        if let Some(stored) = &stored {
-            if !stored.rest().is_empty() {
-                let (seq, _) = chain.place();
-                let error = stored.damaged(seq, "it goes on behind what the segment holds");
-                return Err(named(&chain, Some(stored), error));
-            }
-            self.check_closed(&chain, done)?;
+        if let Some(stored) = stored.filter(|stored| !stored.rest().is_empty()) {
+            let (seq, _) = chain.place();
+            let error = stored.damaged(seq, "it goes on behind what the segment holds");
+            return Err(named(&chain, Some(&stored), error));
         }
         self.link = done.then_some(chain.link);
         Ok(done.then_some(chain.segment))
@@ -265,14 +262,6 @@ impl Audit<'_> {
         let path = chain_path(self.dir, index);
         let damage = Damage::ChainFile("it ends before its segment does");
         Err(JournalError::damaged(&path, 0, base_seq, damage))
-    }
-
-    /// Where a side file is whole, its segment has its chain mark.
-    fn check_closed(&self, chain: &SegmentChain, done: bool) -> Result<(), JournalError> {
-        if chain.segment.chain(self.crc)?.is_some() || !done {
-            return Ok(());
-        }
-        Err(chain.segment.damaged(CHAIN_AT, 0, Damage::Mark("chain: missing")))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
 use crate::journal::head::{CHAIN_AT, ChainMark, HEAD_LEN, publish_mark};
 use crate::journal::map::WriteMap;
-use crate::journal::segment::ReadSegment;
+use crate::journal::segment::{ReadSegment, segment_path};
 
 /// Makes the side files of the segments from a given one on. It belongs on the helper's thread, and only the holder of the
 /// journal's lock may have one.
@@ -116,7 +116,7 @@ impl Chainer {
             Some(_) => Appender::resume(&self.dir, self.next_index)?,
             None => Appender::create(&self.dir, &header)?,
         };
-        commit_mark(&chain, &path, self.link, self.crc)?;
+        commit_mark(&chain.segment, &path, &chain.mark(self.link), self.crc)?;
         self.present = Some(Present { chain, stored, file });
         Ok(true)
     }
@@ -125,6 +125,12 @@ impl Chainer {
     fn finish(&mut self) -> Result<(), JournalError> {
         let Some(present) = self.present.take() else { return Ok(()) };
         present.check_end()?;
+        // A live segment in RAM has a file on the disk too, whose head may have been written before the mark was there.
+        let on_disk = segment_path(&self.dir, present.chain.index());
+        if on_disk != present.chain.segment.path {
+            let segment = ReadSegment::open_on_disk(&self.dir, present.chain.index(), None)?;
+            commit_mark(&segment, &on_disk, &present.chain.mark(self.link), self.crc)?;
+        }
         self.next_index = present.chain.index() + 1;
         self.link = present.chain.link;
         self.like = Some(present.chain.segment);
@@ -163,18 +169,21 @@ impl Present {
     }
 }
 
-/// Commits the chain mark in the head of the segment of `chain`, whose file is `path`; where it is there already, it must
-/// say the same.
-fn commit_mark(chain: &SegmentChain, path: &Path, link: Digest, crc: Crc32c) -> Result<(), JournalError> {
-    let expected = ChainMark::new(link, chain.base_seq.saturating_sub(1));
-    let damaged = |what| chain.segment.damaged(CHAIN_AT, 0, Damage::Mark(what));
-    match chain.segment.chain(crc)? {
-        Some(found) if found.same(&expected) => return Ok(()),
+/// Commits the chain mark in the head of `segment`, whose file is `path`; where it is there already, it must say the same.
+fn commit_mark(
+    segment: &ReadSegment,
+    path: &Path,
+    mark: &ChainMark,
+    crc: Crc32c,
+) -> Result<(), JournalError> {
+    let damaged = |what| segment.damaged(CHAIN_AT, 0, Damage::Mark(what));
+    match segment.chain(crc)? {
+        Some(found) if found.same(mark) => return Ok(()),
         Some(_) => return Err(damaged("chain: not the link in front of the segment")),
         None => {}
     }
     let file =
         OpenOptions::new().read(true).write(true).open(path).map_err(JournalError::io(path, "open"))?;
     let mut map = WriteMap::new(&file, HEAD_LEN).map_err(JournalError::io(path, "map"))?;
-    publish_mark(&mut map, &expected, crc).ok_or_else(|| damaged("chain: outside the head"))
+    publish_mark(&mut map, mark, crc).ok_or_else(|| damaged("chain: outside the head"))
 }

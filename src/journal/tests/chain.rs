@@ -18,7 +18,7 @@ fn open_chained(dir: &Path) -> (Writer, Chainer) {
 /// Two runs of several segments, chained while they were written.
 fn two_runs() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for run in 0..2_u64 {
+    for _ in 0..2 {
         let (mut writer, mut chainer) = open_chained(dir.path());
         for part in 0..9_u64 {
             append_all(&mut writer, part * 1500..(part + 1) * 1500);
@@ -234,7 +234,7 @@ fn removed_and_added_records_are_found() {
     std::fs::remove_file(segment_path(dir.path(), 2)).unwrap();
     std::fs::remove_file(chain_path(dir.path(), 2)).ok();
     let found = damaged(dir.path());
-    assert_eq!((found.seq, found.offset, found.damage), (50, at as u64, Damage::Lost(50)));
+    assert_eq!((found.seq, found.offset, found.damage), (50, at as u64, Damage::ChainAhead(50)));
 }
 
 fn set_seal(segment: &mut [u8], last_seq: u64, last_now: i64, end: u64, kind: u16) {
@@ -333,7 +333,7 @@ fn chained_records_are_lost_only_where_the_machine_went_down() {
             std::fs::remove_file(segment_path(dir.path(), index)).unwrap();
         }
         let found = damaged(dir.path());
-        assert!(matches!(found.damage, Damage::Lost(_)), "{:?}", found.damage);
+        assert!(matches!(found.damage, Damage::ChainAhead(_)), "{:?}", found.damage);
         assert_eq!(found.seq, 200);
         match Writer::open(dir.path(), &chained(), &here) {
             Err(error) => assert!(refused, "{error}"),

@@ -202,6 +202,7 @@ fn assemble(config: &PipelineConfig<DeskConfig>, dir: &Path, control: &RunContro
     let (tracer, drain) = Tracer::channel();
     let parts = HelperParts {
         preallocator: begun.preallocator,
+        chainer: begun.chainer,
         calibrator: Some(calibrator),
         trace: Some(TraceWriter::create(dir, begun.writer.run(), drain)?),
         tail: None,
