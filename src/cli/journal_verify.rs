@@ -44,6 +44,9 @@ fn good_text(dir: &Path, found: &Verification, tail: &Tail, key: Option<&PublicK
         None => {
             text.push_str("\nno hash chain is kept: an alteration with a right checksum would not be seen.")
         }
+        Some(chain) if chain.last_seq < chain.first_seq => {
+            text.push_str("\nhash chain: its first block of records is not full yet.");
+        }
         Some(chain) => text.push_str(&format!(
             "\nhash chain: records {} to {}{}, head {}.",
             chain.first_seq,

@@ -114,8 +114,8 @@ pub enum JournalError {
         /// What is wrong with it.
         what: String,
     },
-    /// The journal keeps no hash chain, so that there is nothing to sign.
-    #[error("{} keeps no hash chain; run it with [journal] chain = true, or seal it while nobody writes it", path.display())]
+    /// No record of the journal is chained, so that there is nothing to sign.
+    #[error("{} has no record in a hash chain yet; keep one ([journal] chain = true), or seal the journal while nobody writes it", path.display())]
     NoChain {
         /// The directory.
         path: PathBuf,

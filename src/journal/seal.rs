@@ -79,7 +79,8 @@ pub fn seal(dir: &Path, key: &SigningKey, now: jiff::Timestamp) -> Result<Sealed
         Outcome::Damaged(damaged) => return Err(JournalError::Damaged(damaged)),
         Outcome::Unusable(error) => return Err(error),
     }
-    let (Some(reach), Some(journal_id)) = (chain, journal_id) else {
+    let chained = chain.filter(|reach| reach.last_seq >= reach.first_seq);
+    let (Some(reach), Some(journal_id)) = (chained, journal_id) else {
         return Err(JournalError::NoChain { path: dir.to_path_buf() });
     };
     let seal = Seal { journal_id, format_version: FORMAT_VERSION, reach, sealed_at: now, key: key.public() };

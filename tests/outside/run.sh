@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Judges from outside: an ITCH file that the simulated exchange wrote through the Python library meatpy, and packets on
-# loopback through tshark's dissectors. Builds and installs what it needs; ends its own processes; non-zero on failure.
+# Judges from outside: an ITCH file that the simulated exchange wrote through the Python library meatpy, packets on
+# loopback through tshark's dissectors, seals of journals through OpenSSL, their chain through a Python reader. Builds and installs what it needs; ends its own processes; non-zero on failure.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${CARGO_TARGET_DIR:-target}"
@@ -13,3 +13,4 @@ export ITCH_BOOK="$target/release/examples/itch_book"
 
 bash tests/outside/meatpy.sh "$work"
 bash tests/outside/tshark.sh "$work"
+bash tests/outside/openssl.sh "$work"

@@ -1,0 +1,202 @@
+//! Journals that are missing, strange, altered or in use, as the program's users meet them.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use pricewright::journal::{Chainer, JournalConfig, Reader, RunIdentity, Writer, segment_path};
+use pricewright_core::kernel::{Cell, Nanos, RecordRef};
+
+use crate::support::{Finished, Place};
+
+const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
+const SALES: &str = concat!(
+    r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.00"}"#,
+    "\n",
+    r#"{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:01Z","qty":30}"#,
+    "\n"
+);
+/// Each command that reads a journal.
+const READERS: [&[&str]; 6] = [
+    &["replay", "j"],
+    &["replay", "--verify", "j"],
+    &["explain", "j"],
+    &["journal", "verify", "j"],
+    &["journal", "inspect", "j"],
+    &["journal", "stats", "j"],
+];
+
+fn sold(place: &Place) {
+    let ran = place.run(&["run", STDIN, "--journal", "j"], SALES);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn complaint(finished: &Finished) -> &str {
+    let last = finished.err.last().unwrap_or_else(|| panic!("nothing is said: {finished:#?}"));
+    assert!(last.starts_with("pricewright: "), "{finished:#?}");
+    last
+}
+
+fn segment(place: &Place, index: u64) -> PathBuf {
+    segment_path(&place.path("j"), index)
+}
+
+#[test]
+fn an_empty_directory_is_no_journal_but_can_become_one() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("j")).expect("a directory");
+    for command in READERS {
+        let said = place.expect(2, command);
+        assert!(complaint(&said).contains("holds no journal"), "{command:?}: {said:#?}");
+    }
+    sold(&place);
+    place.verify("j");
+}
+
+#[test]
+fn a_newer_format_is_refused_by_every_command() {
+    let place = Place::new();
+    sold(&place);
+    let path = segment(&place, 1);
+    let mut bytes = std::fs::read(&path).expect("a segment");
+    bytes[8] = 2;
+    std::fs::write(&path, bytes).expect("written");
+    let run: &[&str] = &["run", STDIN, "--journal", "j"];
+    for command in READERS.into_iter().chain([run]) {
+        let said = place.expect(2, command);
+        assert!(complaint(&said).contains("use a newer build"), "{command:?}: {said:#?}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_written_a_run_does_not_begin() {
+    let place = Place::new();
+    place.write("file", "no directory");
+    for journal in ["file", "file/j", "/proc/pricewright-test"] {
+        let said = place.expect(2, &["run", STDIN, "--journal", journal]);
+        assert!(complaint(&said).contains(journal), "{said:#?}");
+    }
+}
+
+#[test]
+fn a_second_process_is_refused_and_the_first_is_not_disturbed() {
+    let place = Place::new();
+    let mut first = place.start(&["run", STDIN, "--journal", "j"]);
+    first.input(SALES);
+    first.wait_out("175.00");
+    let said = place.expect(2, &["run", STDIN, "--journal", "j"]);
+    assert!(complaint(&said).contains("is being written by another process"), "{said:#?}");
+    // Readers need no lock. So short a journal has no full block that could be sealed yet.
+    place.expect(0, &["journal", "verify", "j"]);
+    place.expect(0, &["journal", "keygen", "key"]);
+    let said = place.expect(2, &["journal", "seal", "j", "--sign", "key"]);
+    assert!(complaint(&said).contains("no record in a hash chain yet"), "{said:#?}");
+    let ended = first.finish();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    place.verify("j");
+    place.expect(0, &["journal", "seal", "j", "--sign", "key"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_never_reaches_the_journal() {
+    let place = Place::new();
+    sold(&place);
+    std::fs::rename(place.path("j"), place.path("then")).expect("renamed");
+    // The same journal as a machine would have written it whose clock was a hundred years ahead.
+    let ahead = 100 * 365 * 86_400 * 1_000_000_000;
+    let mut reader = Reader::open(&place.path("then")).expect("a journal");
+    let head = *reader.head();
+    let identity = RunIdentity {
+        config_hash: head.config_hash,
+        build_hash: head.build_hash,
+        boot_id: head.boot_id,
+        leader_epoch: 0,
+    };
+    let (mut writer, _helper, _) =
+        Writer::open(&place.path("j"), &JournalConfig::default(), &identity).expect("a journal");
+    while let Some(record) = reader.next_record().expect("good") {
+        let header = *record.header();
+        let cells: Vec<Cell> = record.cells().to_vec();
+        let record = RecordRef::first_of(&cells).expect("a record");
+        writer.append(record, Nanos(header.now.0 + ahead), header.cause).expect("taken");
+    }
+    let last = writer.last_now();
+    writer.close().expect("sealed");
+    let ran = place.run(&["run", STDIN, "--journal", "j"], SALES);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    place.expect(0, &["journal", "verify", "j"]);
+    place.verify("j");
+    let mut reader = Reader::from_end(&place.path("j")).expect("a journal");
+    assert!(reader.next_record().expect("good").is_none());
+    assert!(reader.last_now() >= last, "stamps go on behind the last one");
+    assert!(reader.last_now().0 < last.0 + 3_600_000_000_000, "and not far behind it");
+}
+
+#[test]
+fn an_auditor_needs_the_directory_a_key_and_the_program() {
+    let place = Place::new();
+    sold(&place);
+    place.expect(0, &["journal", "keygen", "key"]);
+    let mode = std::fs::metadata(place.path("key")).expect("a key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let said = place.expect(1, &["journal", "verify", "j", "--key", "key.pub"]);
+    assert!(complaint(&said).contains("there is no seal"), "{said:#?}");
+    place.expect(2, &["journal", "seal", "j", "--sign", "key.pub"]);
+    place.expect(2, &["journal", "verify", "j", "--key", "key"]);
+    place.expect(2, &["journal", "keygen", "key"]);
+    let sealed = place.json(&["journal", "seal", "j", "--sign", "key", "--json"]);
+    assert_eq!(sealed["not_sealed"], 0);
+    sold(&place);
+    let found = place.json(&["journal", "verify", "j", "--key", "key.pub", "--json"]);
+    assert_eq!(found["seals"][0]["last_seq"], sealed["last_seq"]);
+    assert_eq!(found["seals"][0]["verdict"], "holds");
+    let said = place.expect(0, &["journal", "verify", "j", "--key", "key.pub"]);
+    assert!(said.out.iter().any(|line| line.contains("added since and not sealed")), "{said:#?}");
+    place.expect(0, &["journal", "keygen", "other"]);
+    let said = place.expect(1, &["journal", "verify", "j", "--key", "other.pub"]);
+    assert!(complaint(&said).contains("no seal is by key"), "{said:#?}");
+}
+
+#[test]
+fn an_altered_record_is_named_by_sequence_kind_segment_and_offset() {
+    let place = Place::new();
+    sold(&place);
+    let mut reader = Reader::open(&place.path("j")).expect("a journal");
+    let (mut seq, mut offset, mut len) = (0, 0, 0);
+    while let Some(record) = reader.next_record().expect("good") {
+        let (header, cells) = (*record.header(), record.cells().len());
+        if reader.catalogue().kind(header.kind).is_some_and(|kind| kind.name == "Purchase") {
+            (seq, offset, len) = (header.seq, reader.offset() as usize, cells * 64);
+        }
+    }
+    let path = segment(&place, 1);
+    let mut bytes = std::fs::read(&path).expect("a segment");
+    bytes[offset + 40] ^= 1;
+    let crc = pricewright::journal::Crc32c::table().of_bytes(&bytes[offset + 8..offset + len]);
+    bytes[offset + 4..offset + 8].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, bytes).expect("written");
+    let said = place.expect(1, &["journal", "verify", "j"]);
+    let text = complaint(&said);
+    let place_text = format!(
+        "journal-00000001.pwj: offset {offset}, expected record {seq} (Purchase): the record was altered"
+    );
+    assert!(text.contains(&place_text), "{text}");
+    place.expect(0, &["journal", "keygen", "key"]);
+    let said = place.expect(1, &["journal", "seal", "j", "--sign", "key"]);
+    assert!(complaint(&said).contains("not sealed, because it is damaged"), "{said:#?}");
+}
+
+#[test]
+fn a_chain_that_was_switched_off_is_made_by_the_next_run_with_one() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(STDIN).expect("an example");
+    place.write("off.toml", &text.replacen("[journal]", "[journal]\nchain = false", 1));
+    let ran = place.run(&["run", "off.toml", "--journal", "j"], SALES);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let found = place.json(&["journal", "verify", "j", "--json"]);
+    assert!(found["chain"].is_null(), "{found:#}");
+    sold(&place);
+    let found = place.json(&["journal", "verify", "j", "--json"]);
+    assert_eq!(found["chain"]["first_seq"], 1);
+    assert_eq!(found["chain"]["last_seq"], found["stats"]["last_seq"]);
+    assert_eq!(Chainer::open(&place.path("j")).and_then(|mut chainer| chainer.poll(1)).expect("whole"), None);
+}
