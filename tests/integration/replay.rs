@@ -217,7 +217,10 @@ fn one_decision_altered(place: &Place, records: &[Owned]) {
     let check = crc32c(&bytes[at + 8..at + padded]);
     bytes[at + 4..at + 8].copy_from_slice(&check.to_le_bytes());
     std::fs::write(&file, bytes).expect("written");
-    place.expect(0, &["journal", "verify", "altered"]);
+    let said = place.expect(1, &["journal", "verify", "altered"]);
+    let named =
+        format!("offset {at}, expected record {} (PlaceOrder): the record was altered", seq_of(order));
+    assert!(said.err.iter().any(|line| line.contains(&named)), "{said:#?}");
     assert_found_at(place, "altered", seq_of(order));
 }
 

@@ -182,7 +182,9 @@ fn cut_at_every_byte_it_is_a_prefix_or_refused() {
             match opened(other.path()) {
                 Ok(()) => {
                     assert!(original.starts_with(&readable(other.path())), "{place}: not a prefix");
-                    assert!(is_good(other.path()), "{place}: not good after it was opened");
+                    // Of closed side files an opening looks at the last one; the others are for `verify`.
+                    let looked_at = path != chain_path(dir.path(), 1);
+                    assert_eq!(is_good(other.path()), looked_at, "{place}: after it was opened");
                     assert!(!segment, "a sealed segment was cut, and {place} was taken for whole");
                 }
                 Err(JournalError::Damaged(damaged)) => assert!(!damaged.to_string().is_empty()),
