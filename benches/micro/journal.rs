@@ -1,12 +1,12 @@
 //! An append to the journal, with its checksum, into pages that are there: what the helper does is done in between,
-//! untimed.
+//! untimed. And what the helper's hash chain costs for each record.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use pricewright::journal::{
-    JournalConfig, Preallocator, Reader, RunIdentity, Writer, segment_indices, segment_path,
+    Chainer, JournalConfig, Preallocator, Reader, RunIdentity, Writer, segment_indices, segment_path,
 };
 use pricewright_core::kernel::{Cell, MAX_CELLS, Nanos, Record, RecordRef, SourceId, write_record};
 
@@ -75,6 +75,28 @@ fn timed(cells: &[Cell], count: u64) -> Duration {
     took
 }
 
+/// What the helper needs to chain the records that were appended: it reads, verifies, tags and hashes them, and writes the
+/// side file.
+fn timed_chain(cells: &[Cell], count: u64) -> Duration {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut writer, mut preallocator) = open(dir.path());
+    let mut chainer = Chainer::open(dir.path()).expect("a chain");
+    let record = RecordRef::first_of(cells).expect("a whole record");
+    let (mut left, mut took) = (count, Duration::ZERO);
+    while left > 0 {
+        settle(dir.path(), &mut preallocator);
+        let run = left.min(RUN);
+        for _ in 0..run {
+            writer.append(record, Nanos(1), 0).expect("room");
+        }
+        let start = Instant::now();
+        chainer.catch_up().expect("undamaged");
+        took += start.elapsed();
+        left -= run;
+    }
+    took
+}
+
 pub(crate) fn benches(criterion: &mut Criterion) {
     check();
     let mut group = criterion.benchmark_group("journal, append");
@@ -84,5 +106,11 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     group.bench_function("64 B", |bencher| bencher.iter_custom(|count| timed(&one, count)));
     group.throughput(Throughput::Bytes(128));
     group.bench_function("128 B", |bencher| bencher.iter_custom(|count| timed(&two, count)));
+    group.finish();
+    let mut group = criterion.benchmark_group("journal, chain");
+    group.throughput(Throughput::Bytes(64));
+    group.bench_function("64 B", |bencher| bencher.iter_custom(|count| timed_chain(&one, count)));
+    group.throughput(Throughput::Bytes(128));
+    group.bench_function("128 B", |bencher| bencher.iter_custom(|count| timed_chain(&two, count)));
     group.finish();
 }

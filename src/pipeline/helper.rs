@@ -32,7 +32,7 @@ const TRACE_BUDGET: usize = 4096;
 const CHAIN_PAUSE: Duration = Duration::from_millis(5);
 /// How long it waits where its file cannot be written.
 const CHAIN_RETRY: Duration = Duration::from_secs(1);
-/// Records chained in one poll, some 12 us.
+/// Records chained in one poll: little, for a plan with one thread for all.
 const CHAIN_BUDGET: usize = 128;
 
 /// Takes the journal's records, off the hot path.

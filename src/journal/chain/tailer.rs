@@ -16,7 +16,7 @@ use crate::journal::segment::{ReadSegment, segment_path};
 /// Makes the side files of the segments from a given one on. It belongs on the helper's thread, and only the holder of the
 /// journal's lock may have one.
 ///
-/// A record of 64 bytes costs it about 90 ns; the writer nothing.
+/// `cargo bench -- "journal, chain"` says what a record costs it; the writer it costs nothing.
 #[derive(Debug)]
 pub struct Chainer {
     dir: PathBuf,
