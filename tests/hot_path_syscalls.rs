@@ -28,20 +28,22 @@ use pricewright::config::{ConfigText, PipelineConfig};
 use pricewright::edges::assemble::day_start;
 use pricewright::edges::nasdaq::NasdaqFeed;
 use pricewright::edges::ouch::OuchGateway;
+use pricewright::error::Result;
 use pricewright::harness::in_memory::{InMemory, Packets, Setup};
 use pricewright::harness::tick::market;
 use pricewright::io::wait::nap;
 use pricewright::pipeline::core_loop::CoreLoop;
+use pricewright::pipeline::edge::Gateway;
 use pricewright::pipeline::fused::FusedStage;
 use pricewright::pipeline::helper::{HelperParts, HelperStage};
 use pricewright::pipeline::open::OpenJournal;
 use pricewright::pipeline::run_control::RunControl;
-use pricewright::pipeline::sequencer::Sequencer;
+use pricewright::pipeline::sequencer::{DecisionSink, Sequencer};
 use pricewright::pipeline::stage::Stage as _;
 use pricewright::sim::{Sim, SimConfig};
 use pricewright::telemetry::trace::{TraceWriter, Tracer};
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{Machine as _, OperatorCommand, Text};
+use pricewright_core::kernel::{DecisionRef, Machine as _, Nanos, OperatorCommand, RecordBuf, Text};
 use pricewright_strategies::trading::{Desk, DeskConfig};
 
 /// Tells a child which case it is.
@@ -56,6 +58,8 @@ const SOCKET_MESSAGES: u64 = 100_000;
 const SOCKET_WARM_UP: u64 = 5_000;
 /// Background messages a second of that exchange.
 const SOCKET_RATE: u32 = 20_000;
+/// Orders and cancels that must leave under the filter, at least.
+const SOCKET_ORDERS: u64 = 50;
 /// How long a child may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The hot thread's last word, behind which its counts lie.
@@ -193,6 +197,42 @@ fn configured(sim: &pricewright::sim::SimHandle) -> PipelineConfig<DeskConfig> {
     config
 }
 
+/// The gateway, and how often something left it.
+struct Counted {
+    gateway: OuchGateway,
+    sent: Arc<AtomicU64>,
+}
+
+impl DecisionSink for Counted {
+    fn decide(&mut self, seq: u64, now: Nanos, decision: DecisionRef<'_>) {
+        self.gateway.decide(seq, now, decision);
+    }
+}
+
+impl Gateway for Counted {
+    fn flush(&mut self, now: Nanos) -> Result<bool> {
+        let left = self.gateway.flush(now)?;
+        self.sent.fetch_add(u64::from(left), Ordering::Relaxed);
+        Ok(left)
+    }
+
+    fn poll(&mut self, now: Nanos, answers: &mut RecordBuf) -> Result<usize> {
+        self.gateway.poll(now, answers)
+    }
+
+    fn open_orders(&self) -> usize {
+        self.gateway.open_orders()
+    }
+
+    fn cancel_all(&mut self, now: Nanos) {
+        self.gateway.cancel_all(now);
+    }
+
+    fn close(&mut self, now: Nanos) {
+        self.gateway.close(now);
+    }
+}
+
 /// The live hot path over loopback sockets under the filter; `breach` is called in the middle.
 fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce()) {
     let sim = Sim::start(&SimConfig { rate: SOCKET_RATE, ..SimConfig::embedded(false) }).unwrap();
@@ -231,6 +271,8 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
     let (command, spare, operator) = (OperatorCommand::START, [0; 6], Text::excerpt("test"));
     commands.try_send(Operator { argument: 0, command, spare, operator }).unwrap();
     let sequencer = Sequencer::new(begun.driver, begun.writer, Some(tracer));
+    let sent = Arc::new(AtomicU64::new(0));
+    let gateway = Counted { gateway, sent: Arc::clone(&sent) };
     let core = CoreLoop::new(sequencer, gateway, clock.clone(), received);
     let mut stage = FusedStage::new(feed, clock, core, control.clone());
     let mut until = |wanted: u64| {
@@ -244,10 +286,13 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
     let warm = until(SOCKET_WARM_UP);
 
     allow_only(RECEIVE_AND_SEND);
+    let sent_before = sent.load(Ordering::Relaxed);
     until(warm + messages / 2);
     breach();
     let reached = until(warm + messages);
-    if reached >= warm + messages {
+    // A desk that never orders anything proves nothing about the way out.
+    let ordered = sent.load(Ordering::Relaxed) - sent_before;
+    if reached >= warm + messages && ordered >= SOCKET_ORDERS {
         done(told, reached - warm);
     }
     // A run that stopped early is no success; leaving kills the process.
