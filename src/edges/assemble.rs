@@ -95,9 +95,12 @@ fn assemble_market<M: Machine + Send + 'static>(
     let live = match gateway {
         Some(gateway) => {
             let watchdog: Option<Box<dyn Watchdog>> = Some(Box::new(gateway.handle()));
-            launch.start(Edges { feed, gateway, tailers, watchdog })?
+            launch.start(Edges { feed, gateway, tailers, outputs: Vec::new(), watchdog })?
         }
-        None => launch.start(Edges { feed, gateway: RemoteGateway::default(), tailers, watchdog: None })?,
+        None => {
+            let gateway = RemoteGateway::default();
+            launch.start(Edges { feed, gateway, tailers, outputs: Vec::new(), watchdog: None })?
+        }
     };
     Ok(Assembled { live, http: None, listening: None, lines })
 }
@@ -137,15 +140,15 @@ fn assemble_lines<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
     settings: &JsonlSettings,
-    mut tailers: Vec<Box<dyn Tailer>>,
+    tailers: Vec<Box<dyn Tailer>>,
 ) -> Result<Assembled> {
     let opened = open_lines(&launch, config, settings);
     let (launch, opened) = or_give_up(launch, opened)?;
-    tailers.extend(opened.tailers);
     let live = launch.start(Edges {
         feed: opened.feed,
         gateway: RemoteGateway::default(),
         tailers,
+        outputs: opened.outputs,
         watchdog: None,
     })?;
     Ok(Assembled { live, http: opened.http, listening: opened.listening, lines: None })
@@ -153,7 +156,7 @@ fn assemble_lines<M: Machine + Send + 'static>(
 
 struct OpenLines {
     feed: JsonlFeed,
-    tailers: Vec<Box<dyn Tailer>>,
+    outputs: Vec<Box<dyn Tailer>>,
     http: Option<PriceServer>,
     listening: Option<SocketAddr>,
 }
@@ -173,17 +176,17 @@ fn open_lines<M: Machine + Send + 'static>(
     };
     let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), announce)?;
     let first_seq = launch.first_seq();
-    let mut tailers: Vec<Box<dyn Tailer>> = Vec::new();
+    let mut outputs: Vec<Box<dyn Tailer>> = Vec::new();
     // First, so that who has heard a price from the other outputs finds it here.
     let mut http = None;
     if let Some(gateway) = &config.gateway.http {
         let (table, server) = serve(gateway.listen, encoder(), first_seq)?;
-        tailers.push(Box::new(table));
+        outputs.push(Box::new(table));
         http = Some(server);
     }
     if let Some(gateway) = &config.gateway.jsonl {
         let control = launch.control().clone();
-        tailers.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, new_peers, control)?));
+        outputs.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, new_peers, control)?));
     }
-    Ok(OpenLines { feed, tailers, http, listening })
+    Ok(OpenLines { feed, outputs, http, listening })
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::RecordRef;
 
+use super::output::Tail;
 use super::run_control::RunControl;
 use super::stage::Stage;
 use crate::clock::Calibrator;
@@ -35,7 +36,7 @@ const CHAIN_RETRY: Duration = Duration::from_secs(1);
 /// Records chained in one poll: little, for a plan with one thread for all.
 const CHAIN_BUDGET: usize = 128;
 
-/// Takes the journal's records, off the hot path.
+/// Takes the journal's records, off the hot path: on the helper where it never waits for anybody, else among the outputs.
 pub trait Tailer: Send {
     /// Takes the next record.
     ///
@@ -88,7 +89,7 @@ pub struct HelperStage {
     calibrator: Option<Calibrator>,
     calibrated: Instant,
     trace: Option<TraceWriter>,
-    tail: Option<(Reader, Vec<Box<dyn Tailer>>)>,
+    tail: Option<Tail>,
     watchdog: Option<Box<dyn Watchdog>>,
     replica: Option<Box<dyn Stage>>,
     beat: (u64, Instant),
@@ -141,7 +142,7 @@ impl HelperStage {
             calibrator: parts.calibrator,
             calibrated: Instant::now(),
             trace: parts.trace,
-            tail: parts.tail.map(|reader| (reader, parts.tailers)),
+            tail: parts.tail.map(|reader| Tail::new(reader, parts.tailers)),
             watchdog: parts.watchdog,
             replica: parts.replica,
             beat: (0, Instant::now()),
@@ -168,28 +169,13 @@ impl HelperStage {
         if let Some(trace) = &mut self.trace {
             work += trace.poll(TRACE_BUDGET)?;
         }
-        work += self.tail(TAIL_BUDGET)?;
+        if let Some(tail) = &mut self.tail {
+            work += tail.turn(TAIL_BUDGET)?;
+        }
         work += self.chain(now)?;
         self.watch(now);
         // Last, and little at a time: nobody waits for it, and everything above is waited for.
         work += self.replica.as_mut().map_or(0, |replica| replica.poll(REPLICA_BUDGET));
-        Ok(work)
-    }
-
-    fn tail(&mut self, budget: usize) -> Result<usize> {
-        let Some((reader, tailers)) = &mut self.tail else { return Ok(0) };
-        let mut work = 0;
-        while work < budget
-            && let Some(record) = reader.next_record()?
-        {
-            for tailer in tailers.iter_mut() {
-                tailer.take(record)?;
-            }
-            work += 1;
-        }
-        for tailer in tailers.iter_mut() {
-            tailer.flush()?;
-        }
         Ok(work)
     }
 
@@ -260,10 +246,9 @@ impl Stage for HelperStage {
     fn close(&mut self) {
         let mut finish = || -> Result<Option<Histogram<u64>>> {
             self.preallocator.poll();
-            while self.tail(TAIL_BUDGET)? > 0 {}
             self.chain_to_the_end()?;
-            for tailer in self.tail.iter_mut().flat_map(|(_, tailers)| tailers) {
-                tailer.close()?;
+            if let Some(tail) = &mut self.tail {
+                tail.close(TAIL_BUDGET)?;
             }
             self.trace.take().map(TraceWriter::finish).transpose()
         };

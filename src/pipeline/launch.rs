@@ -11,14 +11,16 @@ use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand, Text
 use super::core_loop::end_record;
 use super::edge::{Feed, Gateway};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
+use super::idle::Idle;
 use super::open::{Begun, OpenJournal, Opening};
 use super::operator::OperatorSocket;
+use super::output::{self, OutputStage, Tail};
 use super::plan::{Plan, Role};
 use super::priming::prime;
 use super::resume::Resume;
 use super::run_control::RunControl;
 use super::sequencer::{Sequencer, append_system};
-use super::threads::{self, RunReport};
+use super::threads::{self, RunReport, ThreadSpec};
 use super::topology::{Parts, lay};
 use crate::clock::{Calibrator, TscClock, tsc_clock};
 use crate::config::{JournalSettings, PipelineConfig};
@@ -31,6 +33,8 @@ use crate::telemetry::trace::{TraceWriter, Tracer};
 
 /// Commands that may wait for the hot thread.
 const COMMAND_CAPACITY: usize = 64;
+/// Records that outputs take in one turn.
+const OUTPUT_BUDGET: usize = 4096;
 /// How often the waiting thread looks at flags and clocks.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -57,6 +61,8 @@ pub struct Edges<F, G> {
     pub gateway: G,
     /// Take the journal's records on the helper.
     pub tailers: Vec<Box<dyn Tailer>>,
+    /// Take them on a thread of their own, since they may have to wait for whoever reads what they write.
+    pub outputs: Vec<Box<dyn Tailer>>,
     /// Drops the venue session where the hot thread stalls.
     pub watchdog: Option<Box<dyn Watchdog>>,
 }
@@ -207,6 +213,12 @@ impl<M: Machine + Send + 'static> Launch<M> {
             let (reader, tailers) = prime(edges.tailers, &self.dir, &resume, self.first_seq)?;
             (Some(reader), tailers)
         };
+        let outputs = if edges.outputs.is_empty() {
+            None
+        } else {
+            let (reader, outputs) = prime(edges.outputs, &self.dir, &resume, self.first_seq)?;
+            Some(OutputStage::new(Tail::new(reader, outputs), self.control.clone()))
+        };
         let parts = HelperParts {
             preallocator,
             chainer,
@@ -234,7 +246,8 @@ impl<M: Machine + Send + 'static> Launch<M> {
         let operators = OperatorSocket::bind(&journal_dir)
             .inspect_err(|error| tracing::warn!(%error, dir = %journal_dir.display(), "no operator can command this run"))
             .ok();
-        let specs = lay(parts, &self.plan)?;
+        let mut specs = lay(parts, &self.plan)?;
+        specs.extend(outputs.map(|stage| output_thread(stage, &self.plan)));
         let live_commands = commands.clone();
         command(&live_commands, OperatorCommand::START, "pricewright");
         let running = threads::start(specs, self.control.threads())
@@ -291,6 +304,18 @@ fn address_space() -> Option<u64> {
     const PAGE: u64 = 4096;
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     text.split(' ').next()?.parse::<u64>().ok()?.checked_mul(PAGE)
+}
+
+/// Beside the helper, and ended behind it.
+fn output_thread(stage: OutputStage, plan: &Plan) -> ThreadSpec {
+    let helper = plan.threads().iter().find(|thread| thread.stages.contains(&Role::Helper));
+    ThreadSpec {
+        name: output::NAME.to_owned(),
+        core: helper.and_then(|thread| thread.core),
+        idle: Idle::BACKOFF,
+        budget: OUTPUT_BUDGET,
+        stages: vec![Box::new(stage)],
+    }
 }
 
 fn command(commands: &Sender<Operator>, command: OperatorCommand, operator: &str) {

@@ -16,6 +16,7 @@ pub mod idle;
 pub mod launch;
 pub mod open;
 pub mod operator;
+mod output;
 pub mod plan;
 mod priming;
 pub mod recorded;

@@ -1,5 +1,9 @@
 //! A flash sale over standard input and files.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use pricewright_core::kernel::EventNanos;
 use pricewright_feeds::jsonl::generator::{Config as GeneratorConfig, Generator};
 use serde_json::{Value, json};
@@ -321,4 +325,45 @@ fn json_outputs_parse() {
     assert_eq!(place.json(&["check", "--json", STDIN])["good"], true);
     assert_eq!(place.json(&["replay", "--json", "j"])["decisions"], 2);
     assert_eq!(place.json(&["explain", "--json", "j"])["decision"]["type"], "PricePublished");
+}
+
+/// Who reads nothing of standard output stops nobody but itself: the helper goes on, as its snapshots show, and every price
+/// comes once it is read.
+#[test]
+fn a_stalled_reader_of_standard_output_does_not_stop_the_helper() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(STDIN).expect("it is there");
+    place.write("stdin.toml", &text.replace("segment_mib = 16", "segment_mib = 16\nsnapshot_every = 2000"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pricewright"))
+        .args(["run", "stdin.toml", "--journal", "j"])
+        .current_dir(place.path("."))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("piped");
+    // More prices than the pipe and the writer's buffer hold.
+    input.write_all(sales(6_000).as_bytes()).expect("taken");
+    let snapshots = || {
+        let files = std::fs::read_dir(place.path("j")).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|ending| ending == "pws")).count()
+    };
+    let start = Instant::now();
+    while snapshots() == 0 {
+        if start.elapsed() > BOUND {
+            child.kill().expect("ended");
+            panic!("no snapshot while nobody reads standard output");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(input);
+    let ended = child.wait_with_output().expect("it ends once it is read");
+    assert_eq!(ended.status.code(), Some(0));
+    let prices = ended.stdout.iter().filter(|byte| **byte == b'\n').count();
+    let stats = place.json(&["journal", "stats", "j", "--json"]);
+    let kinds = stats["kinds"].as_array().expect("kinds");
+    let published = kinds.iter().find(|kind| kind["name"] == "PricePublished").expect("prices");
+    assert!(prices > 3_000, "{prices} prices");
+    assert_eq!(published["records"], prices);
 }

@@ -1,0 +1,72 @@
+//! Tailers that write to what may stall (a pipe that nobody reads, a full terminal), on a thread of their own: the helper, which
+//! the hot thread relies on, never waits for them. What they have not written yet is in the journal.
+
+use super::helper::Tailer;
+use super::run_control::RunControl;
+use super::stage::Stage;
+use crate::error::Result;
+use crate::journal::Reader;
+
+/// The stage's name, and its thread's.
+pub(super) const NAME: &str = "outputs";
+
+/// Tailers with the reader that they share.
+pub(super) struct Tail {
+    reader: Reader,
+    tailers: Vec<Box<dyn Tailer>>,
+}
+
+impl Tail {
+    pub(super) fn new(reader: Reader, tailers: Vec<Box<dyn Tailer>>) -> Self {
+        Self { reader, tailers }
+    }
+
+    /// Gives the tailers up to `budget` records that are there. Returns how many.
+    pub(super) fn turn(&mut self, budget: usize) -> Result<usize> {
+        let Self { reader, tailers } = self;
+        let mut work = 0;
+        while work < budget
+            && let Some(record) = reader.next_record()?
+        {
+            tailers.iter_mut().try_for_each(|tailer| tailer.take(record))?;
+            work += 1;
+        }
+        tailers.iter_mut().try_for_each(|tailer| tailer.flush())?;
+        Ok(work)
+    }
+
+    /// Gives them the rest, and the end.
+    pub(super) fn close(&mut self, budget: usize) -> Result<()> {
+        while self.turn(budget)? > 0 {}
+        self.tailers.iter_mut().try_for_each(|tailer| tailer.close())
+    }
+}
+
+/// Polls a [`Tail`].
+pub(super) struct OutputStage {
+    tail: Tail,
+    control: RunControl,
+}
+
+impl OutputStage {
+    pub(super) fn new(tail: Tail, control: RunControl) -> Self {
+        Self { tail, control }
+    }
+}
+
+impl Stage for OutputStage {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn poll(&mut self, budget: usize) -> usize {
+        let turn = self.tail.turn(budget);
+        self.control.worked(NAME, turn)
+    }
+
+    fn close(&mut self) {
+        if let Err(error) = self.tail.close(usize::MAX) {
+            self.control.fail(NAME, &error);
+        }
+    }
+}
