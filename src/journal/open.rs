@@ -220,8 +220,8 @@ fn begin_durable(
 /// What may be done where the journal does not fit its chain. A process that ends loses nothing that was chained; a machine
 /// that goes down may.
 fn mend(report: &RecoveryReport, config: &JournalConfig, identity: &RunIdentity) -> Mend {
-    let same_boot = report.last_head.is_none_or(|head| head.boot_id == identity.boot_id);
-    match (config.repair, report.clean || same_boot) {
+    let same_boot = report.last_head.is_some_and(|head| head.boot_id == identity.boot_id);
+    match (config.repair, same_boot) {
         (true, _) => Mend::Repair,
         (false, true) => Mend::Refuse,
         (false, false) => Mend::Lost,

@@ -101,6 +101,9 @@ impl OpenJournal {
             ..JournalConfig::default()
         };
         let (writer, preallocator, report) = Writer::open(dir, &settings, &identity)?;
+        for path in &report.set_aside {
+            tracing::warn!("{} did not fit the journal and was set aside", path.display());
+        }
         let accept = opening.accept_divergence;
         let journal = Self { writer, preallocator, report, canonical, build_hash, accept };
         if journal.is_anothers_crash() && !accept {

@@ -11,7 +11,7 @@ use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
 use crate::journal::head::{CHAIN_AT, ChainMark, HEAD_LEN, publish_mark};
 use crate::journal::map::WriteMap;
-use crate::journal::segment::{ReadSegment, segment_path};
+use crate::journal::segment::ReadSegment;
 
 /// Makes the side files of the segments from a given one on. It belongs on the helper's thread, and only the holder of the
 /// journal's lock may have one.
@@ -125,12 +125,6 @@ impl Chainer {
     fn finish(&mut self) -> Result<(), JournalError> {
         let Some(present) = self.present.take() else { return Ok(()) };
         present.check_end()?;
-        // A live segment in RAM has a file on the disk too, whose head may have been written before the mark was there.
-        let on_disk = segment_path(&self.dir, present.chain.index());
-        if on_disk != present.chain.segment.path {
-            let segment = ReadSegment::open_on_disk(&self.dir, present.chain.index(), None)?;
-            commit_mark(&segment, &on_disk, &present.chain.mark(self.link), self.crc)?;
-        }
         self.next_index = present.chain.index() + 1;
         self.link = present.chain.link;
         self.like = Some(present.chain.segment);
@@ -170,6 +164,8 @@ impl Present {
 }
 
 /// Commits the chain mark in the head of `segment`, whose file is `path`; where it is there already, it must say the same.
+/// A live segment in RAM gets its mark there, and the disk with the head that is written when it is sealed: its file on the
+/// disk is left to whoever writes it past the page cache.
 fn commit_mark(
     segment: &ReadSegment,
     path: &Path,

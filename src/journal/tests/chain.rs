@@ -347,6 +347,31 @@ fn chained_records_are_lost_only_where_the_machine_went_down() {
     }
 }
 
+/// A run had just begun when the machine went down, and its segment never reached the disk; its side file did.
+#[test]
+fn a_lost_segment_is_a_loss_only_where_the_machine_went_down() {
+    for (boot_id, refused) in [(identity().boot_id, true), ([9; 16], false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut chainer) = open_chained(dir.path());
+        append_all(&mut writer, 0..20);
+        end_run(&mut writer);
+        writer.close().unwrap();
+        chainer.catch_up().unwrap();
+        let (writer, mut chainer) = open_chained(dir.path());
+        chainer.catch_up().unwrap();
+        drop(writer);
+        std::fs::remove_file(segment_path(dir.path(), 2)).unwrap();
+        match Writer::open(dir.path(), &chained(), &RunIdentity { boot_id, ..identity() }) {
+            Err(error) => assert!(refused && error.to_string().contains("its hash chain is"), "{error}"),
+            Ok((_, _, report)) => {
+                assert!(!refused);
+                assert_eq!((report.last_seq, report.clean, report.set_aside.len()), (21, true, 1));
+                good(dir.path());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_tailer_that_was_left_behind_goes_on_where_it_stood() {
     let dir = tempfile::tempdir().unwrap();
