@@ -10,6 +10,12 @@ use std::sync::Arc;
 
 use pricewright::harness::in_memory::{InMemory, Packets, Setup};
 use pricewright::harness::tick::market;
+use pricewright::journal::Reader;
+use pricewright::replay::follow::Follower;
+use pricewright::replay::run_info::RunInfo;
+use pricewright_core::kernel::Driver;
+use pricewright_core::kernel::table::RunEnd;
+use pricewright_strategies::trading::Desk;
 
 /// Messages in all; a tenth of them is the warm-up.
 const MESSAGES: u64 = 1_120_000;
@@ -91,4 +97,39 @@ fn the_detector_sees_an_allocation_in_the_middle_of_the_hot_path() {
 
     assert_eq!((allocations, frees), (1, 1));
     pipeline.end().unwrap();
+}
+
+/// What a restart runs with: a desk that was restored from a snapshot in the middle of a session.
+#[test]
+fn a_restored_desk_allocates_nothing_either() {
+    let market = market(200_000);
+    let packets = Arc::new(Packets::generate(&market).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let setup = Setup { symbols: market.symbols, segment_mib: 512, helper_core: None };
+    let mut pipeline = InMemory::open(&setup, Arc::clone(&packets), dir.path()).unwrap();
+    pipeline.run(packets.len());
+    pipeline.end().unwrap();
+
+    let config = RunInfo::read(dir.path()).unwrap().config.pipeline::<Desk>().unwrap().config;
+    let mut reader = Reader::open(dir.path()).unwrap();
+    let half = Reader::from_end(dir.path()).unwrap().next_seq() / 2;
+    let mut follower = Follower::<Desk>::new(&config).unwrap();
+    while reader.next_seq() < half || follower.progress().is_none() {
+        follower.follow(reader.next_record().unwrap().unwrap()).unwrap();
+    }
+    let (state, progress) = (follower.driver().snapshot().unwrap(), follower.progress().unwrap());
+    let mut restored = Follower::resumed(Driver::<Desk>::restore(&config, &state).unwrap(), progress);
+
+    let (allocations, frees, events) = counted(|| {
+        while let Some(record) = reader.next_record().unwrap() {
+            // The last record's check hashes the whole state, which a run does at its end only.
+            if record.get::<RunEnd>().is_none() {
+                restored.follow(record).unwrap();
+            }
+        }
+        restored.counts().0 - progress.events
+    });
+
+    assert!(events > 100_000, "{events} events");
+    assert_eq!((allocations, frees), (0, 0), "allocations and frees of a restored desk");
 }

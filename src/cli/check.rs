@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::show::{json as print_json, line};
-use crate::config::{ConfigText, PipelineConfig, Topology};
+use super::show::{json as print_json, line, thousands};
+use crate::config::{ConfigText, JournalSettings, PipelineConfig, Topology};
 use crate::edges::assemble;
 use crate::error::{Error, Result};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
@@ -40,10 +40,11 @@ impl MachineVisitor for Visit {
         let feed = feed_text(&config);
         let gateway = gateway_text(&config);
         let text = format!(
-            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments)\nthreads  {plan}",
+            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments){}\nthreads  {plan}",
             config.machine,
             config.journal.dir.display(),
             config.journal.segment_mib,
+            snapshots_text(&config.journal),
         );
         let canonical: serde_json::Value =
             serde_json::to_value(&config).map_err(|error| Error::Usage(error.to_string()))?;
@@ -55,6 +56,18 @@ impl MachineVisitor for Visit {
         });
         Ok(Found { text, json })
     }
+}
+
+fn snapshots_text(journal: &JournalSettings) -> String {
+    if !journal.replica {
+        return ", no self-check, a snapshot at a clean stop".to_owned();
+    }
+    format!(
+        ", self-check, a snapshot every {} records or {} s, {} kept",
+        thousands(journal.snapshot_every),
+        journal.snapshot_every_s,
+        journal.snapshots
+    )
 }
 
 fn feed_text<C>(config: &PipelineConfig<C>) -> String {

@@ -6,7 +6,7 @@ use pricewright_core::kernel::table::{ConfigChunk, DivergenceAccepted, Recovered
 use pricewright_core::kernel::{Driver, Machine, Nanos, RecordRef, Text, flags};
 
 use super::huge_pages::gather;
-use super::recover::{Stands, Wanted, stand};
+use super::recover::{Conceded, Stands, Wanted, stand};
 use super::resume::Resume;
 use super::sequencer::append_system;
 use crate::config::PipelineConfig;
@@ -200,29 +200,14 @@ impl OpenJournal {
         let recovered = (report.last_seq > 0).then(|| describe(report, &stands, taken_over));
         let Stands { follower, mut resume, conceded, .. } = stands;
         if taken_over {
-            let head = report.last_record_head.as_ref();
-            let record = DivergenceAccepted {
-                last_seq: report.last_seq,
-                first: conceded.first,
-                records: conceded.records,
-                run: head.map_or(0, |head| head.run),
-                build_hash: head.map_or([0; 32], |head| head.build_hash),
-            };
-            append_system(writer, stamp, &record)?;
+            append_system(writer, stamp, &takeover(report, conceded))?;
         }
         let mut progress = Progress { cause: follower.cause(), ..Progress::default() };
         (progress.events, progress.decisions) = follower.counts();
         if report.last_seq > 0 && !report.clean {
             let decisions_added = u32::try_from(follower.pending().count()).unwrap_or(u32::MAX);
             progress.decisions += u64::from(decisions_added);
-            let record = Recovered {
-                last_seq: report.last_seq,
-                torn_bytes: report.torn_bytes,
-                decisions_added,
-                spare: 0,
-                run: report.last_record_head.as_ref().map_or(report.last_run, |head| head.run),
-            };
-            append_system(writer, stamp, &record)?;
+            append_system(writer, stamp, &recovery(report, decisions_added))?;
             append_missing(writer, &follower)?;
         }
         let (place, journal_id) = take_first_records(dir, first_seq, writer, &mut resume)?;
@@ -271,6 +256,27 @@ impl<M: Machine> Begun<M> {
         };
         let bytes = snapshot.to_bytes().map_err(Error::Failed)?;
         snapshot::dir::write(dir, place.seq, &bytes, keep as usize).map(drop)
+    }
+}
+
+fn takeover(report: &RecoveryReport, conceded: Conceded) -> DivergenceAccepted {
+    let head = report.last_record_head.as_ref();
+    DivergenceAccepted {
+        last_seq: report.last_seq,
+        first: conceded.first,
+        records: conceded.records,
+        run: head.map_or(0, |head| head.run),
+        build_hash: head.map_or([0; 32], |head| head.build_hash),
+    }
+}
+
+fn recovery(report: &RecoveryReport, decisions_added: u32) -> Recovered {
+    Recovered {
+        last_seq: report.last_seq,
+        torn_bytes: report.torn_bytes,
+        decisions_added,
+        spare: 0,
+        run: report.last_record_head.as_ref().map_or(report.last_run, |head| head.run),
     }
 }
 
