@@ -121,11 +121,11 @@ fn a_restored_desk_allocates_nothing_either() {
     let mut restored = Follower::resumed(Driver::<Desk>::restore(&config, &state).unwrap(), progress);
 
     let (allocations, frees, events) = counted(|| {
-        while let Some(record) = reader.next_record().unwrap() {
-            // The last record's check hashes the whole state, which a run does at its end only.
-            if record.get::<RunEnd>().is_none() {
-                restored.follow(record).unwrap();
-            }
+        // Up to the run's end, whose check hashes the whole state, and behind which the reader looks for another segment.
+        while let Some(record) =
+            reader.next_record().unwrap().filter(|record| record.get::<RunEnd>().is_none())
+        {
+            restored.follow(record).unwrap();
         }
         restored.counts().0 - progress.events
     });
