@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::harness::lab::Lab;
 use crate::harness::machine::Machine;
 use crate::harness::record::{Document, FORMAT};
+use crate::harness::report;
 use crate::harness::runner;
 use crate::harness::suite;
 use crate::pipeline::cores::available_cores;
@@ -43,6 +44,10 @@ fn measure(names: &[&str], args: &PacedArgs) -> Result<()> {
     };
     for name in names {
         let mut bench = suite::by_name(name)?;
+        if names.len() > 1 && bench.needs_two_cores() && !lab.has_two_cores() {
+            note(&format!("{name}: left out, it needs two cores"));
+            continue;
+        }
         let record = runner::run(bench.as_mut(), &lab, &mut |text| tracing::info!("{text}"))?;
         if !quiet {
             bench_show::bench(&record)?;
@@ -51,6 +56,10 @@ fn measure(names: &[&str], args: &PacedArgs) -> Result<()> {
     }
     if let Some(dir) = &args.hgrm {
         bench_show::write_hgrm(&document, dir)?;
+    }
+    if let Some(path) = &args.report {
+        write(path, &report::page(&document))?;
+        note(&format!("page written to {}", path.display()));
     }
     match &args.json {
         Some(path) => write_json(&document, path),
@@ -64,11 +73,15 @@ fn write_json(document: &Document, path: &Path) -> Result<()> {
     if path == Path::new("-") {
         return line(&text);
     }
-    std::fs::write(path, text + "\n").map_err(|source| Error::File {
+    write(path, &(text + "\n"))?;
+    note(&format!("measurement written to {}", path.display()));
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|source| Error::File {
         path: path.to_path_buf(),
         source,
         mend: "name a file that can be written",
-    })?;
-    note(&format!("measurement written to {}", path.display()));
-    Ok(())
+    })
 }

@@ -102,6 +102,9 @@ pub struct BenchArgs {
     /// Write each figure's distribution as DIR/BENCH-FIGURE.hgrm (HdrHistogram's text format).
     #[arg(long, value_name = "DIR")]
     pub hgrm: Option<PathBuf>,
+    /// Write a page with all distributions drawn: one HTML file that refers to nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// Arguments of benches that keep a pace.

@@ -8,7 +8,7 @@ use crate::harness::figure::PERCENTILES;
 use crate::harness::record::{BenchRecord, Document, FigureRecord};
 
 /// Columns of a figure's name.
-const NAME_WIDTH: usize = 62;
+const NAME_WIDTH: usize = 78;
 
 /// Prints one bench.
 pub(super) fn bench(record: &BenchRecord) -> Result<()> {
@@ -33,9 +33,9 @@ pub(super) fn bench(record: &BenchRecord) -> Result<()> {
 fn heading() -> String {
     let mut text = format!("{:<NAME_WIDTH$}", "ns");
     for percentile in PERCENTILES {
-        text.push_str(&format!("{:>10}", percentile.name));
+        text.push_str(&format!("{:>12}", percentile.name));
     }
-    text + &format!("{:>12}{:>10}  {}", "max", "samples", "floor")
+    text + &format!("{:>14}{:>11}  {}", "max", "samples", "floor")
 }
 
 fn row(figure: &FigureRecord) -> String {
@@ -49,9 +49,9 @@ fn row(figure: &FigureRecord) -> String {
         return text + "      none";
     }
     for value in figure.all.percentiles() {
-        text.push_str(&format!("{:>10}", value.map_or("-".to_owned(), number)));
+        text.push_str(&format!("{:>12}", value.map_or("-".to_owned(), number)));
     }
-    text.push_str(&format!("{:>12}{:>10}", number(figure.all.max), figure.all.samples));
+    text.push_str(&format!("{:>14}{:>11}", number(figure.all.max), figure.all.samples));
     if let Some(ratio) = figure.ratio {
         text.push_str(&format!("  {} x", factor(ratio)));
     }

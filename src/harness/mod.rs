@@ -15,6 +15,7 @@ pub mod loopback;
 pub mod machine;
 pub mod numbers;
 pub mod record;
+pub mod report;
 pub mod restart;
 pub mod runner;
 pub mod suite;

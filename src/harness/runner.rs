@@ -35,6 +35,11 @@ pub trait Bench {
     /// What it measures.
     fn figures(&self) -> Vec<Spec>;
 
+    /// Whether it makes no sense with one core.
+    fn needs_two_cores(&self) -> bool {
+        false
+    }
+
     /// Computes the right thing, and shows it: before anything is timed. The same seed gives the same result.
     ///
     /// # Errors
@@ -89,7 +94,7 @@ pub fn run(bench: &mut dyn Bench, lab: &Lab, told: &mut dyn FnMut(&str)) -> Resu
         result: checked.result.to_hex().to_string(),
         facts,
         placement_ns,
-        figures: fold(&specs, &rounds)?,
+        figures: fold(&specs, &rounds, lab.asked().smoke)?,
     })
 }
 
@@ -105,7 +110,8 @@ pub fn placement(lab: &Lab) -> Result<Option<f64>> {
     Ok(Some(nanos_at(&trips, 0.5)))
 }
 
-fn fold(specs: &[Spec], rounds: &[Samples]) -> Result<Vec<FigureRecord>> {
+/// Rounds to figures. In smoke mode nothing was measured that a goal could be held to.
+fn fold(specs: &[Spec], rounds: &[Samples], smoke: bool) -> Result<Vec<FigureRecord>> {
     let by_round: Vec<Vec<&Histogram<u64>>> =
         rounds.iter().map(|samples| samples.histograms().collect()).collect();
     let of_figure = |index: usize| by_round.iter().filter_map(move |round| round.get(index).copied());
@@ -132,7 +138,7 @@ fn fold(specs: &[Spec], rounds: &[Samples]) -> Result<Vec<FigureRecord>> {
             ratio,
             goal: spec
                 .goal
-                .filter(|_| !all.is_empty())
+                .filter(|_| !smoke && !all.is_empty())
                 .map(|goal| held_to(goal, &all, ratio, against(0.999))),
             per_second: spec
                 .counted

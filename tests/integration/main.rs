@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods, unreachable_pub)]
 
 mod bad_days;
+mod bench;
 mod itchy_judge;
 mod loss;
 mod market;

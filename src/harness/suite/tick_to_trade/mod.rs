@@ -89,6 +89,10 @@ impl Bench for TickToTrade {
         ]
     }
 
+    fn needs_two_cores(&self) -> bool {
+        true
+    }
+
     /// One packet at a time: every one must cause its two orders, at the right prices, and the journal must replay.
     fn check(&mut self, lab: &Lab) -> Result<Checked> {
         lab.two_cores()?;
@@ -102,7 +106,6 @@ impl Bench for TickToTrade {
         }
         let told = session.close(lab)?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&lab.seed().to_le_bytes());
         for price in &prices {
             hasher.update(&price.to_le_bytes());
         }
