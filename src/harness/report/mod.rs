@@ -90,7 +90,7 @@ fn goals(out: &mut String, document: &Document) {
     }
     push(
         out,
-        "<section>\n<h2>Goals</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>Bench</th><th>Figure</th>",
+        "<section>\n<h2>Goals</h2>\n<div class=\"scroll\"><table class=\"goals\">\n<thead><tr><th>Bench</th><th>Figure</th>",
     );
     push(
         out,
@@ -150,6 +150,10 @@ fn groups(bench: &BenchRecord) -> Vec<Vec<&FigureRecord>> {
             Some((_, members)) => members.push(figure),
             None => groups.push((root, vec![figure])),
         }
+    }
+    for (root, members) in &mut groups {
+        // The floor first, so that it has the first colour, which is grey.
+        members.sort_by_key(|figure| figure.name != *root);
     }
     groups.into_iter().map(|(_, members)| members).collect()
 }

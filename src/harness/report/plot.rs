@@ -107,8 +107,11 @@ fn path(points: &[(f64, f64)], scale: &Scale) -> String {
 
 fn grid(out: &mut String, scale: &Scale) {
     let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
-    for decade in scale.low as i32..=scale.high as i32 {
-        let nanos = 10_f64.powi(decade);
+    // Few decades have room for more numbers.
+    let steps: &[f64] = if scale.high - scale.low > 2.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let decades = scale.low as i32..=scale.high as i32;
+    let numbers = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
+    for nanos in numbers.filter(|nanos| nanos.log10() < scale.high + 1e-9) {
         let y = scale.y(nanos);
         let _infallible = writeln!(
             out,
@@ -140,9 +143,12 @@ fn grid(out: &mut String, scale: &Scale) {
     }
 }
 
-/// A power of ten of nanoseconds, without decimals.
+/// A round number of nanoseconds, without decimals that say nothing.
 fn whole(nanos: f64) -> String {
-    if nanos < 1.0 { "0.1\u{a0}ns".to_owned() } else { time(nanos).replace(".00", "").replace(".0", "") }
+    let text = time(nanos);
+    let (value, unit) = text.split_once('\u{a0}').unwrap_or((&text, ""));
+    let value = if value.contains('.') { value.trim_end_matches('0').trim_end_matches('.') } else { value };
+    format!("{value}\u{a0}{unit}")
 }
 
 /// A figure's medians, round by round, between their least and their greatest.

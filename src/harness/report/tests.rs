@@ -137,3 +137,14 @@ fn lines_stay_within_their_plot() {
     }
     assert_eq!(plot(&[]), "");
 }
+
+#[test]
+fn axes_have_round_numbers() {
+    let curve = [(0.0, 12.0), (0.9, 60.0)];
+    let drawn = plot(&[Line { name: "x", points: &curve, colour: 0, floor: false }]);
+    for number in ["10", "20", "50", "100"] {
+        assert!(drawn.contains(&format!(">{number}\u{a0}ns<")), "{number} in {drawn}");
+    }
+    let wide = plot(&[Line { name: "x", points: &[(0.0, 12.0), (0.9, 6e6)], colour: 0, floor: false }]);
+    assert!(wide.contains(">1\u{a0}ms<") && !wide.contains(">20\u{a0}ns<"));
+}

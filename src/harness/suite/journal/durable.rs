@@ -94,10 +94,10 @@ fn appends(
         writer.append(record, clock.now(), 0)?;
         Ok(())
     });
-    let closed = writer.close();
+    // The helper first: closing cuts the file, and there are no pages to fault in behind its end.
     stop.store(true, std::sync::atomic::Ordering::Release);
     join(helper)?;
-    closed?;
+    writer.close()?;
     let report = disk.finish()?;
     Ok((paced?.0, report))
 }

@@ -96,10 +96,10 @@ impl Appends {
             Ok(())
         });
         let stalls = writer.stalls();
-        let closed = writer.close();
+        // The helper first: closing cuts the file, and there are no pages to fault in behind its end.
         stop.store(true, Ordering::Release);
         join(helper)?;
-        closed?;
+        writer.close()?;
         let (intended, alone) = paced?;
         Ok((intended, alone, stalls))
     }
@@ -113,7 +113,7 @@ pub(super) fn helper(
 ) -> Result<std::thread::JoinHandle<Result<()>>> {
     start_on_core(core, move || {
         let mut idler = Idler::new(Idle::BACKOFF);
-        // Acquire: partner of the release after the writer has been closed.
+        // Acquire: partner of the release behind the last append.
         while !stop.load(Ordering::Acquire) {
             idler.after(preallocator.poll());
         }

@@ -14,7 +14,7 @@ use pricewright_core::kernel::{EndReason, Machine as _, Minor, OperatorCommand, 
 use pricewright_strategies::trading::{Desk, DeskConfig, StrategyConfig};
 
 use super::echo::Echo;
-use super::market::SYMBOL;
+use super::market::{OWN_HALF_SPREAD, SYMBOL};
 use super::protocol::Listening;
 use crate::clock::{Clock as _, TscClock, tsc_clock};
 use crate::config::{ConfigText, PipelineConfig};
@@ -232,8 +232,8 @@ fn assemble(config: &PipelineConfig<DeskConfig>, dir: &Path, control: &RunContro
     Ok((FusedStage::new(feed, clock, core, control.clone()), helper, report))
 }
 
-/// The built-in desk on one line, quoting as fast as the data moves, a cent from the mid, under limits that do not end the
-/// run.
+/// The built-in desk on one line, quoting as fast as the data moves, two cents from the mid, under limits that do not end
+/// the run.
 fn config(line: SocketAddrV4, venue: &Listening) -> Result<PipelineConfig<DeskConfig>> {
     let text = ConfigText { path: "desk.toml (built in)".to_owned(), text: DESK_TOML.to_owned() };
     let mut config: PipelineConfig<DeskConfig> = text.pipeline::<Desk>()?;
@@ -260,6 +260,7 @@ fn config(line: SocketAddrV4, venue: &Listening) -> Result<PipelineConfig<DeskCo
     maker.min_quote_age_ms = 0;
     // Without it the width of the quotes would follow the market's volatility, and prices would not tell packets apart.
     maker.volatility_factor = 0.0;
+    maker.min_half_spread_ticks = OWN_HALF_SPREAD as f64;
     Ok(config)
 }
 

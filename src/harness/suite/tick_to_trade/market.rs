@@ -1,6 +1,8 @@
-//! The market of the bench: one share, one order a side, and both move by a cent with every packet, up and down again.
+//! The market of the bench: one share, one order a side, and both move by a cent or two with every packet, up over the even
+//! cents and down over the odd ones.
 //!
-//! The desk quotes a cent from the mid on each side, so that the price of its bid says which packet it answers.
+//! The desk quotes two cents from the mid on each side, so that the price of its bid says which packet it answers, and so
+//! that neither of its quotes has to wait until the other has made room.
 
 use pricewright_core::kernel::Nanos;
 use pricewright_feeds::nasdaq::itch::{AddOrder, Header, OrderReplace, StockDirectory, StockTradingAction};
@@ -18,23 +20,25 @@ const LOCATE: u16 = 1;
 /// The mid before the first packet, and a cent, in units of 0.0001.
 const MIDDLE: u64 = 1_000_000;
 const CENT: u64 = 100;
-/// Packets upwards before the market turns: far more than are ever on their way, and more than a millisecond of them,
-/// since the gate takes the same order twice within a millisecond for a mistake.
+/// Packets in one direction. No price comes again within twice as many: far more packets than are ever on their way, and
+/// more than a millisecond of them, since the gate takes the same order twice within a millisecond for a mistake.
 const CLIMB: u64 = 128;
 /// Distance of the market's orders from its mid.
-const HALF_SPREAD: u64 = 2 * CENT;
+const HALF_SPREAD: u64 = 4 * CENT;
+/// Distance of the desk's quotes from the mid, in units of 0.0001.
+pub(super) const OWN_HALF_SPREAD: u64 = 2 * CENT;
 /// Bytes of a packet: two messages and their header.
 const MAX_PACKET: usize = 1_400;
 
-/// Cents above the beginning after packet `number`, counted from 1.
+/// Cents above the beginning after packet `number`, counted from 1: 2, 4, … up, one further, and down to 1 and 0.
 fn climb(number: u64) -> u64 {
     let step = number % (2 * CLIMB);
-    if step <= CLIMB { step } else { 2 * CLIMB - step }
+    if step < CLIMB { 2 * step } else { 2 * (2 * CLIMB - step) - 1 }
 }
 
-/// The desk's bid after packet `number`, in units of 0.0001: a cent below the mid.
+/// The desk's bid after packet `number`, in units of 0.0001.
 pub(super) fn own_bid_e4(number: u64) -> u64 {
-    MIDDLE + climb(number) * CENT - CENT
+    MIDDLE + climb(number) * CENT - OWN_HALF_SPREAD
 }
 
 /// Makes packets, in order.

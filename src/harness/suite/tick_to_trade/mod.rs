@@ -7,7 +7,7 @@
 //!         its answer                    ───────────────►
 //! ```
 //!
-//! The generator's packets are made before anything is timed; each moves the market by a cent, so that the desk moves its
+//! The generator's packets are made before anything is timed; each moves the market by a cent or two, so that the desk moves its
 //! quotes. The generator keeps its pace whatever happens (open loop) and holds each order against the time at which its
 //! packet was meant to leave, and beside it against the time at which it did leave.
 //!
