@@ -31,13 +31,9 @@ fn each_packet_moves_the_market() {
         let moved = i64::from(price) - i64::from(bid.1);
         bid = (new, price);
         let (old, new, price) = replaced.next().expect("the ask");
-        assert_eq!((old, price.abs_diff(ask.1)), (ask.0, 100));
+        assert_eq!((old, i64::from(price) - i64::from(ask.1)), (ask.0, moved));
         ask = (new, price);
-        assert_eq!(
-            own_bid_e4(number),
-            u64::from(bid.1 + 100),
-            "a cent from the mid, which is two from the bid"
-        );
+        assert_eq!(own_bid_e4(number), u64::from(bid.1 + 200), "two cents from the mid, which is four away");
     }
 }
 
