@@ -29,6 +29,8 @@ const DAY: i64 = 86_400_000_000_000;
 const BUFFER: usize = 64 << 10;
 /// How long the desk may take for its first quotes, and for each packet sent by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Of a phase's packets, one in so many at the beginning warms up.
+const WARM_UP_PART: u64 = 10;
 /// How long after the last packet its order is waited for.
 const GRACE_NS: u64 = 50_000_000;
 /// Bytes that come back for an echoed order: what the venue answers to two replaced orders.
@@ -108,6 +110,8 @@ struct Waiting {
     key: u64,
     intended: u64,
     actual: u64,
+    /// False for the first packets of a phase, which warm up.
+    counted: bool,
 }
 
 /// What is on its way, and what came back.
@@ -131,7 +135,7 @@ impl Ledger {
         let Some(place) = self.waiting.iter().position(|packet| packet.key == key) else { return };
         self.unanswered += place as u64;
         self.waiting.drain(..place);
-        if let Some(packet) = self.waiting.pop_front() {
+        if let Some(packet) = self.waiting.pop_front().filter(|packet| packet.counted) {
             self.intended.saturating_record(at.saturating_sub(packet.intended).saturating_mul(PER_NS));
             self.actual.saturating_record(at.saturating_sub(packet.actual).saturating_mul(PER_NS));
         }
@@ -252,6 +256,7 @@ impl Generator {
         let packets = self.packets(echo, count)?;
         let mut ledger = Ledger::new()?;
         let mut pace = Pace::new(self.watch, rate);
+        let warm_up = count / WARM_UP_PART;
         let mut end_ns = u64::MAX;
         let mut next = packets.iter();
         let mut coming = next.next();
@@ -264,7 +269,8 @@ impl Generator {
                 let actual = pace.now_ns();
                 let side = if echo { &self.echo } else { &self.engine };
                 side.line.send(packet).map_err(|error| failed("send", error))?;
-                ledger.waiting.push_back(Waiting { key: *key, intended, actual });
+                let counted = pace.sent() > warm_up;
+                ledger.waiting.push_back(Waiting { key: *key, intended, actual, counted });
                 coming = next.next();
                 if coming.is_none() {
                     end_ns = pace.now_ns();

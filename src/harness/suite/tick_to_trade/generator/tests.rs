@@ -6,6 +6,7 @@ fn ledger(keys: &[u64]) -> Ledger {
         key: *key,
         intended: step * 1_000,
         actual: step * 1_000 + 300,
+        counted: true,
     });
     ledger.waiting.extend(packets);
     ledger
@@ -41,4 +42,13 @@ fn an_order_that_nothing_explains_changes_nothing() {
     let mut ledger = ledger(&[7, 8]);
     ledger.came(6, 5_000);
     assert_eq!((ledger.unanswered, ledger.waiting.len(), ledger.intended.len()), (0, 2, 0));
+}
+
+#[test]
+fn packets_that_warm_up_are_answered_and_not_counted() {
+    let mut ledger = ledger(&[7, 8]);
+    ledger.waiting.iter_mut().take(1).for_each(|packet| packet.counted = false);
+    ledger.came(7, 5_000);
+    ledger.came(8, 5_500);
+    assert_eq!((ledger.unanswered, ledger.waiting.len(), ledger.intended.len()), (0, 0, 1));
 }
