@@ -119,23 +119,22 @@ struct Ledger {
     waiting: VecDeque<Waiting>,
     intended: Histogram<u64>,
     actual: Histogram<u64>,
-    unanswered: u64,
+    overtaken: u64,
 }
 
 impl Ledger {
     fn new() -> Result<Self> {
         let waiting = VecDeque::with_capacity(1 << 16);
-        Ok(Self { waiting, intended: new_histogram()?, actual: new_histogram()?, unanswered: 0 })
+        Ok(Self { waiting, intended: new_histogram()?, actual: new_histogram()?, overtaken: 0 })
     }
 
-    /// The order for packet `key` came at `at`: packets before it, for which none came, stay without. An order that no
-    /// packet on its way explains is ignored.
+    /// The order for packet `key` came at `at`. What packets before it had to say, for which none came, is in this order,
+    /// too: they were overtaken, and have waited until now. An order that no packet on its way explains is ignored.
     #[inline]
     fn came(&mut self, key: u64, at: u64) {
         let Some(place) = self.waiting.iter().position(|packet| packet.key == key) else { return };
-        self.unanswered += place as u64;
-        self.waiting.drain(..place);
-        if let Some(packet) = self.waiting.pop_front().filter(|packet| packet.counted) {
+        self.overtaken += place as u64;
+        for packet in self.waiting.drain(..=place).filter(|packet| packet.counted) {
             self.intended.saturating_record(at.saturating_sub(packet.intended).saturating_mul(PER_NS));
             self.actual.saturating_record(at.saturating_sub(packet.actual).saturating_mul(PER_NS));
         }
@@ -289,7 +288,8 @@ impl Generator {
         Ok(Measured {
             sent: pace.sent(),
             took_ns: end_ns.max(pace.next_ns()),
-            unanswered: ledger.unanswered + ledger.waiting.len() as u64,
+            overtaken: ledger.overtaken,
+            lost: ledger.waiting.len() as u64,
             intended: pairs(&ledger.intended),
             actual: pairs(&ledger.actual),
         })

@@ -51,8 +51,8 @@ const LENGTH: Duration = Duration::from_secs(2);
 pub const LONGEST_S: f64 = 8.0;
 /// Packets of the check.
 const CHECKED: u64 = 500;
-/// Of so many packets, one may stay without an order of its own.
-const UNANSWERED_PART: u64 = 100;
+/// Of so many packets, one may be without any order behind it.
+const LOST_PART: u64 = 100;
 
 /// The bench.
 #[derive(Default)]
@@ -60,7 +60,7 @@ pub struct TickToTrade {
     session: Option<Session>,
     rounds: u32,
     sent: u64,
-    unanswered: u64,
+    overtaken: u64,
     facts: Vec<String>,
 }
 
@@ -133,13 +133,13 @@ impl Bench for TickToTrade {
             samples.add(names[1], &actual)?;
             if mode == Mode::Engine {
                 self.sent += measured.sent;
-                self.unanswered += measured.unanswered;
+                self.overtaken += measured.overtaken;
             }
-            if measured.unanswered * UNANSWERED_PART > measured.sent && !lab.asked().smoke {
+            if measured.lost * LOST_PART > measured.sent && !lab.asked().smoke {
                 return Err(Error::Failed(format!(
-                    "{} of {} packets stayed without an answer of their own: the rate is too high for this machine; \
-                     give a lower --rate",
-                    measured.unanswered, measured.sent
+                    "{} of {} packets had no order behind them: the rate is too high for this machine; give a lower \
+                     --rate",
+                    measured.lost, measured.sent
                 )));
             }
         }
@@ -157,8 +157,8 @@ impl Bench for TickToTrade {
     fn learned(&self) -> Vec<String> {
         let mut facts = self.facts.clone();
         facts.push(format!(
-            "{} packets to the desk, {} of them without an order of their own (their change was overtaken)",
-            self.sent, self.unanswered
+            "{} packets to the desk; {} of them were overtaken and counted until the order of a later one",
+            self.sent, self.overtaken
         ));
         facts
     }

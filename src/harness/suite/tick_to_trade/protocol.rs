@@ -61,8 +61,10 @@ pub(super) struct Measured {
     pub(super) sent: u64,
     /// From the first intended time to the last send, in ns.
     pub(super) took_ns: u64,
-    /// Packets that no order was for.
-    pub(super) unanswered: u64,
+    /// Packets whose order was a later packet's.
+    pub(super) overtaken: u64,
+    /// Packets behind which no order came.
+    pub(super) lost: u64,
     /// Latencies from the intended time.
     pub(super) intended: Vec<(u64, u64)>,
     /// Latencies from the actual send.
