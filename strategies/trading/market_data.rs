@@ -22,6 +22,7 @@ impl Desk {
     pub(super) fn on_order_add<P: Probe>(&mut self, event: &OrderAdd, turn: &mut Turn<'_, P>) {
         let qty = Lots(i64::from(event.qty));
         let added = event.side.side().is_some_and(|side| {
+            self.entered(event.instrument, event.order);
             self.memo.level_changed(event.instrument, side, event.price);
             self.state.books.add(event.instrument, event.order, side, event.price, qty).is_ok()
         });
@@ -60,6 +61,7 @@ impl Desk {
         let qty = Lots(i64::from(event.qty));
         let touched = self.state.books.replace(event.order, event.new_order, event.price, qty);
         if let Ok(touched) = touched {
+            self.entered(touched.instrument, event.new_order);
             self.memo.level_changed(touched.instrument, touched.side, event.price);
         }
         let sound = self.touched(touched, event.instrument) && in_range(event.price);
@@ -77,6 +79,14 @@ impl Desk {
         }
         self.updated(event.instrument, true, event.flags, turn);
         self.act(event.instrument, turn);
+    }
+
+    /// An order with this number enters the book: it may be one of ours that left before the market data showed it.
+    #[inline]
+    fn entered(&mut self, id: InstrumentId, number: u64) {
+        if self.state.is_gone(id, number) {
+            self.memo.keep_gone_absent(id, false);
+        }
     }
 
     /// True where the command was taken and the order is of this instrument.
@@ -145,7 +155,8 @@ impl Desk {
         if let Some(bbo) = self.memo.others(id, changes) {
             return bbo;
         }
-        let bbo = self.state.others(id);
+        let (bbo, gone_shown) = self.state.others(id, self.memo.gone_absent(id));
+        self.memo.keep_gone_absent(id, !gone_shown);
         self.memo.keep_others(id, changes, bbo);
         bbo
     }

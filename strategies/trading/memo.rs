@@ -21,6 +21,8 @@ pub(super) struct Memo {
 struct Kept {
     /// The best of others, and how often own orders had changed then.
     others: Option<(u64, Bbo)>,
+    /// The book shows no own order that left lately. Holds until one more leaves, or the book gets one with such a number.
+    gone_absent: bool,
     /// A plan that asked for nothing: what it rested on, and until when it holds.
     idle: Option<(Inputs, Nanos)>,
 }
@@ -43,6 +45,19 @@ impl Memo {
     pub(super) fn keep_others(&mut self, id: InstrumentId, changes: u64, bbo: Bbo) {
         if let Some(kept) = self.instruments.get_mut(id.index()) {
             kept.others = Some((changes, bbo));
+        }
+    }
+
+    /// Whether the book is known to show no own order that left lately.
+    #[inline]
+    pub(super) fn gone_absent(&self, id: InstrumentId) -> bool {
+        self.instruments.get(id.index()).is_some_and(|kept| kept.gone_absent)
+    }
+
+    #[inline]
+    pub(super) fn keep_gone_absent(&mut self, id: InstrumentId, absent: bool) {
+        if let Some(kept) = self.instruments.get_mut(id.index()) {
+            kept.gone_absent = absent;
         }
     }
 
@@ -73,6 +88,7 @@ impl Memo {
     pub(super) fn forget_others(&mut self, id: InstrumentId) {
         if let Some(kept) = self.instruments.get_mut(id.index()) {
             kept.others = None;
+            kept.gone_absent = false;
         }
     }
 

@@ -25,11 +25,25 @@ pub(super) const GONE: usize = 4;
 
 /// Our orders in one book.
 struct Shown {
+    /// Only the first `count` mean anything.
     orders: [(Side, Ticks, Lots); MAX_SHOWN],
     count: usize,
 }
 
+impl Default for Shown {
+    fn default() -> Self {
+        Self { orders: [(Side::Buy, Ticks(0), Lots(0)); MAX_SHOWN], count: 0 }
+    }
+}
+
 impl Shown {
+    fn push(&mut self, order: (Side, Ticks, Lots)) {
+        if let Some(place) = self.orders.get_mut(self.count) {
+            *place = order;
+            self.count += 1;
+        }
+    }
+
     /// Lots of ours at a price.
     fn at(&self, side: Side, price: Ticks) -> Lots {
         let orders = self.orders.get(..self.count).unwrap_or(&[]).iter();
@@ -254,12 +268,13 @@ impl State {
         Some(id)
     }
 
-    /// The best of each side without our own orders, so that no quote is computed from itself.
-    pub(super) fn others(&self, id: InstrumentId) -> Bbo {
-        let Some(book) = self.books.book(id) else { return Bbo::default() };
-        let own = self.own_shown(id);
+    /// The best of each side without our own orders, so that no quote is computed from itself. Says too whether the book
+    /// shows one of those that left lately; where `gone_absent` says that it does not, they are not looked for.
+    pub(super) fn others(&self, id: InstrumentId, gone_absent: bool) -> (Bbo, bool) {
+        let Some(book) = self.books.book(id) else { return (Bbo::default(), false) };
+        let (own, gone_shown) = self.own_shown(id, gone_absent);
         if own.count == 0 {
-            return book.bbo();
+            return (book.bbo(), gone_shown);
         }
         let best = |side| {
             let of_others = |level: Level| {
@@ -270,29 +285,35 @@ impl State {
             // Mostly others stand at the best price too.
             of_others(first).or_else(|| book.levels(side).skip(1).find_map(of_others))
         };
-        Bbo { bid: best(Side::Buy), ask: best(Side::Sell) }
+        (Bbo { bid: best(Side::Buy), ask: best(Side::Sell) }, gone_shown)
     }
 
     /// Our orders that the book shows: as the venue names them in the market data and in its answers to us alike, as
     /// Nasdaq does (OUCH 5.0, order reference number). Where a venue does not, there are none.
-    fn own_shown(&self, id: InstrumentId) -> Shown {
-        let mut shown = Shown { orders: [(Side::Buy, Ticks(0), Lots(0)); MAX_SHOWN], count: 0 };
+    fn own_shown(&self, id: InstrumentId, gone_absent: bool) -> (Shown, bool) {
+        let mut shown = Shown::default();
         let mut show = |number: u64| {
             let order = if number == 0 { None } else { self.books.order(number) };
-            if let Some(order) = order.filter(|order| order.instrument == id)
-                && let Some(place) = shown.orders.get_mut(shown.count)
-            {
-                *place = (order.side, order.price, order.qty);
-                shown.count += 1;
-            }
+            let Some(order) = order.filter(|order| order.instrument == id) else { return false };
+            shown.push((order.side, order.price, order.qty));
+            true
         };
         for order in self.orders.alive(id) {
             show(order.venue_order);
         }
-        for number in self.instrument(id).map_or([0; GONE], |instrument| instrument.gone) {
-            show(number);
+        let mut gone_shown = false;
+        if !gone_absent && let Some(instrument) = self.instrument(id) {
+            for number in instrument.gone {
+                gone_shown |= show(number);
+            }
         }
-        shown
+        (shown, gone_shown)
+    }
+
+    /// True where `number` is an own order's that left lately.
+    #[inline]
+    pub(super) fn is_gone(&self, id: InstrumentId, number: u64) -> bool {
+        self.instrument(id).is_some_and(|instrument| instrument.gone.contains(&number))
     }
 
     /// Counts an instrument's profit at its mark into the desk's.

@@ -10,7 +10,7 @@ use pricewright_core::market::matching::{
 };
 
 use super::super::{Desk, DeskConfig};
-use super::records::{FEED, GATEWAY, record, send_report, venue_executed};
+use super::records::{FEED, GATEWAY, record, replay, send_report, venue_executed};
 use super::world::Random;
 
 const PRCW: InstrumentId = InstrumentId(0);
@@ -33,13 +33,15 @@ struct Exchange {
     fills: u64,
     placed: u64,
     replaced: u64,
+    /// Every event that the desk saw, with its stamp, and the decisions that came of it.
+    script: Vec<(Nanos, RecordBuf)>,
+    decisions: Vec<Vec<Cell>>,
 }
 
 impl Exchange {
-    fn new(seed: u64) -> Self {
-        let config = DeskConfig::example().expect("example");
+    fn new(config: &DeskConfig, seed: u64) -> Self {
         let mut exchange = Self {
-            driver: Driver::new(&config).expect("configuration"),
+            driver: Driver::new(config).expect("configuration"),
             engine: MatchingEngine::with_capacity(2, 4_096, 256, SelfMatch::Allow),
             random: Random(seed),
             now: Nanos::from_secs(1_000),
@@ -54,6 +56,8 @@ impl Exchange {
             fills: 0,
             placed: 0,
             replaced: 0,
+            script: Vec::new(),
+            decisions: Vec::new(),
         };
         exchange.open();
         exchange
@@ -110,8 +114,10 @@ impl Exchange {
 
     fn step(&mut self, event: &RecordBuf) {
         let lying = event.iter().next().expect("a record");
-        let event = EventRef::of(&lying).expect("an event");
-        assert_eq!(self.driver.step(self.now, event, &mut NoProbe), Step::Done);
+        let read = EventRef::of(&lying).expect("an event");
+        assert_eq!(self.driver.step(self.now, read, &mut NoProbe), Step::Done);
+        self.script.push((self.now, event.clone()));
+        self.decisions.push(self.driver.outbox().cells().to_vec());
         for decision in self.driver.decisions() {
             match DecisionRef::of(&decision).expect("a decision") {
                 DecisionRef::PlaceOrder(order) => {
@@ -314,7 +320,7 @@ fn against_the_matching_engine_books_orders_and_money_agree() {
     let (mut fills, mut replaced) = (0, 0);
     for seed in 0..8 {
         eprintln!("seed {seed}");
-        let mut exchange = Exchange::new(seed);
+        let mut exchange = Exchange::new(&DeskConfig::example().expect("example"), seed);
         for _ in 0..6_000 {
             exchange.turn();
         }
@@ -349,4 +355,26 @@ fn against_the_matching_engine_books_orders_and_money_agree() {
         assert!(exchange.placed > 20, "placed {}", exchange.placed);
     }
     assert!(fills > 200 && replaced > 500, "{fills} fills, {replaced} replacements");
+}
+
+/// As `a_desk_that_forgets_at_every_event_decides_the_same`, with a market that shows the desk's own orders.
+#[test]
+fn with_own_orders_in_the_book_a_desk_that_forgets_at_every_event_decides_the_same() {
+    for seed in 20..23 {
+        eprintln!("seed {seed}");
+        let config = super::small();
+        let mut exchange = Exchange::new(&config, seed);
+        for _ in 0..1_200 {
+            exchange.turn();
+        }
+        assert!(exchange.placed > 2 && exchange.replaced > 10, "{} replaced", exchange.replaced);
+        let mut driver = Driver::<Desk>::new(&config).expect("configuration");
+        for (index, step) in exchange.script.iter().enumerate() {
+            let bytes = driver.snapshot().expect("snapshot");
+            driver = Driver::restore(&config, &bytes).expect("restored");
+            let decisions = replay(&mut driver, core::slice::from_ref(step));
+            assert_eq!(decisions[0], exchange.decisions[index], "decisions of event {index}");
+        }
+        assert_eq!(driver.state_hash().expect("hash"), exchange.driver.state_hash().expect("hash"));
+    }
 }
