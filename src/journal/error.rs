@@ -258,7 +258,7 @@ impl Damage {
         match self {
             Self::NotSealed => "opening the journal for writing seals it",
             Self::ChainFile(_) => {
-                "restore it from a copy; opening with repair makes it anew from the segment"
+                "restore it from a copy; where it is the last one, opening with repair makes it anew"
             }
             Self::Seal(_) => "restore journal and seal from a copy",
             Self::NoSealBy(_) => "name the signer's public key, or get the seal from them",
