@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::Machine;
 use pricewright_feeds::jsonl::decode::Config as LineDecoder;
+use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::MarketData;
 use serde::{Deserialize, Serialize};
 
@@ -165,6 +166,33 @@ pub struct NasdaqFeed {
     /// Midnight of the venue's day, RFC 3339; empty means today, UTC.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub day_start: String,
+    /// Whose data it is: halts on other markets alone do not concern it.
+    #[serde(default)]
+    pub market: ItchMarket,
+}
+
+/// The markets that publish ITCH 5.0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItchMarket {
+    /// The Nasdaq Stock Market.
+    #[default]
+    Nasdaq,
+    /// Nasdaq BX.
+    Bx,
+    /// Nasdaq PSX.
+    Psx,
+}
+
+impl ItchMarket {
+    /// Its code in ITCH 5.0.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Nasdaq => market::NASDAQ,
+            Self::Bx => market::BX,
+            Self::Psx => market::PSX,
+        }
+    }
 }
 
 fn loopback() -> std::net::Ipv4Addr {

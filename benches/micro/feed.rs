@@ -6,6 +6,7 @@ use criterion::{Criterion, Throughput};
 use pricewright::harness::in_memory::{Market, OPENING, Packets};
 use pricewright_core::kernel::{InstrumentId, RecordBuf, SourceId};
 use pricewright_feeds::nasdaq::InstrumentSpec;
+use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig;
 
@@ -27,6 +28,7 @@ fn feed() -> MarketData {
         day_start_ns: OPENING.0 - OPENING.0.rem_euclid(86_400_000_000_000),
         receiver: ReceiverConfig { lines: 1, ..ReceiverConfig::default() },
         sessions: Vec::new(),
+        market: market::NASDAQ,
         resume: None,
     })
     .expect("an instrument that can be used")

@@ -265,6 +265,10 @@ codes! {
         PAUSED = 3 "paused",
         /// Quotation only.
         QUOTING = 4 "quoting",
+        /// Halted on this market alone; what was said for all markets stands beside it.
+        MARKET_HALTED = 5 "market_halted",
+        /// This market's own halt is over; what was said for all markets holds again.
+        MARKET_RESUMED = 6 "market_resumed",
     }
     /// Which guard rail of a price bit.
     PriceGuard(u16, U16) {
@@ -282,6 +286,19 @@ codes! {
 impl From<Side> for SideCode {
     fn from(side: Side) -> Self {
         Self(side.as_u8())
+    }
+}
+
+impl Health {
+    /// How bad it is: 0 where the data is complete, more the less can be hoped of it. A code outside the list is the worst.
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::VALID => 0,
+            Self::RECOVERING => 1,
+            Self::UNKNOWN => 2,
+            Self::STALE => 3,
+            _ => 4,
+        }
     }
 }
 

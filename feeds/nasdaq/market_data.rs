@@ -10,7 +10,8 @@
 //! is stale with [`HealthReason::BAD_DATA`] until the next session, because the book may be wrong from there on. A print
 //! off the grid does no harm to the book: it is reported, and the feed stays valid.
 //!
-//! Locate codes are learned from the stock directory at the session's beginning. Whoever resumes in the middle has them
+//! Locate codes are learned from the stock directory at the session's beginning; a directory that gives a code or an
+//! instrument another meaning within the session harms the books too. Whoever resumes in the middle has them
 //! from nowhere, so the beginning is re-requested and read silently until all configured instruments are known; then the
 //! feed goes on at its position.
 //!
@@ -26,6 +27,7 @@ use super::moldudp64::recovery::{Counters as LineCounters, Line};
 use super::moldudp64::{HEADER_LEN, Receiver, ReceiverConfig};
 use super::{SessionId, Symbol};
 use emit::{Emitter, State};
+use event::Place;
 
 pub use super::moldudp64::recovery::NotTaken;
 pub use emit::{Counters, MAX_CELLS_PER_MESSAGE, OVERHEAD_CELLS};
@@ -47,6 +49,9 @@ pub struct MarketDataConfig {
     pub receiver: ReceiverConfig,
     /// Sessions that the journal defines already, in the order of their numbers.
     pub sessions: Vec<SessionId>,
+    /// The market whose data it is, one of [`itch::market`](super::itch::market): halts on other markets alone do not concern
+    /// it.
+    pub market: u8,
     /// Where to go on; `None` begins with the first session that is heard.
     pub resume: Option<Resume>,
 }
@@ -85,8 +90,8 @@ impl MarketData {
             None => Receiver::new(config.receiver),
             Some(resume) => Receiver::resume(config.receiver, resume.session, 1),
         };
-        let state =
-            State::new(config.source, config.day_start_ns, instruments, config.sessions, config.resume);
+        let place = Place { day_start_ns: config.day_start_ns, market: config.market };
+        let state = State::new(config.source, place, instruments, config.sessions, config.resume);
         Ok(Self { receiver, state })
     }
 

@@ -3,8 +3,8 @@
 //! Guarantees:
 //! - Every sequenced message of the venue becomes one mark with its sequence and then what it means, once and in order,
 //!   over any number of connections: each login goes on at the next sequence.
-//! - Orders leave only in phase READY, which is reached when the venue's answer to an account query arrives: everything
-//!   that was missed comes before it.
+//! - Orders leave only in phase READY, which is reached when the venue's answer to an account query of this connection
+//!   arrives: everything that was missed comes before it. An answer to a query of an earlier connection is told apart.
 //! - **The kill latch lies here.** While it is set, nothing but cancels leaves. It and [`OrderEntry::cancel_all`] work
 //!   from this gateway's own table of live orders, without the machine.
 //! - An order that waited past its `expires`, is off its grid, out of order or does not fit is never sent; the machine is
@@ -33,6 +33,7 @@ pub use venue::{VenueEvent, VenueSession, append_answer};
 
 mod answers;
 mod orders;
+mod queries;
 mod venue;
 
 /// What an order gateway is made of.
@@ -58,6 +59,9 @@ pub struct OrderEntryConfig {
     pub live_capacity: usize,
     /// Orders that were live when the journal ended.
     pub live: Vec<LiveOrder>,
+    /// Account queries of connections before, of other processes too, whose answers may still come. Where it is too high,
+    /// logging in takes as many round trips more.
+    pub unanswered: u32,
     /// Bytes of each of the two buffers.
     pub buffer: usize,
 }
@@ -147,7 +151,14 @@ impl OrderEntry {
             session,
             deframer: Deframer::new(config.buffer),
             out: OutBuffer::new(config.buffer),
-            answers: Answers::new(config.source, config.day_start_ns, instruments, orders, config.sessions),
+            answers: Answers::new(
+                config.source,
+                config.day_start_ns,
+                instruments,
+                orders,
+                config.sessions,
+                config.unanswered,
+            ),
             latched: false,
             highest,
         })
@@ -331,10 +342,7 @@ impl OrderEntry {
                     if next != wanted {
                         return Err(ConnectionError::Lost { wanted, found: next });
                     }
-                    self.answers.define_session(session, sink);
-                    self.answers.enter(SessionPhase::CATCHING_UP, 0);
-                    let query = ouch::AccountQuery { message_type: ouch::AccountQuery::TYPE };
-                    send(&mut self.session, &mut self.out, &query, &AppendageBuf::default(), now)?;
+                    self.answers.catch_up(session, sink);
                 }
                 ClientEvent::Refused(reason) => self.answers.enter(SessionPhase::REFUSED, reason),
                 ClientEvent::Ended => self.answers.enter(SessionPhase::ENDED, 0),
@@ -342,6 +350,10 @@ impl OrderEntry {
                     let seen = self.answers.on_message(sequence, bytes, now, sink);
                     self.highest = self.highest.max(seen);
                 }
+            }
+            if self.answers.take_query() {
+                let query = ouch::AccountQuery { message_type: ouch::AccountQuery::TYPE };
+                send(&mut self.session, &mut self.out, &query, &AppendageBuf::default(), now)?;
             }
             self.answers.tell(self.session.next_sequence(), sink);
         }

@@ -307,6 +307,7 @@ pub fn market_data(
             ..LineConfig::default()
         },
         sessions,
+        market: settings.market.code(),
         resume: position,
     };
     MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))

@@ -277,6 +277,8 @@ fn config(
         day_start_ns,
         live_capacity: LIVE_CAPACITY,
         live: live_orders(resume),
+        // One more than the journal shows: of the last login before a crash it may know nothing.
+        unanswered: resume.unanswered_queries().saturating_add(1),
         buffer: BUFFER_LEN,
     })
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Machine as _, Nanos, OperatorCommand, RecordSink, Text};
+use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig;
 use pricewright_strategies::trading::{Desk, DeskConfig};
@@ -264,6 +265,7 @@ impl InMemory {
             day_start_ns,
             receiver: ReceiverConfig { lines: 2, ..ReceiverConfig::default() },
             sessions: Vec::new(),
+            market: market::NASDAQ,
             resume: None,
         })
         .map_err(|error| Error::Usage(format!("instruments: {error}")))?;

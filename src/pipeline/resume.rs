@@ -23,6 +23,7 @@ pub struct Resume {
     orders: BTreeMap<u64, OpenOrder>,
     latched: bool,
     latest: Latest,
+    unanswered_queries: u32,
 }
 
 /// An order that may rest at the venue, by what the journal says.
@@ -198,9 +199,16 @@ impl Resume {
             EventRef::VenueCanceled(answer) => self.reduced(answer.client, answer.qty),
             EventRef::VenueExecuted(answer) => self.reduced(answer.client, answer.qty),
             EventRef::VenueRejected(answer) => self.gone(answer.client),
-            // What the venue has never seen rests nowhere.
-            EventRef::SessionState(state) if state.phase == SessionPhase::READY && state.next_client != 0 => {
-                self.orders.retain(|client, _| *client < state.next_client);
+            // An account query follows each login, and its answer makes ready.
+            EventRef::SessionState(state) if state.phase == SessionPhase::CATCHING_UP => {
+                self.unanswered_queries = self.unanswered_queries.saturating_add(1);
+            }
+            EventRef::SessionState(state) if state.phase == SessionPhase::READY => {
+                self.unanswered_queries = self.unanswered_queries.saturating_sub(1);
+                // What the venue has never seen rests nowhere.
+                if state.next_client != 0 {
+                    self.orders.retain(|client, _| *client < state.next_client);
+                }
             }
             // A cancel that did not leave says nothing about its order: only the order's own decision counts.
             EventRef::SendReport(report)
@@ -261,6 +269,11 @@ impl Resume {
     /// Orders that may rest at the venue, by rising number.
     pub fn open_orders(&self) -> impl Iterator<Item = (u64, &OpenOrder)> {
         self.orders.iter().map(|(client, order)| (*client, order))
+    }
+
+    /// Logins at the venue whose account query was not answered, as far as the journal says.
+    pub fn unanswered_queries(&self) -> u32 {
+        self.unanswered_queries
     }
 
     /// Where `source` stands; `None` where nothing of it is in the journal.

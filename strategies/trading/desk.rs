@@ -309,7 +309,6 @@ impl Desk {
     pub(super) fn may_quote(&self, id: InstrumentId) -> Result<(), CancelReason> {
         let state = &self.state;
         let instrument = state.instrument(id).ok_or(CancelReason::STALE_BOOK)?;
-        let limit = Nanos(self.config.risk.ingress_lag_max_us.saturating_mul(1_000));
         match state.gate.latch() {
             Control::NONE => {}
             Control::DAILY_LOSS => return Err(CancelReason::DAILY_LOSS),
@@ -321,12 +320,18 @@ impl Desk {
             Err(CancelReason::OPERATOR)
         } else if instrument.health != Health::VALID {
             Err(CancelReason::STALE_BOOK)
-        } else if state.lag.is_none_or(|lag| lag > limit) {
+        } else if self.is_late() {
             Err(CancelReason::INGRESS_LAG)
-        } else if instrument.trading != TradingState::TRADING {
+        } else if instrument.trading() != TradingState::TRADING {
             Err(CancelReason::HALT)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether market data reaches the machine too late to act upon, or nobody knows.
+    pub(super) fn is_late(&self) -> bool {
+        let limit = Nanos(self.config.risk.ingress_lag_max_us.saturating_mul(1_000));
+        self.state.lag().is_none_or(|lag| lag > limit)
     }
 }

@@ -10,10 +10,10 @@ use pricewright_core::kernel::table::{
 };
 use pricewright_core::kernel::{
     Control, Health, HealthReason, InstrumentId, Lots, Nanos, Probe, RejectReason, Side, SourceId, Text,
-    Ticks,
+    Ticks, TradingState,
 };
-use pricewright_core::market::book::{Bbo, BookError, Touched};
-use pricewright_core::market::portfolio::{HalfTicks, in_range};
+use pricewright_core::market::book::{Bbo, Touched};
+use pricewright_core::market::portfolio::in_range;
 
 use super::desk::Desk;
 use super::state::{Feed, MAX_FEEDS, Turn};
@@ -26,46 +26,44 @@ impl Desk {
             self.memo.level_changed(event.instrument, side, event.price);
             self.state.books.add(event.instrument, event.order, side, event.price, qty).is_ok()
         });
-        self.updated(event.instrument, added && in_range(event.price), event.flags, turn);
+        self.judge_price(event.instrument, event.price, turn);
+        let touched = added.then_some(event.instrument);
+        self.judge(event.order, touched, (event.instrument, event.flags), turn);
     }
 
     pub(super) fn on_order_executed<P: Probe>(&mut self, event: &OrderExecuted, turn: &mut Turn<'_, P>) {
-        let touched = self.state.books.execute(event.order, Lots(i64::from(event.qty)));
-        if let Ok(touched) = touched {
-            self.traded(event.instrument, touched.price, turn.now);
+        let touched = self.state.books.execute(event.order, Lots(i64::from(event.qty))).ok();
+        if let Some(touched) = touched {
+            self.traded(touched.instrument, touched.price, turn.now);
         }
-        let sound = self.touched(touched, event.instrument);
-        self.updated(event.instrument, sound, event.flags, turn);
+        self.applied(event.order, touched, (event.instrument, event.flags), turn);
     }
 
     pub(super) fn on_order_executed_at<P: Probe>(&mut self, event: &OrderExecutedAt, turn: &mut Turn<'_, P>) {
-        let touched = self.state.books.execute(event.order, Lots(i64::from(event.qty)));
+        let touched = self.state.books.execute(event.order, Lots(i64::from(event.qty))).ok();
         self.traded(event.instrument, event.price, turn.now);
-        let sound = self.touched(touched, event.instrument);
-        self.updated(event.instrument, sound, event.flags, turn);
+        self.applied(event.order, touched, (event.instrument, event.flags), turn);
     }
 
     pub(super) fn on_order_reduced<P: Probe>(&mut self, event: &OrderReduced, turn: &mut Turn<'_, P>) {
-        let touched = self.state.books.reduce(event.order, Lots(i64::from(event.qty)));
-        let sound = self.touched(touched, event.instrument);
-        self.updated(event.instrument, sound, event.flags, turn);
+        let touched = self.state.books.reduce(event.order, Lots(i64::from(event.qty))).ok();
+        self.applied(event.order, touched, (event.instrument, event.flags), turn);
     }
 
     pub(super) fn on_order_deleted<P: Probe>(&mut self, event: &OrderDeleted, turn: &mut Turn<'_, P>) {
-        let touched = self.state.books.delete(event.order);
-        let sound = self.touched(touched, event.instrument);
-        self.updated(event.instrument, sound, event.flags, turn);
+        let touched = self.state.books.delete(event.order).ok();
+        self.applied(event.order, touched, (event.instrument, event.flags), turn);
     }
 
     pub(super) fn on_order_replaced<P: Probe>(&mut self, event: &OrderReplaced, turn: &mut Turn<'_, P>) {
         let qty = Lots(i64::from(event.qty));
-        let touched = self.state.books.replace(event.order, event.new_order, event.price, qty);
-        if let Ok(touched) = touched {
+        let touched = self.state.books.replace(event.order, event.new_order, event.price, qty).ok();
+        if let Some(touched) = touched {
             self.entered(touched.instrument, event.new_order);
             self.memo.level_changed(touched.instrument, touched.side, event.price);
         }
-        let sound = self.touched(touched, event.instrument) && in_range(event.price);
-        self.updated(event.instrument, sound, event.flags, turn);
+        self.judge_price(event.instrument, event.price, turn);
+        self.applied(event.order, touched, (event.instrument, event.flags), turn);
     }
 
     pub(super) fn on_trade<P: Probe>(&mut self, event: &Trade, turn: &mut Turn<'_, P>) {
@@ -75,7 +73,11 @@ impl Desk {
 
     pub(super) fn on_trading_status<P: Probe>(&mut self, event: &TradingStatus, turn: &mut Turn<'_, P>) {
         if let Some(instrument) = self.state.instrument_mut(event.instrument) {
-            instrument.trading = event.state;
+            match event.state {
+                TradingState::MARKET_HALTED => instrument.market_halted = true,
+                TradingState::MARKET_RESUMED => instrument.market_halted = false,
+                state => instrument.trading = state,
+            }
         }
         self.updated(event.instrument, true, event.flags, turn);
         self.act(event.instrument, turn);
@@ -89,19 +91,51 @@ impl Desk {
         }
     }
 
-    /// True where the command was taken and the order is of this instrument.
-    #[inline]
-    fn touched(&mut self, touched: Result<Touched, BookError>, instrument: InstrumentId) -> bool {
-        touched.is_ok_and(|touched| {
-            self.memo.order_changed(&touched);
-            touched.instrument == instrument
-        })
-    }
-
     fn traded(&mut self, id: InstrumentId, price: Ticks, now: Nanos) {
         if let Some(instrument) = self.state.instrument_mut(id).filter(|_| in_range(price)) {
             instrument.last_trade = Some((price, now));
         }
+    }
+
+    /// A price beyond what the desk computes with makes its book useless.
+    fn judge_price<P: Probe>(&mut self, id: InstrumentId, price: Ticks, turn: &mut Turn<'_, P>) {
+        if !in_range(price) {
+            self.distrust(id, HealthReason::BAD_DATA, turn);
+        }
+    }
+
+    /// After a command on an order that rested; `None` where it was refused.
+    #[inline]
+    fn applied<P: Probe>(
+        &mut self,
+        order: u64,
+        touched: Option<Touched>,
+        place: (InstrumentId, u8),
+        turn: &mut Turn<'_, P>,
+    ) {
+        let touched = touched.map(|touched| {
+            self.memo.order_changed(&touched);
+            touched.instrument
+        });
+        self.judge(order, touched, place, turn);
+    }
+
+    /// `touched` is the instrument whose book changed, `None` where none did. Where that is another than the update says,
+    /// or its order rests in another, neither book can be trusted.
+    fn judge<P: Probe>(
+        &mut self,
+        order: u64,
+        touched: Option<InstrumentId>,
+        (id, flags): (InstrumentId, u8),
+        turn: &mut Turn<'_, P>,
+    ) {
+        if touched != Some(id) {
+            let resting = || self.state.books.order(order).map(|order| order.instrument);
+            if let Some(other) = touched.or_else(resting).filter(|other| *other != id) {
+                self.distrust(other, HealthReason::BAD_DATA, turn);
+            }
+        }
+        self.updated(id, touched == Some(id), flags, turn);
     }
 
     /// After each update: the book is trusted no longer where it was contradicted; the batch may end here.
@@ -135,10 +169,10 @@ impl Desk {
                 instrument.in_batch = false;
             }
             let bbo = self.others(*id);
-            if let Some(instrument) = self.state.instrument_mut(*id) {
+            if let Some(instrument) = self.state.valid_mut(*id) {
                 instrument.features.update(turn.now, &bbo);
             }
-            self.mark(*id);
+            self.mark(*id, turn.now);
         }
         self.check_loss(turn);
         for id in &batch {
@@ -162,20 +196,19 @@ impl Desk {
     }
 
     /// Between batches: an order in the book may be known as ours only now.
-    pub(super) fn look_again(&mut self, id: InstrumentId) {
+    pub(super) fn look_again(&mut self, id: InstrumentId, now: Nanos) {
         let bbo = self.others(id);
-        if let Some(instrument) = self.state.instrument_mut(id).filter(|instrument| !instrument.in_batch) {
+        if let Some(instrument) = self.state.valid_mut(id).filter(|instrument| !instrument.in_batch) {
             instrument.features.look_again(&bbo);
-            self.mark(id);
+            self.mark(id, now);
         }
     }
 
-    /// Values the position anew: at the mid, else at the last trade, else as before.
-    pub(super) fn mark(&mut self, id: InstrumentId) {
-        let Some(instrument) = self.state.instrument_mut(id) else { return };
-        let mid = instrument.features.touch.map(|touch| touch.half_ticks());
-        let trade = instrument.last_trade.map(|(price, _)| HalfTicks::from(price));
-        instrument.mark = mid.or(trade).unwrap_or(instrument.mark);
+    /// Values the position anew, at what the market says where its book is valid.
+    pub(super) fn mark(&mut self, id: InstrumentId, now: Nanos) {
+        if let Some(instrument) = self.state.valid_mut(id) {
+            instrument.take_mark(now);
+        }
         self.state.revalue(id);
     }
 
@@ -211,6 +244,12 @@ impl Desk {
         if from == to {
             return;
         }
+        if from == Health::VALID {
+            instrument.features.clear();
+        }
+        if to == Health::VALID {
+            self.see_again(id, turn.now);
+        }
         let (position, missing) = position;
         turn.step("the book's health changed");
         turn.emit(&BookTransition {
@@ -225,6 +264,15 @@ impl Desk {
         });
     }
 
+    /// The book is valid again; one in the middle of a batch is looked at when that ends.
+    fn see_again(&mut self, id: InstrumentId, now: Nanos) {
+        let bbo = self.others(id);
+        if let Some(instrument) = self.state.valid_mut(id).filter(|instrument| !instrument.in_batch) {
+            instrument.features.update(now, &bbo);
+            self.mark(id, now);
+        }
+    }
+
     fn orders_in_book(&self, id: InstrumentId) -> u64 {
         let Some(book) = self.state.books.book(id) else { return 0 };
         let levels = book.levels(Side::Buy).chain(book.levels(Side::Sell));
@@ -233,20 +281,8 @@ impl Desk {
 
     pub(super) fn on_feed_health<P: Probe>(&mut self, event: &FeedHealth, turn: &mut Turn<'_, P>) {
         let (source, position) = (event.source, event.expected);
-        let told = Feed { source, health: event.health, position };
-        let feeds = &mut self.state.feeds;
-        if let Some(feed) = feeds.iter_mut().find(|feed| feed.source == source) {
-            *feed = told;
-        } else if self.state.feeds.len() < MAX_FEEDS {
-            self.state.feeds.push(told);
-        } else {
-            let letter = (u64::from(source.0), RejectReason::CAPACITY);
-            self.dead_letter(letter, Some(source), "more feeds than the desk can follow", turn);
-            for id in self.state.ids() {
-                self.distrust(id, HealthReason::OVERRUN, turn);
-            }
-            return;
-        }
+        let Some(feed) = self.feed(source, turn) else { return };
+        (feed.health, feed.position) = (event.health, position);
         if event.reason == HealthReason::GAP && event.health != Health::VALID {
             self.state.gaps = self.state.gaps.saturating_add(1);
         }
@@ -258,11 +294,12 @@ impl Desk {
             }
             self.refresh_health(id, event.reason, (position, event.missing), turn);
         }
+        self.check_loss(turn);
         self.act_on_all(turn);
     }
 
     pub(super) fn on_book_cleared<P: Probe>(&mut self, event: &BookCleared, turn: &mut Turn<'_, P>) {
-        if let Some(feed) = self.feed_mut(event.source) {
+        if let Some(feed) = self.state.feeds.iter_mut().find(|feed| feed.source == event.source) {
             feed.position = event.position;
         }
         for id in self.state.ids().filter(|id| event.instrument == ALL_INSTRUMENTS || event.instrument == *id)
@@ -270,10 +307,7 @@ impl Desk {
             self.state.books.clear(id);
             self.memo.forget_others(id);
             if let Some(instrument) = self.state.instrument_mut(id) {
-                instrument.fault = None;
-                instrument.features.clear();
-                // Another session gives its numbers anew: what was ours is no longer.
-                instrument.gone.fill(0);
+                instrument.begin_session();
             }
             self.refresh_health(id, event.reason, (event.position, 0), turn);
             self.act(id, turn);
@@ -298,20 +332,40 @@ impl Desk {
         }
     }
 
+    /// How late the market data is. The gateway's marks say how late its answers are, which is another matter.
     pub(super) fn on_mark<P: Probe>(&mut self, event: &Mark, turn: &mut Turn<'_, P>) {
-        if let Some(feed) = self.feed_mut(event.source) {
-            feed.position = event.first.saturating_add(u64::from(event.count));
+        if self.state.gateway == Some(event.source) {
+            return;
         }
-        let limit = Nanos(self.config.risk.ingress_lag_max_us.saturating_mul(1_000));
-        let lag = Nanos(turn.now.0.saturating_sub(event.received.0).max(0));
-        let was_late = self.state.lag.is_none_or(|lag| lag > limit);
-        self.state.lag = Some(lag);
-        if was_late != (lag > limit) {
+        let (was_late, known) = (self.is_late(), self.state.feeds.len());
+        let position = event.first.saturating_add(u64::from(event.count));
+        let Some(feed) = self.feed(event.source, turn) else { return };
+        feed.position = position;
+        feed.lag = Some(Nanos(turn.now.0.saturating_sub(event.received.0).max(0)));
+        let is_new = self.state.feeds.len() > known;
+        if is_new {
+            for id in self.state.ids() {
+                self.refresh_health(id, HealthReason::START, (position, 0), turn);
+            }
+        }
+        if is_new || was_late != self.is_late() {
             self.act_on_all(turn);
         }
     }
 
-    fn feed_mut(&mut self, source: SourceId) -> Option<&mut Feed> {
-        self.state.feeds.iter_mut().find(|feed| feed.source == source)
+    /// What is known of a feed, from its first word on. One too many makes every book stale: nobody follows its health.
+    fn feed<P: Probe>(&mut self, source: SourceId, turn: &mut Turn<'_, P>) -> Option<&mut Feed> {
+        let known = self.state.feeds.iter().position(|feed| feed.source == source);
+        let index = known.unwrap_or(self.state.feeds.len());
+        if known.is_none() && index < MAX_FEEDS {
+            self.state.feeds.push(Feed { source, health: Health::UNKNOWN, position: 0, lag: None });
+        } else if known.is_none() {
+            let letter = (u64::from(source.0), RejectReason::CAPACITY);
+            self.dead_letter(letter, Some(source), "more feeds than the desk can follow", turn);
+            for id in self.state.ids() {
+                self.distrust(id, HealthReason::OVERRUN, turn);
+            }
+        }
+        self.state.feeds.get_mut(index)
     }
 }

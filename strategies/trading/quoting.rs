@@ -15,6 +15,8 @@ use super::strategy::{Context, Plan, QuoteIntent, own_best};
 
 /// Later than any stamp.
 pub(super) const NEVER: Nanos = Nanos(i64::MAX);
+/// Nanoseconds after which a cancel that did not leave is tried again.
+const CANCEL_RETRY: i64 = 1_000_000;
 
 impl Desk {
     /// Acts on every instrument.
@@ -99,9 +101,12 @@ impl Desk {
                 (side, price, qty, Some(PriorOrder { client: prior, open: order.open, price: order.price }))
             }
         };
-        let paused = self.state.instrument_mut(id).is_some_and(|state| turn.now < *state.pause_of(side));
+        let pause = self.state.instrument_mut(id).map(|state| *state.pause_of(side));
         let intent = Intent { instrument: id, side, price, qty, prior };
-        if !paused {
+        if let Some(until) = pause.filter(|until| turn.now < *until) {
+            // The wake of the pause may have given way to an earlier one, which is the present.
+            self.wake_at(id, until, turn);
+        } else {
             self.explain(id, plan, turn);
             match self.gate(&intent, turn).and_then(|()| self.send(&intent, turn)) {
                 Ok(()) => return,
@@ -131,11 +136,11 @@ impl Desk {
             total: orders.total(),
             own_opposite: own_best(orders, intent.instrument, intent.side.opposite()),
             health: state.health,
-            lag: self.state.lag,
+            lag: self.state.lag(),
             daily_profit: self.state.daily_profit(),
             phase: self.state.phase,
             accepting: self.state.running && !self.state.storage_low,
-            trading: state.trading,
+            trading: state.trading(),
         };
         let slot = turn.out.count();
         self.state.gate.check(intent, &context, slot, turn.probe)
@@ -204,6 +209,12 @@ impl Desk {
             *state.pause_of(side) = Nanos(until);
         }
         self.wake_at(id, Nanos(until), turn);
+    }
+
+    /// A cancel did not leave: it is tried again when something happens, and soon, but not at once. What failed now would
+    /// fail now.
+    pub(super) fn cancel_later<P: Probe>(&mut self, id: InstrumentId, turn: &mut Turn<'_, P>) {
+        self.wake_at(id, Nanos(turn.now.0.saturating_add(CANCEL_RETRY)), turn);
     }
 
     fn cancel<P: Probe>(&mut self, client: u64, reason: CancelReason, turn: &mut Turn<'_, P>) {

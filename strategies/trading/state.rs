@@ -93,6 +93,8 @@ pub(super) struct Feed {
     pub(super) health: Health,
     /// The next position expected, as far as the desk was told.
     pub(super) position: u64,
+    /// How late its last batch reached the machine; `None` before the first.
+    pub(super) lag: Option<Nanos>,
 }
 
 /// The desk's view of one instrument.
@@ -100,13 +102,18 @@ pub(super) struct Feed {
 pub(super) struct InstrumentState {
     pub(super) features: Features,
     pub(super) holding: Holding,
+    /// What the venue last said for all markets; see [`Self::trading`].
     pub(super) trading: TradingState,
+    /// Halted on this market alone, whatever holds for all.
+    pub(super) market_halted: bool,
     pub(super) health: Health,
     /// What is wrong with this book whatever its feed says; mended when the book starts anew.
     pub(super) fault: Option<HealthReason>,
     pub(super) last_trade: Option<(Ticks, Nanos)>,
-    /// What the position is valued at: the last mid, else the last trade.
+    /// What the position is valued at: the last mid of a valid book, or a trade since then.
     pub(super) mark: HalfTicks,
+    /// As of when the market said so; `None` where it never did, and the mark is the price of our own fill.
+    pub(super) marked: Option<Nanos>,
     /// Profit at the mark less fees, as last counted into the desk's.
     pub(super) profit: Minor,
     /// After a refusal, no intents of a side until then: buy, sell.
@@ -134,6 +141,32 @@ impl InstrumentState {
             Side::Sell => sell,
         }
     }
+
+    /// Whether it may be traded: both the state for all markets and this market's own must allow it.
+    pub(super) fn trading(&self) -> TradingState {
+        if self.market_halted { TradingState::MARKET_HALTED } else { self.trading }
+    }
+
+    /// Takes the mark from the market: the mid where there is one, else a trade since the last mid.
+    pub(super) fn take_mark(&mut self, now: Nanos) {
+        if let Some(touch) = self.features.touch {
+            (self.mark, self.marked) = (touch.half_ticks(), Some(now));
+        } else if let Some((price, at)) = self.last_trade
+            && self.marked.is_none_or(|marked| at > marked)
+        {
+            (self.mark, self.marked) = (price.into(), Some(at));
+        }
+    }
+
+    /// Another session gives everything anew: numbers of orders, whether the instrument trades, trades. What is held, and
+    /// at what it was valued last, stays.
+    pub(super) fn begin_session(&mut self) {
+        self.fault = None;
+        self.features.clear();
+        (self.trading, self.market_halted) = (TradingState::UNKNOWN, false);
+        self.last_trade = None;
+        self.gone.fill(0);
+    }
 }
 
 /// All of it.
@@ -151,8 +184,6 @@ pub(super) struct State {
     pub(super) gateway: Option<SourceId>,
     pub(super) running: bool,
     pub(super) storage_low: bool,
-    /// How late the last batch reached the machine.
-    pub(super) lag: Option<Nanos>,
     /// When the market was last heard.
     pub(super) heard: Option<Nanos>,
     pub(super) gaps: u32,
@@ -181,10 +212,12 @@ impl State {
                 features: Features::new(config.features.volatility()),
                 holding: Holding::new(*tick_value).map_err(|error| error.to_string())?,
                 trading: TradingState::UNKNOWN,
+                market_halted: false,
                 health: Health::UNKNOWN,
                 fault: None,
                 last_trade: None,
                 mark: HalfTicks(0),
+                marked: None,
                 profit: Minor(0),
                 paused_until: [Nanos::ZERO; 2],
                 wake: None,
@@ -203,7 +236,6 @@ impl State {
             gateway: None,
             running: false,
             storage_low: false,
-            lag: None,
             heard: None,
             gaps: 0,
             dead_letters: 0,
@@ -238,6 +270,11 @@ impl State {
         self.instruments.get_mut(id.index())
     }
 
+    /// The instrument where its book is valid.
+    pub(super) fn valid_mut(&mut self, id: InstrumentId) -> Option<&mut InstrumentState> {
+        self.instrument_mut(id).filter(|instrument| instrument.health == Health::VALID)
+    }
+
     /// All instruments' numbers.
     pub(super) fn ids(&self) -> impl Iterator<Item = InstrumentId> + use<> {
         (0..u16::try_from(self.instruments.len()).unwrap_or(u16::MAX)).map(InstrumentId)
@@ -250,7 +287,13 @@ impl State {
 
     /// The worst health of the feeds that spoke; unknown where none did.
     pub(super) fn feed_health(&self) -> Health {
-        self.feeds.iter().map(|feed| feed.health).max().unwrap_or(Health::UNKNOWN)
+        let worst = self.feeds.iter().map(|feed| feed.health).max_by_key(|health| health.severity());
+        worst.unwrap_or(Health::UNKNOWN)
+    }
+
+    /// How late the last batch of the latest feed was; `None` where none came.
+    pub(super) fn lag(&self) -> Option<Nanos> {
+        self.feeds.iter().filter_map(|feed| feed.lag).max()
     }
 
     /// Remembers the venue's number of an own order that can no longer be executed. Returns its instrument.

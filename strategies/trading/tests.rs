@@ -71,6 +71,7 @@ fn limits_and_sums_hold_through_thousands_of_events() {
         total.venue_rejects += counts.venue_rejects;
         total.failed_sends += counts.failed_sends;
         total.latched += counts.latched;
+        total.losses += counts.losses;
         total.transitions += counts.transitions;
         total.timers += counts.timers;
         total.statuses += counts.statuses;
@@ -87,9 +88,10 @@ fn limits_and_sums_hold_through_thousands_of_events() {
         ("venue rejects", total.venue_rejects, 50),
         ("failed sends", total.failed_sends, 50),
         ("latched", total.latched, 20),
+        ("daily losses", total.losses, 1),
         ("transitions", total.transitions, 50),
         ("timers", total.timers, 500),
-        ("statuses", total.statuses, 500),
+        ("statuses", total.statuses, 1_000),
         ("dead letters", total.dead_letters, 20),
     ] {
         assert!(count >= least, "only {count} {name}: {total:?}");

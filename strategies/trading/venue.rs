@@ -62,9 +62,14 @@ impl Desk {
         let order = self.state.orders.get(event.client).copied();
         let outcome = self.state.orders.send_report(event.client, event.outcome);
         if let (Ok(id), Some(before)) = (outcome, order) {
-            let died = self.state.orders.get(event.client).is_some_and(|order| !order.is_alive());
-            if died && before.is_alive() {
+            let after = self.state.orders.get(event.client).copied().unwrap_or(before);
+            if !after.is_alive() && before.is_alive() {
                 self.pause(id, before.side, turn);
+            }
+            let failed = before.state == OrderState::PendingCancel && after.state != before.state;
+            if failed && after.is_alive() {
+                self.cancel_later(id, turn);
+                return;
             }
         }
         self.answered(event.client, outcome, "send report that fits no order of ours", turn);
@@ -89,7 +94,7 @@ impl Desk {
         match outcome {
             Ok(id) => {
                 self.note_gone(client);
-                self.look_again(id);
+                self.look_again(id, turn.now);
                 self.act(id, turn);
             }
             Err(AnswerError::Repeated) => self.state.repeats += 1,
@@ -148,7 +153,7 @@ impl Desk {
             self.unbookable(fill.client, RejectReason::OUT_OF_RANGE, i64::from(fill.qty), text, turn);
             return;
         }
-        if instrument.features.touch.is_none() && instrument.last_trade.is_none() {
+        if instrument.marked.is_none() {
             instrument.mark = HalfTicks::from(fill.price);
         }
         let changed = PositionChanged {
@@ -163,7 +168,7 @@ impl Desk {
             instrument: fill.instrument,
             spare: [0; 6],
         };
-        self.mark(fill.instrument);
+        self.mark(fill.instrument, turn.now);
         turn.step(if sign == 1 { "the venue executed our order" } else { "the venue broke a fill of ours" });
         turn.value("daily_profit", self.state.daily_profit().0, "minor");
         turn.emit(&changed);

@@ -16,7 +16,9 @@ fields! {
         text: Text<88>,
     }
 
-    /// A received batch: the nth event of `source` after it (from 0) has position `first + n`.
+    /// A received batch: the events of `source` after it, up to its next mark, come from these positions. Events carry no
+    /// position of their own. Where each position becomes one event (JSON lines), the nth after it (from 0) has position
+    /// `first + n`; where some become none (messages of a packet about other instruments), only the range is known.
     Mark {
         /// The source's position of the first event (MoldUDP64 sequence, line number, file offset).
         first: u64,

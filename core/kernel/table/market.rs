@@ -172,7 +172,8 @@ fields! {
         spare3: u32,
     }
 
-    /// Whether an instrument may be traded changed.
+    /// Whether an instrument may be traded changed. A market's own halt and its end (`MARKET_HALTED`, `MARKET_RESUMED`) stand
+    /// beside the state for all markets: the instrument trades only where both allow it.
     TradingStatus {
         /// The venue's stamp.
         event_ns: EventNanos,
@@ -200,7 +201,8 @@ fields! {
         spare: [u8; 22],
     }
 
-    /// The books of a source start from empty.
+    /// The books of a source start from empty: another session begins. Trading states start anew with them, so that none
+    /// holds until it is said again.
     BookCleared {
         /// The source's position at which the new book begins.
         position: u64,

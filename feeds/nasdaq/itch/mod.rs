@@ -12,3 +12,13 @@ mod message;
 pub use decode::{DecodeError, FileError, FileFault, FileReader, decode};
 pub use encode::{END_OF_FILE, append_file_frame, write, write_file_frame};
 pub use message::*;
+
+/// Codes of the markets that an operational halt may concern.
+pub mod market {
+    /// The Nasdaq Stock Market.
+    pub const NASDAQ: u8 = b'Q';
+    /// Nasdaq BX.
+    pub const BX: u8 = b'B';
+    /// Nasdaq PSX.
+    pub const PSX: u8 = b'X';
+}

@@ -9,7 +9,7 @@ use pricewright_core::kernel::{
 
 use super::Resume;
 use super::directory::Directory;
-use super::event::{Fault, MarketEvent, Meaning, meaning};
+use super::event::{Fault, MarketEvent, Meaning, Place, RELISTED, meaning};
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::itch;
 use crate::nasdaq::moldudp64::PacketError;
@@ -43,7 +43,7 @@ pub struct Counters {
 #[derive(Clone, Debug)]
 pub(super) struct State {
     source: SourceId,
-    day_start_ns: i64,
+    place: Place,
     directory: Directory,
     sessions: Vec<SessionId>,
     /// The current session's number.
@@ -65,7 +65,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(
         source: SourceId,
-        day_start_ns: i64,
+        place: Place,
         instruments: Vec<Instrument>,
         sessions: Vec<SessionId>,
         resume: Option<Resume>,
@@ -74,7 +74,7 @@ impl State {
             Transition { health: Health::UNKNOWN, reason: HealthReason(0), expected: 0, seen: 0, missing: 0 };
         Self {
             source,
-            day_start_ns,
+            place,
             directory: Directory::new(instruments),
             sessions,
             session: 0,
@@ -167,7 +167,7 @@ impl<S: RecordSink> Emitter<'_, S> {
                 return None;
             }
         };
-        match meaning(&message, &self.state.directory, self.state.day_start_ns) {
+        match meaning(&message, &self.state.directory, self.state.place) {
             Meaning::Event(event) => Some(event),
             Meaning::Complaint(event, fault) => {
                 self.malformed(fault, sequence, bytes.len());
@@ -179,7 +179,9 @@ impl<S: RecordSink> Emitter<'_, S> {
             }
             Meaning::Listing(locate, symbol) => {
                 self.state.counters.no_record += 1;
-                self.state.directory.learn(locate, symbol);
+                if !self.state.directory.learn(locate, symbol) {
+                    self.malformed(RELISTED, sequence, bytes.len());
+                }
                 None
             }
             Meaning::OtherInstrument => {
@@ -264,7 +266,10 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
             let Some(bytes) = messages.next() else { return };
             self.state.counters.quiet += 1;
             if let Ok(itch::Message::StockDirectory(body)) = itch::decode(bytes) {
-                self.state.directory.learn(body.header.locate.get(), body.stock);
+                // What it harmed before was journalled; that it did, the machine remembers.
+                if !self.state.directory.learn(body.header.locate.get(), body.stock) {
+                    self.state.harm.get_or_insert(HealthReason::BAD_DATA);
+                }
             }
             first += 1;
         }

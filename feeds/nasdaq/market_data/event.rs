@@ -94,6 +94,22 @@ const NO_SIDE: Fault = Fault {
     harms_book: true,
 };
 
+/// A second listing that is not the first.
+pub(super) const RELISTED: Fault = Fault {
+    reason: RejectReason::CONTRADICTION,
+    text: "ITCH: the stock directory gives a locate code or a stock another meaning",
+    harms_book: true,
+};
+
+/// Where and when messages are from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The venue's midnight.
+    pub(super) day_start_ns: i64,
+    /// The market's code.
+    pub(super) market: u8,
+}
+
 /// What a message means.
 pub(super) enum Meaning {
     /// A record.
@@ -110,10 +126,10 @@ pub(super) enum Meaning {
     NoRecord,
 }
 
-/// What `message` means. `day_start` is the venue's midnight.
+/// What `message` means.
 #[inline]
-pub(super) fn meaning(message: &Message<'_>, directory: &Directory, day_start: i64) -> Meaning {
-    let header = message.header();
+pub(super) fn meaning(message: &Message<'_>, directory: &Directory, place: Place) -> Meaning {
+    let (header, day_start) = (message.header(), place.day_start_ns);
     match message {
         Message::SystemEvent(body) => return market_phase(body, event_ns(header, day_start)),
         Message::StockDirectory(body) => return Meaning::Listing(header.locate.get(), body.stock),
@@ -123,7 +139,6 @@ pub(super) fn meaning(message: &Message<'_>, directory: &Directory, day_start: i
         | Message::MwcbStatus(_)
         | Message::IpoQuotingPeriod(_)
         | Message::LuldAuctionCollar(_)
-        | Message::OperationalHalt(_)
         | Message::NetOrderImbalance(_)
         | Message::RetailInterest(_)
         | Message::DirectListing(_) => return Meaning::NoRecord,
@@ -147,6 +162,7 @@ pub(super) fn meaning(message: &Message<'_>, directory: &Directory, day_start: i
         Message::CrossTrade(body) => scope.cross(body),
         Message::BrokenTrade(body) => scope.broken(body),
         Message::StockTradingAction(body) => scope.status(body),
+        Message::OperationalHalt(body) if body.market_code == place.market => scope.market_halt(body),
         _ => Meaning::NoRecord,
     }
 }
@@ -297,14 +313,20 @@ impl Scope<'_> {
             b'Q' => TradingState::QUOTING,
             _ => TradingState::UNKNOWN,
         };
-        let record = TradingStatus {
-            event_ns: self.event_ns,
-            instrument: self.instrument.id,
-            state,
-            flags: 0,
-            reason: Text::excerpt(body.reason.as_str()),
-            spare: [0; 16],
+        self.trading(state, Text::excerpt(body.reason.as_str()))
+    }
+
+    /// A halt that no Stock Trading Action announces: the two are told apart, so that neither ends the other.
+    fn market_halt(&self, body: &itch::OperationalHalt) -> Meaning {
+        let state = match body.action {
+            b'T' => TradingState::MARKET_RESUMED,
+            _ => TradingState::MARKET_HALTED,
         };
-        Meaning::Event(record.into())
+        self.trading(state, Text::default())
+    }
+
+    fn trading(&self, state: TradingState, reason: Text<4>) -> Meaning {
+        let (event_ns, instrument) = (self.event_ns, self.instrument.id);
+        Meaning::Event(TradingStatus { event_ns, instrument, state, flags: 0, reason, spare: [0; 16] }.into())
     }
 }

@@ -10,6 +10,9 @@ use crate::nasdaq::itch::{self, Body, Header};
 use crate::nasdaq::moldudp64::{PacketBuilder, decode_request, heartbeat};
 use crate::nasdaq::{Alpha, MessageLog, MessageStore};
 
+mod directory;
+mod lines;
+
 const SESSION: SessionId = Alpha(*b"20261121A ");
 const NEXT_SESSION: SessionId = Alpha(*b"20261122A ");
 const SOURCE: SourceId = SourceId(3);
@@ -25,6 +28,7 @@ fn config() -> MarketDataConfig {
         receiver,
         sessions: Vec::new(),
         resume: None,
+        market: itch::market::NASDAQ,
     }
 }
 
@@ -211,7 +215,7 @@ fn every_type_is_taken_and_the_rest_leaves_only_the_mark() {
         (b'W', None),
         (b'K', None),
         (b'J', None),
-        (b'h', None),
+        (b'h', Some("TradingStatus")),
         (b'A', Some("OrderAdd")),
         (b'F', Some("OrderAdd")),
         (b'E', Some("OrderExecuted")),
@@ -229,9 +233,10 @@ fn every_type_is_taken_and_the_rest_leaves_only_the_mark() {
     for (letter, expected) in kinds {
         let mut bench = Bench::listed();
         let mut message = vec![0; itch::size_of_type(letter).unwrap()];
-        message[..3].copy_from_slice(&[letter, 0, 7]);
-        if matches!(letter, b'A' | b'F') {
-            message[19] = b'B';
+        // A listing is one of another stock: without a symbol it would take ACME's code away.
+        message[..3].copy_from_slice(&[letter, 0, if letter == b'R' { 9 } else { 7 }]);
+        if matches!(letter, b'A' | b'F' | b'h') {
+            message[19] = if letter == b'h' { b'Q' } else { b'B' };
         }
         bench.send(&[message]);
         let found: Vec<&str> = bench
@@ -261,6 +266,33 @@ fn a_halt_becomes_a_trading_status() {
     let record = bench.sink.records.iter().nth(1).unwrap();
     let Some(EventRef::TradingStatus(status)) = EventRef::of(&record) else { panic!("not a status") };
     assert_eq!((status.state, status.reason.as_str()), (TradingState::HALTED, "T1"));
+}
+
+/// The codes of the specification: Q Nasdaq, B BX, X PSX; H halted, T resumed.
+#[test]
+fn a_halt_on_this_market_alone_becomes_a_trading_status_of_its_own() {
+    let halt = |market_code, action| {
+        let header = header::<itch::OperationalHalt>(7);
+        let stock = Alpha::new("ACME").unwrap();
+        itch::OperationalHalt { header, stock, market_code, action }.as_bytes().to_vec()
+    };
+    let states = |bench: &Bench| -> Vec<TradingState> {
+        let statuses = bench.sink.records.iter().filter_map(|record| match EventRef::of(&record) {
+            Some(EventRef::TradingStatus(status)) => Some((status.instrument, status.state)),
+            _ => None,
+        });
+        statuses.inspect(|(id, _)| assert_eq!(*id, ACME)).map(|(_, state)| state).collect()
+    };
+    let mut bench = Bench::listed();
+    bench.send(&[halt(b'Q', b'H'), halt(b'B', b'H'), halt(b'X', b'H'), halt(b'B', b'T'), halt(b'Q', b'T')]);
+    assert_eq!(states(&bench), [TradingState::MARKET_HALTED, TradingState::MARKET_RESUMED]);
+    let mut bench = Bench::new(MarketDataConfig { market: itch::market::BX, ..config() });
+    bench.send(&[listing(7, "ACME"), halt(b'Q', b'H'), halt(b'B', b'H')]);
+    assert_eq!(states(&bench), [TradingState::MARKET_HALTED]);
+    // A letter that nobody knows allows nothing.
+    let mut bench = Bench::listed();
+    bench.send(&[halt(b'Q', b'?')]);
+    assert_eq!(states(&bench), [TradingState::MARKET_HALTED]);
 }
 
 #[test]
@@ -382,65 +414,6 @@ fn silence_is_told_by_polling() {
     assert_eq!(bench.words(), ["stale silence", "valid heard"]);
 }
 
-/// Answers every request that is due from `log`, until none is.
-fn serve(bench: &mut Bench, log: &MessageLog, now: i64) {
-    let mut responder = crate::nasdaq::moldudp64::Responder::new(SESSION, 200);
-    while let Some(request) = bench.feed.next_request(Nanos(now)) {
-        let answer = responder.respond(&request, log).unwrap().expect("an answer").to_vec();
-        let line = bench.feed.request_line();
-        bench.feed.on_packet(line, &answer, Nanos(now), &mut bench.sink).unwrap();
-    }
-}
-
-#[test]
-fn one_who_resumes_learns_the_locate_codes_silently_and_goes_on_at_its_position() {
-    let mut log = MessageLog::default();
-    log.push(&listing(8, "OTHER"));
-    log.push(&listing(7, "ACME"));
-    for order in 3..1000 {
-        log.push(&delete(7, order));
-    }
-    let resume = Resume { session: SESSION, next_sequence: 998, taken: 0 };
-    let mut bench =
-        Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
-    let last = log.message(999).unwrap().to_vec();
-    bench.packet(&packet_of(SESSION, 999, &[last]), 1);
-    serve(&mut bench, &log, 20);
-    let expected =
-        ["recovering gap", "mark 998 1", "delete 998!", "mark 999 1", "delete 999!", "valid filled"];
-    assert_eq!(bench.words(), expected);
-    assert!(bench.feed.line_counters().delivered < 20, "the middle of the session is not read again");
-    assert!(bench.feed.counters().quiet >= 2);
-}
-
-#[test]
-fn one_who_resumes_within_a_packet_passes_over_the_events_that_are_known() {
-    let log = [listing(7, "ACME"), delete(7, 2), listing(8, "OTHER"), delete(7, 4), delete(7, 5)];
-    let resume = Resume { session: SESSION, next_sequence: 2, taken: 2 };
-    let mut bench =
-        Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
-    bench.packet(&packet_of(SESSION, 1, &log), 1);
-    bench.packet(&packet_of(SESSION, 6, &[delete(7, 6)]), 2);
-    assert_eq!(bench.words(), ["mark 2 4", "delete 5!", "valid start", "mark 6 1", "delete 6!"]);
-}
-
-#[test]
-fn one_who_resumes_into_another_session_begins_anew() {
-    let resume = Resume { session: SESSION, next_sequence: 998, taken: 0 };
-    let mut bench =
-        Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
-    bench.packet(&packet_of(NEXT_SESSION, 1, &[listing(7, "ACME"), delete(7, 1)]), 1);
-    let expected = [
-        "define 1 20261122A",
-        "cleared 1 session_change",
-        "recovering session_change",
-        "mark 1 2",
-        "delete 1!",
-        "valid start",
-    ];
-    assert_eq!(bench.words(), expected);
-}
-
 #[test]
 fn instruments_that_cannot_be_used_are_refused() {
     let with = |symbol: &str, tick_e4| {
@@ -453,78 +426,6 @@ fn instruments_that_cannot_be_used_are_refused() {
     assert_eq!(with("TOOLONGAS", 1), Err(InstrumentError::Symbol("TOOLONGAS".to_owned())));
     assert_eq!(with("B", 0), Err(InstrumentError::Tick("B".to_owned())));
     assert_eq!(with("ACME", 1), Err(InstrumentError::Twice("ACME".to_owned())));
-}
-
-/// The market records without the flag that depends on how messages were packed.
-fn market_records(records: &RecordBuf) -> Vec<String> {
-    let is_market = |word: &String| word.starts_with("OrderAdd") || word.starts_with("OrderDeleted");
-    let last = format!("flags: {}", market_flags::LAST_IN_BATCH);
-    let words = records.iter().map(|record| format!("{:?}", EventRef::of(&record).unwrap()));
-    words.filter(is_market).map(|word| word.replace(&last, "flags: 0")).collect()
-}
-
-/// Sends `log` over two lines that lose and repeat packets as `seed` says, with a re-request server that loses too.
-/// Every message of lines and server is one packet, or more, of a few messages.
-fn over_faulty_lines(log: &MessageLog, seed: u64) -> RecordBuf {
-    let mut state = seed;
-    let mut chance = |percent: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % 100 < percent
-    };
-    let receiver = ReceiverConfig { request_timeout: Nanos(50), ..config().receiver };
-    let mut bench = Bench::new(MarketDataConfig { receiver, ..config() });
-    bench.sink.room = usize::MAX;
-    let mut responder = crate::nasdaq::moldudp64::Responder::new(SESSION, 150);
-    let mut builder = PacketBuilder::new(150);
-    let (mut first, mut now) = (1, 0);
-    while bench.feed.position().is_none_or(|position| position.next_sequence < log.next_sequence()) {
-        now += 20;
-        builder.clear();
-        let mut next = first;
-        while let Some(message) = log.message(next)
-            && builder.push(message)
-        {
-            next += 1;
-        }
-        let packet = builder.finish(SESSION, first).to_vec();
-        first = next;
-        for line in [0, 1, 0] {
-            if chance(40) {
-                bench.feed.on_packet(line, &packet, Nanos(now), &mut bench.sink).unwrap();
-            }
-        }
-        while let Some(request) = bench.feed.next_request(Nanos(now)) {
-            let answer = responder.respond(&request, log).unwrap().map(<[u8]>::to_vec);
-            if let Some(answer) = answer.filter(|_| chance(70)) {
-                let line = bench.feed.request_line();
-                bench.feed.on_packet(line, &answer, Nanos(now), &mut bench.sink).unwrap();
-            }
-        }
-    }
-    assert_eq!(bench.feed.health(), Health::VALID, "seed {seed}");
-    bench.sink.records
-}
-
-#[test]
-fn the_records_do_not_depend_on_what_the_lines_lose() {
-    let mut log = MessageLog::default();
-    log.push(&listing(7, "ACME"));
-    for order in 1..400 {
-        log.push(&add(7 + (order % 3 == 0) as u16, order, b'S', 100 * order as u32));
-        if order % 2 == 0 {
-            log.push(&delete(7, order / 2));
-        }
-    }
-    let mut whole = Bench::new(config());
-    for sequence in 1..log.next_sequence() {
-        let message = log.message(sequence).unwrap().to_vec();
-        whole.packet(&packet_of(SESSION, sequence, &[message]), 1);
-    }
-    let expected = market_records(&whole.sink.records);
-    assert_eq!(expected.len(), 266 + 199);
-    for seed in 0..60 {
-        assert_eq!(market_records(&over_faulty_lines(&log, seed)), expected, "seed {seed}");
-    }
 }
 
 /// The counts are those of the data set's own README; its prices lie on a grid of 1e-4.

@@ -11,6 +11,7 @@ use pricewright_core::kernel::{
 
 use super::DecisionError;
 use super::orders::{LiveOrder, LiveOrders};
+use super::queries::Queries;
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::ouch::{self, Appendage, Response, decode_response, tag};
 use crate::nasdaq::{SessionId, Symbol};
@@ -47,6 +48,9 @@ pub(super) struct Answers {
     phase: SessionPhase,
     reason: u8,
     next_client: u64,
+    queries: Queries,
+    /// Whether an account query is to be sent.
+    asks: bool,
     /// Whether the phase was not told yet.
     untold: bool,
     counters: Counters,
@@ -59,6 +63,7 @@ impl Answers {
         instruments: Vec<Instrument>,
         orders: LiveOrders,
         sessions: Vec<SessionId>,
+        unanswered: u32,
     ) -> Self {
         Self {
             source,
@@ -70,6 +75,8 @@ impl Answers {
             phase: SessionPhase::DOWN,
             reason: 0,
             next_client: 0,
+            queries: Queries::new(unanswered),
+            asks: false,
             untold: true,
             counters: Counters::default(),
         }
@@ -117,6 +124,41 @@ impl Answers {
         }
     }
 
+    /// The venue took the login in `session`: what was missed comes now.
+    pub(super) fn catch_up<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
+        self.define_session(session, sink);
+        self.enter(SessionPhase::CATCHING_UP, 0);
+        self.queries.connect();
+        self.asks = true;
+    }
+
+    /// Whether an account query is to be sent now; it counts as sent.
+    pub(super) fn take_query(&mut self) -> bool {
+        let asks = core::mem::take(&mut self.asks);
+        if asks {
+            self.queries.ask();
+        }
+        asks
+    }
+
+    /// What an answer to an account query says. One to a query of an earlier connection, or to one too many of this, was
+    /// given too early to say anything.
+    fn account(&mut self, next_client: u32) {
+        let is_new = self.queries.answer();
+        if self.phase == SessionPhase::READY {
+            return;
+        }
+        if !is_new {
+            self.asks = true;
+            return;
+        }
+        self.next_client = u64::from(next_client);
+        self.orders.forget_from(next_client);
+        self.untold = true;
+        self.phase = SessionPhase::READY;
+        self.reason = 0;
+    }
+
     /// Tells the phase where it changed and there is room; else it is told later.
     pub(super) fn tell<S: RecordSink>(&mut self, sequence: u64, sink: &mut S) {
         if !self.untold {
@@ -135,7 +177,7 @@ impl Answers {
         self.untold = sink.put(&state, self.source, flags::RESPONSE).is_err();
     }
 
-    pub(super) fn define_session<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
+    fn define_session<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
         let known = self.sessions.iter().position(|known| *known == session);
         let index = known.unwrap_or(self.sessions.len());
         self.session = u32::try_from(index).unwrap_or(u32::MAX);
@@ -191,11 +233,7 @@ impl Answers {
             Response::OrderModified(body, _) => self.modified(body, sink),
             Response::OrderRestated(body, options) => self.restated(body, options, at, sink),
             Response::AccountQueryResponse(body, _) => {
-                self.next_client = u64::from(body.next_user_ref_num.get());
-                self.orders.forget_from(body.next_user_ref_num.get());
-                self.untold |= self.phase != SessionPhase::READY;
-                self.phase = SessionPhase::READY;
-                self.reason = 0;
+                self.account(body.next_user_ref_num.get());
                 body.next_user_ref_num.get().saturating_sub(1)
             }
         }

@@ -77,6 +77,7 @@ impl MemoryGateway {
             day_start_ns,
             live_capacity: LIVE_CAPACITY,
             live: Vec::new(),
+            unanswered: 0,
             buffer: BUFFER_LEN,
         })
         .map_err(|error| Error::Usage(format!("instruments: {error}")))?;

@@ -154,6 +154,7 @@ impl Packets {
             day_start_ns: MIDNIGHT,
             receiver: ReceiverConfig { lines: 1, ..ReceiverConfig::default() },
             sessions: Vec::new(),
+            market: itch::market::NASDAQ,
             resume: None,
         };
         MarketData::new(config).map_err(|error| Error::Failed(format!("instruments of the bench: {error}")))

@@ -91,3 +91,21 @@ fn what_the_venue_has_never_seen_is_not_open() {
     take(&mut resume, &ready);
     assert_eq!(open(&resume), [(1, 100)]);
 }
+
+#[test]
+fn logins_whose_query_was_not_answered_are_counted() {
+    let mut resume = Resume::default();
+    let session = |phase| SessionState { phase, next_client: 2, ..SessionState::new_zeroed() };
+    for phase in [
+        SessionPhase::DOWN,
+        SessionPhase::CATCHING_UP,
+        SessionPhase::DOWN,
+        SessionPhase::CATCHING_UP,
+        SessionPhase::READY,
+        SessionPhase::DOWN,
+        SessionPhase::CATCHING_UP,
+    ] {
+        take(&mut resume, &session(phase));
+    }
+    assert_eq!(resume.unanswered_queries(), 2);
+}

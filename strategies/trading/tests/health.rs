@@ -3,7 +3,7 @@
 use pricewright_core::kernel::table::*;
 use pricewright_core::kernel::*;
 
-use super::records::{FEED, GATEWAY, malformed};
+use super::records::{FEED, GATEWAY, malformed, record};
 use super::stage::{LAST, PRCW, Stage};
 
 #[test]
@@ -26,14 +26,7 @@ fn a_contradicted_book_is_stale_until_it_starts_anew() {
     assert_eq!((stale.orders, stale.instrument), (2, PRCW));
     stage.health(Health::VALID, HealthReason::HEARD);
     assert!(stage.all::<BookTransition>().is_empty(), "the feed's word does not mend the book");
-    stage.give(&BookCleared {
-        position: 90,
-        instrument: ALL_INSTRUMENTS,
-        source: FEED,
-        reason: HealthReason::SESSION_CHANGE,
-        flags: LAST,
-        spare: [0; 18],
-    });
+    stage.cleared(90);
     let valid = stage.only::<BookTransition>();
     assert_eq!((valid.to, valid.position, valid.orders), (Health::VALID, 90, 0));
 }
@@ -118,4 +111,127 @@ fn market_data_of_an_unknown_instrument_is_a_dead_letter() {
         flags: LAST,
     });
     assert_eq!(stage.only::<Rejected>().reason, RejectReason::UNKNOWN_KEY);
+}
+
+/// The gateway's answers are prompt while the market data is late: the one says nothing of the other.
+#[test]
+fn prompt_answers_do_not_make_late_market_data_prompt() {
+    let mut stage = Stage::quoting();
+    stage.wait(1_000);
+    stage.mark(60_000_000);
+    assert_eq!(stage.all::<CancelOrder>().len(), 2);
+    for client in [1, 2] {
+        stage.mark_of(GATEWAY, 0);
+        stage.canceled(client);
+        assert_eq!(stage.count(), 0, "the data is as late as before");
+    }
+    stage.wait(1_000);
+    stage.mark_of(GATEWAY, 0);
+    assert_eq!(stage.count(), 0);
+    stage.move_to(9_998, 10_000);
+    assert_eq!(stage.count(), 0);
+    stage.mark(0);
+    assert_eq!(stage.all::<PlaceOrder>().len(), 2, "prompt again");
+}
+
+#[test]
+fn the_latest_of_several_feeds_counts() {
+    let other = SourceId(5);
+    let mut stage = Stage::quoting();
+    stage.mark_of(other, 0);
+    assert_eq!(stage.all::<CancelOrder>().len(), 2, "a feed that has not told its health is not valid");
+    stage.give(&FeedHealth {
+        expected: 1,
+        seen: 1,
+        missing: 0,
+        source: other,
+        health: Health::VALID,
+        reason: HealthReason::START,
+        session: 0,
+    });
+    stage.canceled(1);
+    stage.canceled(2);
+    stage.wait(1_000);
+    stage.move_to(9_998, 10_000);
+    assert_eq!(stage.all::<PlaceOrder>().len(), 2);
+    stage.mark_of(other, 60_000_000);
+    assert!(stage.all::<CancelOrder>().iter().all(|cancel| cancel.reason == CancelReason::INGRESS_LAG));
+    assert_eq!(stage.all::<CancelOrder>().len(), 2);
+    stage.mark(0);
+    assert_eq!(stage.count(), 0, "one feed is late still");
+}
+
+#[test]
+fn another_session_has_to_say_anew_that_the_instrument_trades() {
+    let mut stage = Stage::quoting();
+    stage.print(10_000);
+    stage.cleared(1);
+    assert!(stage.all::<CancelOrder>().iter().all(|cancel| cancel.reason == CancelReason::HALT));
+    assert_eq!(stage.all::<CancelOrder>().len(), 2);
+    stage.canceled(1);
+    stage.canceled(2);
+    stage.wait(1_000);
+    stage.book(9_999, 10_001);
+    assert_eq!(stage.count(), 0, "nobody said that it trades");
+    stage.status(TradingState::TRADING);
+    assert_eq!(stage.all::<PlaceOrder>().len(), 2);
+}
+
+#[test]
+fn an_update_whose_instrument_is_not_its_orders_makes_both_books_stale() {
+    let wrght = InstrumentId(1);
+    let (event_ns, spare, spare2, side, flags) = (EventNanos(0), 0, 0, SideCode::UNKNOWN, LAST);
+    let deleted = OrderDeleted { event_ns, order: 1, spare, spare2, instrument: wrght, side, flags };
+    let reduced = OrderReduced { event_ns, order: 1, spare, qty: 1, instrument: wrght, side, flags };
+    let executed =
+        OrderExecuted { event_ns, order: 1, match_number: 7, qty: 1, instrument: wrght, side, flags };
+    let price = Ticks(9_999);
+    let executed_at = OrderExecutedAt {
+        event_ns,
+        order: 1,
+        match_number: 7,
+        price,
+        qty: 1,
+        instrument: wrght,
+        side,
+        flags,
+    };
+    let replaced =
+        OrderReplaced { event_ns, order: 1, new_order: 9, price, qty: 1, instrument: wrght, side, flags };
+    let added = OrderAdd { event_ns, order: 1, price, qty: 1, instrument: wrght, side: SideCode::BUY, flags };
+    let events = [
+        record(&deleted),
+        record(&reduced),
+        record(&executed),
+        record(&executed_at),
+        record(&replaced),
+        record(&added),
+    ];
+    for event in events {
+        let mut stage = Stage::quoting();
+        stage.give_record(&event);
+        let told: Vec<_> =
+            stage.all::<BookTransition>().iter().map(|told| (told.instrument.0, told.to)).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        for id in [0, 1] {
+            assert!(told.contains(&(id, Health::STALE)), "{told:?}");
+        }
+        assert_eq!(stage.all::<CancelOrder>().len(), 2, "the book that changed is not quoted");
+    }
+}
+
+#[test]
+fn a_feed_of_unknown_health_is_not_a_valid_one() {
+    let mut stage = Stage::quoting();
+    stage.give(&FeedHealth {
+        expected: 1,
+        seen: 1,
+        missing: 0,
+        source: SourceId(5),
+        health: Health::UNKNOWN,
+        reason: HealthReason::START,
+        session: 0,
+    });
+    assert_eq!(stage.all::<BookTransition>()[0].to, Health::UNKNOWN);
+    assert_eq!(stage.all::<CancelOrder>().len(), 2);
 }

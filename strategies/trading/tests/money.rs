@@ -5,7 +5,7 @@ use pricewright_core::kernel::*;
 
 use super::super::DeskConfig;
 use super::records::GATEWAY;
-use super::stage::Stage;
+use super::stage::{LAST, Stage};
 
 #[test]
 fn a_fill_moves_position_fees_and_the_next_quotes() {
@@ -109,4 +109,75 @@ fn the_status_tells_where_the_desk_stands() {
     stage.status_timer();
     let next = stage.driver.outbox().timers().next().expect("armed");
     assert_eq!(next.deadline, Nanos::from_secs(1_004), "missed ones are left out, the rhythm is kept");
+}
+
+fn long_a_hundred(max_daily_loss: i64) -> Stage {
+    let mut config = DeskConfig::example().expect("example");
+    config.risk.max_daily_loss = Minor(max_daily_loss);
+    let mut stage = Stage::with(&config);
+    stage.open();
+    stage.print(9_985);
+    stage.book(9_999, 10_001);
+    stage.accept(1, Side::Sell, 10_001);
+    stage.accept(2, Side::Buy, 9_999);
+    stage.fill(2, 70, 9_999, 100);
+    stage
+}
+
+/// 100 lots bought at 9 999, and a rebate of 20: at the mid of 10 000 the profit is 120.
+#[test]
+fn a_trade_from_before_the_last_mid_values_nothing() {
+    let mut stage = long_a_hundred(1_000);
+    stage.delete(2, LAST);
+    assert!(stage.all::<KillLatched>().is_empty(), "the mid never moved");
+    stage.status_timer();
+    assert_eq!(stage.all::<DeskStatus>()[0].unrealised, Minor(100));
+    // A trade after the last mid is newer than it: 100 lots at a loss of 14.
+    stage.print(9_985);
+    let kill = stage.only::<KillLatched>();
+    assert_eq!((kill.control, kill.value), (Control::DAILY_LOSS, -1_380));
+}
+
+#[test]
+fn a_book_that_is_not_valid_values_nothing_and_its_jump_is_no_volatility() {
+    let mut stage = long_a_hundred(1_000);
+    let sigma = |stage: &Stage| {
+        stage.notes.iter().find_map(|(_, note)| match note {
+            Note::Feature { name: "volatility_ticks_per_root_s", value } => Some(*value),
+            _ => None,
+        })
+    };
+    stage.health(Health::RECOVERING, HealthReason::GAP);
+    stage.canceled(1);
+    stage.give(&VenueRejected { event_ns: EventNanos(0), client: 3, reason: 5, spare: [0; 14] });
+    stage.cleared(1);
+    stage.status(TradingState::TRADING);
+    // The rebuild begins far below.
+    stage.add(1, Side::Buy, 50, 0);
+    stage.add(2, Side::Sell, 51, LAST);
+    assert!(stage.all::<KillLatched>().is_empty(), "half a book values nothing");
+    stage.print(50);
+    assert!(stage.all::<KillLatched>().is_empty(), "nor does what it replays");
+    stage.wait(1_000);
+    stage.move_to(9_999, 10_001);
+    stage.wait(1_000);
+    stage.health(Health::VALID, HealthReason::FILLED);
+    assert!(stage.all::<KillLatched>().is_empty());
+    assert_eq!(stage.all::<PlaceOrder>().len(), 2);
+    assert_eq!(sigma(&stage), None, "the price jumped while nobody could see how");
+    stage.wait(1_000);
+    stage.move_to(9_899, 9_901);
+    assert_eq!(stage.only::<KillLatched>().control, Control::DAILY_LOSS, "a valid book values again");
+}
+
+#[test]
+fn a_book_that_becomes_valid_is_valued_at_once() {
+    let mut stage = long_a_hundred(1_000);
+    stage.health(Health::RECOVERING, HealthReason::GAP);
+    stage.wait(1_000);
+    stage.move_to(9_899, 9_901);
+    assert!(stage.all::<KillLatched>().is_empty());
+    stage.health(Health::VALID, HealthReason::FILLED);
+    assert_eq!(stage.only::<KillLatched>().control, Control::DAILY_LOSS);
+    assert!(stage.all::<PlaceOrder>().is_empty());
 }

@@ -242,3 +242,36 @@ fn every_decision_to_send_has_its_whole_trail() {
         }
     }
 }
+
+/// The bid's wake comes first and asks the strategy, which is told that the ask rests: the ask's own wake must follow.
+#[test]
+fn a_side_that_rests_is_asked_again_though_another_wake_was_armed_before() {
+    let mut stage = Stage::quoting();
+    stage.wait(10);
+    // The bid is too young to move: the strategy asks to be woken at 100 ms.
+    stage.move_to(9_997, 10_001);
+    assert_eq!(stage.count(), 0);
+    stage.canceled(1);
+    assert_eq!(stage.count(), 0, "the ask rests until 260 ms");
+    let mut placed = Vec::new();
+    while stage.now < Nanos::from_secs(1_000) + Nanos::from_millis(400) {
+        stage.timer();
+        placed.extend(stage.all::<PlaceOrder>().iter().map(|order| (order.side, stage.now)));
+    }
+    assert_eq!(placed, [(SideCode::SELL, Nanos::from_secs(1_000) + Nanos::from_millis(260))]);
+}
+
+#[test]
+fn a_cancel_that_could_not_leave_is_tried_again_a_little_later() {
+    let mut stage = Stage::quoting();
+    stage.operator(OperatorCommand::KILL);
+    assert_eq!(stage.all::<CancelOrder>().len(), 2);
+    stage.give(&send_report(1, SendOutcome::SENT));
+    stage.give(&send_report(1, SendOutcome::FAILED));
+    assert_eq!(stage.count(), 0, "not at once: what failed now fails again now");
+    let before = stage.now;
+    stage.timer();
+    let again = stage.only::<CancelOrder>();
+    assert_eq!((again.client, again.reason), (1, CancelReason::KILL));
+    assert!(stage.now > before && stage.now <= before + Nanos::from_millis(10));
+}

@@ -47,7 +47,10 @@ impl Stage {
     }
 
     pub(super) fn give<R: Record>(&mut self, event: &R) {
-        let event = record(event);
+        self.give_record(&record(event));
+    }
+
+    pub(super) fn give_record(&mut self, event: &RecordBuf) {
         let lying = event.iter().next().expect("a record");
         let mut recorder = Recorder::default();
         let read = EventRef::of(&lying).expect("an event");
@@ -91,8 +94,43 @@ impl Stage {
     }
 
     pub(super) fn mark(&mut self, lag_ns: i64) {
+        self.mark_of(FEED, lag_ns);
+    }
+
+    pub(super) fn mark_of(&mut self, source: SourceId, lag_ns: i64) {
         let received = Nanos(self.now.0 - lag_ns);
-        self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source: FEED, spare: 0 });
+        self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source, spare: 0 });
+    }
+
+    /// The venue cancelled 100 lots of our order, as we asked.
+    pub(super) fn canceled(&mut self, client: u64) {
+        let (event_ns, spare) = (EventNanos(0), [0; 11]);
+        self.give(&VenueCanceled { event_ns, client, qty: 100, reason: b'U', spare });
+    }
+
+    /// The feed's next session begins: every book is empty.
+    pub(super) fn cleared(&mut self, position: u64) {
+        self.give(&BookCleared {
+            position,
+            instrument: ALL_INSTRUMENTS,
+            source: FEED,
+            reason: HealthReason::SESSION_CHANGE,
+            flags: LAST,
+            spare: [0; 18],
+        });
+    }
+
+    /// A trade that touches no displayed order.
+    pub(super) fn print(&mut self, price: i64) {
+        self.give(&Trade {
+            event_ns: EventNanos(0),
+            match_number: 1,
+            price: Ticks(price),
+            qty: 1,
+            instrument: PRCW,
+            side: SideCode::UNKNOWN,
+            flags: LAST,
+        });
     }
 
     pub(super) fn status(&mut self, state: TradingState) {

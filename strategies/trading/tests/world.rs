@@ -8,7 +8,7 @@ use pricewright_core::kernel::table::*;
 use pricewright_core::kernel::*;
 
 use super::super::{Desk, DeskConfig};
-use super::records::{FEED, malformed, record, send_report, venue_executed};
+use super::records::{GATEWAY, malformed, record, send_report, venue_executed};
 
 mod checks;
 mod market;
@@ -66,6 +66,7 @@ pub(super) struct Counts {
     pub(super) failed_sends: u64,
     pub(super) transitions: u64,
     pub(super) latched: u64,
+    pub(super) losses: u64,
     pub(super) dead_letters: u64,
     pub(super) statuses: u64,
     pub(super) timers: u64,
@@ -94,6 +95,13 @@ pub(super) struct World {
     seen: u64,
     sent_at: VecDeque<Nanos>,
     position: Vec<i64>,
+    /// What the desk was told of: money of the fills in ticks, fees, lots of each order.
+    cash: Vec<i64>,
+    fees: Vec<i64>,
+    filled: BTreeMap<u64, u32>,
+    /// What each position is worth in half ticks, by the last mid of a sound book or a print since then.
+    worth: Vec<i64>,
+    printed: Vec<Option<i64>>,
     /// The position as the venue knows it, fills on their way included.
     venue_position: Vec<i64>,
     running: bool,
@@ -102,6 +110,7 @@ pub(super) struct World {
     feed: Health,
     fault: Vec<bool>,
     trading: Vec<bool>,
+    market_halted: Vec<bool>,
     late: bool,
     latched: bool,
 }
@@ -129,6 +138,11 @@ impl World {
             seen: 0,
             sent_at: VecDeque::new(),
             position: vec![0; count],
+            cash: vec![0; count],
+            fees: vec![0; count],
+            filled: BTreeMap::new(),
+            worth: vec![0; count],
+            printed: vec![None; count],
             venue_position: vec![0; count],
             running: false,
             ready: false,
@@ -136,6 +150,7 @@ impl World {
             feed: Health::UNKNOWN,
             fault: vec![false; count],
             trading: vec![false; count],
+            market_halted: vec![false; count],
             late: true,
             latched: false,
         };
@@ -198,7 +213,10 @@ impl World {
             }
             DecisionRef::ReplaceOrder(order) => {
                 self.counts.replaced += 1;
-                self.check_new(order.client, order.instrument, order.side, order.price, 1);
+                // A replacement carries the total: what the order that leaves has executed, and what shall be open.
+                let done = self.filled.get(&order.prior).copied().unwrap_or(0);
+                let open = order.qty.checked_sub(done).expect("more than was executed");
+                self.check_new(order.client, order.instrument, order.side, order.price, open);
                 self.leave(Request::Replace(*order), order.client);
             }
             DecisionRef::CancelOrder(order) => {
@@ -210,9 +228,18 @@ impl World {
                 self.counts.fills += 1;
                 let index = changed.instrument.index();
                 self.position[index] += changed.fill.0;
+                self.cash[index] -= changed.fill.0 * changed.price.0;
+                self.fees[index] = changed.fees.0;
+                *self.filled.entry(changed.client).or_default() +=
+                    u32::try_from(changed.fill.0.abs()).expect("lots");
                 assert_eq!(changed.position.0, self.position[index], "position after a fill");
             }
             DecisionRef::KillLatched(kill) => {
+                if kill.control == Control::DAILY_LOSS && kill.released == 0 {
+                    assert_eq!((kill.value, kill.limit), (self.profit(), -self.config.risk.max_daily_loss.0));
+                    assert!(kill.value <= kill.limit, "latched for a loss that is none");
+                    self.counts.losses += 1;
+                }
                 self.latched = kill.released == 0;
                 self.counts.latched += u64::from(self.latched);
             }
@@ -222,7 +249,10 @@ impl World {
             }
             DecisionRef::BookTransition(_) => self.counts.transitions += 1,
             DecisionRef::Rejected(_) => self.counts.dead_letters += 1,
-            DecisionRef::DeskStatus(_) => self.counts.statuses += 1,
+            DecisionRef::DeskStatus(status) => {
+                self.counts.statuses += 1;
+                assert_eq!(status.realised.0 + status.unrealised.0, self.value(status.instrument), "profit");
+            }
             DecisionRef::PricePublished(_) => panic!("a desk publishes no prices"),
         }
     }
@@ -243,7 +273,9 @@ impl World {
     pub(super) fn turn(&mut self) {
         self.now = Nanos(self.now.0 + 1 + self.random.below(40_000_000) as i64);
         match self.random.below(100) {
-            0..50 => self.market_batch(),
+            0..46 => self.market_batch(),
+            46..48 => self.print(),
+            48..50 => self.empty_side(),
             50..70 => self.venue_takes(),
             70..74 => self.venue_fills(),
             74..98 => self.deliver(),
@@ -253,8 +285,8 @@ impl World {
     }
 
     fn mishap(&mut self) {
-        let id = InstrumentId(u16::try_from(self.random.below(self.centre.len() as u64)).expect("few"));
-        match self.random.below(14) {
+        let id = self.some_instrument();
+        match self.random.below(17) {
             0 => self.health(Health::RECOVERING, HealthReason::GAP),
             1 => self.health(Health::STALE, HealthReason::SILENCE),
             2..5 => self.health(Health::VALID, HealthReason::FILLED),
@@ -266,6 +298,9 @@ impl World {
             10 => self.bad_data(id),
             11 => self.operator(OperatorCommand::STORAGE_LOW),
             12 => self.give(&malformed()),
+            13 => self.trading_status(id, TradingState::MARKET_HALTED),
+            14 => self.begin_session(id),
+            15 => self.contradiction(),
             _ => self.give(&venue_executed(1 << 40, 1, Ticks(1), 1)),
         }
         if self.random.one_in(2) {
@@ -281,19 +316,15 @@ impl World {
         self.operator(OperatorCommand::STORAGE_OK);
         self.operator(OperatorCommand::START);
         for id in self.ids() {
-            self.trading_status(id, TradingState::TRADING);
             if self.fault[id.index()] {
-                self.market.retain(|_, order| order.0 != id);
-                self.fault[id.index()] = false;
-                self.give(&BookCleared {
-                    position: 1,
-                    instrument: id,
-                    source: FEED,
-                    reason: HealthReason::SESSION_CHANGE,
-                    flags: market_flags::LAST_IN_BATCH,
-                    spare: [0; 18],
-                });
+                self.begin_session(id);
             }
+            // What is not said anew after that does not hold.
+            if self.random.one_in(8) {
+                self.market_batch();
+            }
+            self.trading_status(id, TradingState::TRADING);
+            self.trading_status(id, TradingState::MARKET_RESUMED);
         }
         if !self.ready {
             // The session catches up: what was under way arrives or is lost, then it is ready.
@@ -307,6 +338,9 @@ impl World {
 
     pub(super) fn deliver(&mut self) {
         if let Some(answer) = self.outbox.pop_front() {
+            // How late answers are says nothing of the market data.
+            let lag = self.random.below(200_000_000) as i64;
+            self.mark_of(GATEWAY, lag);
             self.give_record(answer);
         }
     }

@@ -66,8 +66,37 @@ impl World {
     pub(super) fn may_trade(&self, id: InstrumentId) -> bool {
         let index = id.index();
         let calm = !self.latched && !self.late && !self.storage_low;
-        let sound = self.feed == Health::VALID && !self.fault[index] && self.trading[index];
-        self.running && self.ready && calm && sound
+        let trades = self.trading[index] && !self.market_halted[index];
+        self.running && self.ready && calm && self.is_sound(id) && trades
+    }
+
+    /// Whether the book may be believed.
+    pub(super) fn is_sound(&self, id: InstrumentId) -> bool {
+        self.feed == Health::VALID && !self.fault[id.index()]
+    }
+
+    /// Values the position at what the event that comes now will have said.
+    pub(super) fn revalue(&mut self, id: InstrumentId) {
+        if !self.is_sound(id) {
+            return;
+        }
+        if let (Some(bid), Some(ask)) = (self.best(id, Side::Buy), self.best(id, Side::Sell)) {
+            self.worth[id.index()] = bid + ask;
+            self.printed[id.index()] = None;
+        } else if let Some(price) = self.printed[id.index()].take() {
+            self.worth[id.index()] = 2 * price;
+        }
+    }
+
+    /// Profit of the day in minor units.
+    pub(super) fn profit(&self) -> i64 {
+        self.ids().map(|id| self.value(id) - self.fees[id.index()]).sum()
+    }
+
+    /// What all trades in an instrument and what is left of them are worth; a tick of a lot is one minor unit.
+    pub(super) fn value(&self, id: InstrumentId) -> i64 {
+        let index = id.index();
+        self.cash[index] + (self.position[index] * self.worth[index]).div_euclid(2)
     }
 
     pub(super) fn standing(&self, id: InstrumentId) -> String {
