@@ -71,14 +71,30 @@ pub struct Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = self.decimals.min(MAX_DECIMALS);
-        let scale = 10_u64.pow(u32::from(decimals));
-        let sign = if self.minor.0 < 0 { "-" } else { "" };
-        let magnitude = self.minor.0.unsigned_abs();
-        if decimals == 0 {
-            return write!(f, "{sign}{magnitude}");
+        FixedPoint { units: self.minor.0.into(), decimals: self.decimals.min(MAX_DECIMALS) }.fmt(f)
+    }
+}
+
+/// Shows `units / 10^decimals` with exactly `decimals` decimals: for prices, whose ticks may be finer than money and whose
+/// units may go beyond 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixedPoint {
+    /// Units of the last decimal.
+    pub units: i128,
+    /// Decimals; above 38, the most that 128 bits hold, counts as 38.
+    pub decimals: u8,
+}
+
+impl fmt::Display for FixedPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimals = self.decimals.min(38);
+        let scale = 10_u128.pow(u32::from(decimals));
+        let sign = if self.units < 0 { "-" } else { "" };
+        let (whole, fraction) = (self.units.unsigned_abs() / scale, self.units.unsigned_abs() % scale);
+        match usize::from(decimals) {
+            0 => write!(f, "{sign}{whole}"),
+            width => write!(f, "{sign}{whole}.{fraction:0width$}"),
         }
-        write!(f, "{sign}{}.{:0width$}", magnitude / scale, magnitude % scale, width = usize::from(decimals))
     }
 }
 

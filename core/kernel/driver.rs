@@ -114,7 +114,7 @@ impl<M: Machine> Driver<M> {
         let (now, mut timers, machine): (Nanos, TimerQueue, Vec<u8>) = read_state(bytes)?;
         timers.reserve();
         let mut outbox = Outbox::default();
-        *outbox.timers_mut() = timers;
+        *outbox.timers_mut() = timers.reserved();
         Ok(Self { machine: M::restore(config, &machine)?, outbox, now })
     }
 

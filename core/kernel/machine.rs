@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, FixedPoint};
 use super::outbox::Outbox;
 use super::probe::Probe;
 use super::table::EventRef;
@@ -72,6 +72,8 @@ pub struct InstrumentUnits {
     pub tick_units: i64,
     /// Decimals of a price.
     pub decimals: u8,
+    /// Units of the underlying (shares, coins, contracts) in one lot.
+    pub lot: i64,
 }
 
 impl DisplayUnits {
@@ -79,9 +81,8 @@ impl DisplayUnits {
     pub fn price(&self, instrument: InstrumentId, price: Ticks) -> String {
         match self.instruments.get(instrument.index()) {
             Some(units) => {
-                let minor = Minor(price.0.saturating_mul(units.tick_units));
-                let text = Decimal { minor, decimals: units.decimals }.to_string();
-                trim_zeros(text, 2)
+                let exact = i128::from(price.0) * i128::from(units.tick_units);
+                trim_zeros(FixedPoint { units: exact, decimals: units.decimals }.to_string(), 2)
             }
             None => format!("{price} ticks"),
         }

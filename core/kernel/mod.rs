@@ -17,7 +17,7 @@ pub mod timers;
 pub mod units;
 
 pub use codes::*;
-pub use decimal::{Decimal, DecimalError, MAX_DECIMALS, parse_minor};
+pub use decimal::{Decimal, DecimalError, FixedPoint, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};
 pub use machine::{DisplayUnits, InstrumentUnits, Machine, SnapshotError, state_hash_of};
 pub use outbox::Outbox;

@@ -32,6 +32,12 @@ impl Default for TimerQueue {
 }
 
 impl TimerQueue {
+    /// With the room that a new queue has: what was read from a snapshot has only what it needs.
+    pub(super) fn reserved(mut self) -> Self {
+        self.armed.reserve_exact(MAX_TIMERS.saturating_sub(self.armed.len()));
+        self
+    }
+
     /// Arms `key` at `deadline`, replacing it where it was armed. O(n) in the armed timers.
     ///
     /// # Panics

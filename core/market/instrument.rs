@@ -7,7 +7,8 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::kernel::{InstrumentId, Lots, MAX_DECIMALS, Minor, Side, Ticks, parse_minor};
+use crate::kernel::table::ALL_INSTRUMENTS;
+use crate::kernel::{FixedPoint, InstrumentId, MAX_DECIMALS, Minor, Side, Ticks, parse_minor};
 
 /// The most decimals that a tick size may have.
 pub const MAX_TICK_DECIMALS: u8 = 12;
@@ -95,8 +96,8 @@ pub enum InstrumentError {
     /// Two instruments of one symbol.
     #[error("instrument {0} is configured twice; remove one")]
     Twice(String),
-    /// Ids have 16 bits.
-    #[error("{0} instruments are configured; at most 65536 are possible")]
+    /// Ids have 16 bits, and the last one means all instruments.
+    #[error("{0} instruments are configured; at most 65535 are possible")]
     TooMany(usize),
 }
 
@@ -107,7 +108,8 @@ pub enum InstrumentError {
 pub fn in_order(mut instruments: Vec<Instrument>) -> Result<Vec<Instrument>, InstrumentError> {
     let count = instruments.len();
     for (index, instrument) in instruments.iter_mut().enumerate() {
-        instrument.id = InstrumentId(u16::try_from(index).map_err(|_| InstrumentError::TooMany(count))?);
+        let id = u16::try_from(index).ok().map(InstrumentId).filter(|id| *id != ALL_INSTRUMENTS);
+        instrument.id = id.ok_or(InstrumentError::TooMany(count))?;
         instrument.check()?;
     }
     let mut symbols: Vec<&str> = instruments.iter().map(|instrument| instrument.symbol.as_str()).collect();
@@ -144,12 +146,6 @@ impl Instrument {
         Ok(())
     }
 
-    /// True where an order may have this price.
-    #[inline]
-    pub fn is_on_increment(&self, price: Ticks) -> bool {
-        price.0.checked_rem(self.increment.0) == Some(0)
-    }
-
     /// The nearest price that an order may have and that is no more aggressive: bids go down, asks go up. `None` where
     /// there is none in 64 bits.
     #[inline]
@@ -160,25 +156,6 @@ impl Instrument {
             (Side::Buy, _) => price.0.checked_sub(above).map(Ticks),
             (Side::Sell, _) => price.0.checked_sub(above)?.checked_add(self.increment.0).map(Ticks),
         }
-    }
-
-    /// The money that `qty` lots are worth at `price`; `None` where it does not fit 64 bits of minor units.
-    #[inline]
-    pub fn value(&self, price: Ticks, qty: Lots) -> Option<Minor> {
-        price.0.checked_mul(qty.0)?.checked_mul(self.tick_value.0).map(Minor)
-    }
-
-    /// Reads a price.
-    ///
-    /// # Errors
-    /// As [`TickSize::parse`].
-    pub fn parse_price(&self, text: &str) -> Result<Ticks, InstrumentError> {
-        self.tick_size.parse(text)
-    }
-
-    /// A price as text with all decimals of the tick size.
-    pub fn show_price(&self, price: Ticks) -> PriceText {
-        self.tick_size.show(price)
     }
 }
 
@@ -275,14 +252,8 @@ pub struct PriceText {
 
 impl fmt::Display for PriceText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = i128::from(self.price.0) * i128::from(self.tick_size.units);
-        let scale = 10_u128.pow(u32::from(self.tick_size.decimals));
-        let sign = if exact < 0 { "-" } else { "" };
-        let (whole, fraction) = (exact.unsigned_abs() / scale, exact.unsigned_abs() % scale);
-        match usize::from(self.tick_size.decimals) {
-            0 => write!(f, "{sign}{whole}"),
-            width => write!(f, "{sign}{whole}.{fraction:0width$}"),
-        }
+        let units = i128::from(self.price.0) * i128::from(self.tick_size.units);
+        FixedPoint { units, decimals: self.tick_size.decimals }.fmt(f)
     }
 }
 

@@ -23,7 +23,7 @@ mod limits;
 mod rate;
 
 use duplicate::DuplicateGuard;
-pub use limits::RiskConfig;
+pub use limits::{RiskConfig, check_range};
 pub use rate::TokenBucket;
 
 /// An order or replacement as the gate sees it.

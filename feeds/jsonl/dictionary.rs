@@ -42,11 +42,24 @@ pub struct Dictionary {
     sorted: Vec<u32>,
 }
 
+/// An empty vector whose memory was written once, so that the first SKUs meet no page fault. `value` is not all zeros: of
+/// those the allocator would give pages that nobody has written.
+fn touched<T: Clone>(capacity: usize, value: T) -> Vec<T> {
+    let mut reserved = vec![value; capacity];
+    reserved.clear();
+    reserved
+}
+
 impl Dictionary {
     /// An empty dictionary of `source` for at most `capacity` SKUs.
     pub fn new(source: SourceId, capacity: usize) -> Self {
         let capacity = capacity.min(u32::MAX as usize);
-        Self { source, capacity, names: Vec::with_capacity(capacity), sorted: Vec::with_capacity(capacity) }
+        Self {
+            source,
+            capacity,
+            names: touched(capacity, Text([1; MAX_SKU_LEN])),
+            sorted: touched(capacity, 1),
+        }
     }
 
     /// Whose numbers these are.

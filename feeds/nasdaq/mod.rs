@@ -23,3 +23,6 @@ pub mod store;
 pub use alpha::{Alpha, SessionId, Symbol};
 pub use instrument::{InstrumentError, InstrumentSpec};
 pub use store::{MessageLog, MessageStore};
+
+#[cfg(test)]
+mod testing;

@@ -334,9 +334,15 @@ fn sessions(resume: &Resume) -> Result<Vec<SessionId>> {
 /// The instruments as the feed counts them: ITCH prices have four decimals.
 ///
 /// # Errors
-/// Where a tick is finer than that, or too coarse.
+/// Where a tick is finer than that, or too coarse, or a lot is not one share.
 pub fn instruments(units: &DisplayUnits) -> Result<Vec<InstrumentSpec>> {
     let spec = |(id, instrument): (u16, &pricewright_core::kernel::InstrumentUnits)| {
+        if instrument.lot != 1 {
+            return Err(Error::Usage(format!(
+                "{}: lot is {}, and ITCH and OUCH count shares; leave it out, or set it to 1",
+                instrument.symbol, instrument.lot
+            )));
+        }
         let finer = u32::from(instrument.decimals).checked_sub(ITCH_DECIMALS).filter(|finer| *finer > 0);
         let tick = match finer {
             Some(_) => None,

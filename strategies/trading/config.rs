@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use pricewright_core::kernel::{Minor, Nanos, Ticks};
 use pricewright_core::market::instrument::{Instrument, TickSize, in_order};
 use pricewright_core::market::portfolio::{FEE_MAX, TICK_VALUE_MAX};
-use pricewright_core::market::risk::RiskConfig;
+use pricewright_core::market::risk::{RiskConfig, check_range};
 use pricewright_core::models::features::Volatility;
 
 use super::strategy::StrategyConfig;
@@ -159,40 +159,31 @@ impl DeskConfig {
     /// # Errors
     /// The first key that is wrong, and the mend.
     pub fn checked(&self) -> Result<Self, String> {
-        within("status_interval_ms", self.status_interval_ms, 1, 3_600_000)?;
-        within("order_time_to_send_us", self.order_time_to_send_us, 1, 60_000_000)?;
-        within("refusal_pause_ms", self.refusal_pause_ms, 1, 3_600_000)?;
-        within("book_orders", i64::from(self.book_orders), 1, 1 << 24)?;
-        within("book_levels", i64::from(self.book_levels), 1, 1 << 16)?;
-        within("features.volatility_tau_ms", self.features.volatility_tau_ms, 1, 86_400_000)?;
-        within("features.volatility_sample_ms", self.features.volatility_sample_ms, 1, 60_000)?;
+        check_range("status_interval_ms", self.status_interval_ms, 1, 3_600_000)?;
+        check_range("order_time_to_send_us", self.order_time_to_send_us, 1, 60_000_000)?;
+        check_range("refusal_pause_ms", self.refusal_pause_ms, 1, 3_600_000)?;
+        check_range("book_orders", i64::from(self.book_orders), 1, 1 << 24)?;
+        check_range("book_levels", i64::from(self.book_levels), 1, 1 << 16)?;
+        check_range("features.volatility_tau_ms", self.features.volatility_tau_ms, 1, 86_400_000)?;
+        check_range("features.volatility_sample_ms", self.features.volatility_sample_ms, 1, 60_000)?;
         for (key, fee) in [
             ("fees.maker_fee_per_10000_lots", self.fees.maker_fee_per_10000_lots),
             ("fees.taker_fee_per_10000_lots", self.fees.taker_fee_per_10000_lots),
         ] {
-            within(key, fee.0, -FEE_MAX.0, FEE_MAX.0)?;
+            check_range(key, fee.0, -FEE_MAX.0, FEE_MAX.0)?;
         }
         self.risk.validate()?;
         let least = self.risk.max_open_orders.saturating_mul(4);
-        within("own_orders", i64::from(self.own_orders), least, 1 << 20)?;
-        within("own_fills", i64::from(self.own_fills), 1, 1 << 20)?;
+        check_range("own_orders", i64::from(self.own_orders), least, 1 << 20)?;
+        check_range("own_fills", i64::from(self.own_fills), 1, 1 << 20)?;
         self.strategy.validate(&self.risk)?;
         let count = i64::try_from(self.instruments.len()).unwrap_or(i64::MAX);
-        within("the number of instruments", count, 1, MAX_INSTRUMENTS as i64)?;
+        check_range("the number of instruments", count, 1, MAX_INSTRUMENTS as i64)?;
         let instruments = in_order(self.instruments.clone()).map_err(|error| error.to_string())?;
         for instrument in &instruments {
             let key = format!("instruments.{}.tick_value", instrument.symbol);
-            within(&key, instrument.tick_value.0, 1, TICK_VALUE_MAX.0)?;
+            check_range(&key, instrument.tick_value.0, 1, TICK_VALUE_MAX.0)?;
         }
         Ok(Self { instruments, ..self.clone() })
     }
-}
-
-/// # Errors
-/// The key, its value, and the range that it must be in.
-pub(super) fn within(key: &str, value: i64, low: i64, high: i64) -> Result<(), String> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(format!("{key} is {value}: set it from {low} to {high}"))
 }

@@ -55,6 +55,7 @@ impl Machine for Desk {
                 symbol: instrument.symbol.clone(),
                 tick_units: instrument.tick_size.units(),
                 decimals: instrument.tick_size.decimals(),
+                lot: instrument.lot,
             })
             .collect();
         let money_decimals = config.instruments.first().map_or(2, |instrument| instrument.currency_decimals);

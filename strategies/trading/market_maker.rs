@@ -23,10 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use pricewright_core::kernel::{Lots, Nanos, Side, Ticks};
 use pricewright_core::market::order::OwnOrder;
-use pricewright_core::market::risk::RiskConfig;
+use pricewright_core::market::risk::{RiskConfig, check_range};
 use pricewright_core::models::features::{Touch, to_price};
 
-use super::config::within;
 use super::strategy::{Context, Inputs, OwnQuote, Plan, QuoteIntent, Reasoning, Target};
 
 /// The parameters. The factors are starting points, not fits.
@@ -91,10 +90,10 @@ impl MarketMakerConfig {
     /// # Errors
     /// The key that is wrong, and the mend.
     pub fn validate(&self, risk: &RiskConfig) -> Result<(), String> {
-        within("strategy.order_lots", self.order_lots.0, 1, risk.max_order_lots.0)?;
-        within("strategy.max_inventory_lots", self.max_inventory_lots.0, 1, risk.max_position_lots.0)?;
-        within("strategy.quote_horizon_ms", self.quote_horizon_ms, 1, 3_600_000)?;
-        within("strategy.min_quote_age_ms", self.min_quote_age_ms, 0, 60_000)?;
+        check_range("strategy.order_lots", self.order_lots.0, 1, risk.max_order_lots.0)?;
+        check_range("strategy.max_inventory_lots", self.max_inventory_lots.0, 1, risk.max_position_lots.0)?;
+        check_range("strategy.quote_horizon_ms", self.quote_horizon_ms, 1, 3_600_000)?;
+        check_range("strategy.min_quote_age_ms", self.min_quote_age_ms, 0, 60_000)?;
         between("strategy.min_half_spread_ticks", self.min_half_spread_ticks, f64::MIN_POSITIVE, 1e6)?;
         between("strategy.volatility_factor", self.volatility_factor, 0.0, 100.0)?;
         between("strategy.skew_factor", self.skew_factor, 0.0, 100.0)?;

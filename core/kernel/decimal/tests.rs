@@ -1,6 +1,7 @@
 use quickcheck::quickcheck;
 
 use super::*;
+use crate::kernel::{DisplayUnits, InstrumentId, InstrumentUnits, Ticks};
 
 #[test]
 fn reads_exactly_or_not_at_all() {
@@ -64,4 +65,19 @@ quickcheck! {
         well_formed || parse_minor(&text, decimals % (MAX_DECIMALS + 1)) == Err(DecimalError::Form)
             || parse_minor(&text, decimals % (MAX_DECIMALS + 1)) == Err(DecimalError::OutOfRange)
     }
+}
+
+/// Prices of ticks finer than money ever is, and of ticks so coarse that their units go beyond 64 bits.
+#[test]
+fn display_units_show_every_tick_size_exactly() {
+    let units = |tick_units, decimals| DisplayUnits {
+        instruments: vec![InstrumentUnits { symbol: "X".to_owned(), tick_units, decimals, lot: 1 }],
+        money_decimals: 2,
+    };
+    let shown =
+        |tick_units, decimals, ticks| units(tick_units, decimals).price(InstrumentId(0), Ticks(ticks));
+    assert_eq!(shown(1, 12, 1_500_000_000_001), "1.500000000001");
+    assert_eq!(shown(25, 10, -3), "-0.0000000075");
+    assert_eq!(shown(100, 4, 10_003), "100.03");
+    assert_eq!(shown(1_000, 0, i64::MAX), "9223372036854775807000");
 }

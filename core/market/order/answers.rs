@@ -47,6 +47,19 @@ struct Acceptance {
     live: Liveness,
 }
 
+macro_rules! acceptance_from {
+    ($($answer:ident),*) => {$(
+        impl From<&$answer> for Acceptance {
+            fn from(answer: &$answer) -> Self {
+                let &$answer { venue_order, price, qty, instrument, side, live, .. } = answer;
+                Self { venue_order, price, qty, instrument, side, live }
+            }
+        }
+    )*};
+}
+
+acceptance_from!(VenueAccepted, VenueReplaced);
+
 impl OrderTable {
     /// The venue accepted an order. Returns its instrument, as the other answers do.
     ///
@@ -54,17 +67,7 @@ impl OrderTable {
     /// See [`AnswerError`].
     pub fn accepted(&mut self, answer: &VenueAccepted) -> Result<InstrumentId, AnswerError> {
         let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
-        self.accept(
-            slot,
-            &Acceptance {
-                venue_order: answer.venue_order,
-                price: answer.price,
-                qty: answer.qty,
-                instrument: answer.instrument,
-                side: answer.side,
-                live: answer.live,
-            },
-        )
+        self.accept(slot, &answer.into())
     }
 
     /// The venue replaced an order. `qty` of the answer is what was left open at that moment.
@@ -73,17 +76,7 @@ impl OrderTable {
     /// See [`AnswerError`].
     pub fn replaced(&mut self, answer: &VenueReplaced) -> Result<InstrumentId, AnswerError> {
         let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
-        let instrument = self.accept(
-            slot,
-            &Acceptance {
-                venue_order: answer.venue_order,
-                price: answer.price,
-                qty: answer.qty,
-                instrument: answer.instrument,
-                side: answer.side,
-                live: answer.live,
-            },
-        )?;
+        let instrument = self.accept(slot, &answer.into())?;
         // A replacement that was thought dead had its link cut: the venue says which order left.
         if let Some(prior) = self.slot_of(answer.prior).filter(|prior| *prior != slot) {
             self.finish(prior, DoneCause::Replaced);

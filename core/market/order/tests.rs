@@ -558,3 +558,16 @@ fn sizes_are_checked() {
     assert!(OrderTable::new(&[Minor(1)], 0, 1).is_err());
     assert!(OrderTable::new(&[Minor(1)], 16, 0).is_err());
 }
+
+/// A report names the order, not the message: this one is of a cancel that left after its order had not.
+#[test]
+fn the_report_of_a_sent_cancel_does_not_bring_an_order_back() {
+    let mut table = table();
+    let client = table.place(Nanos(1), buy(10_000, 10)).expect("a slot");
+    assert!(table.cancel(client));
+    table.send_report(client, SendOutcome::EXPIRED).expect("known");
+    table.send_report(client, SendOutcome::SENT).expect("known");
+    let order = table.get(client).expect("remembered");
+    assert_eq!((order.state, order.cause), (OrderState::Done, DoneCause::NotSent));
+    assert_eq!(table.total(), Exposure::default());
+}

@@ -121,8 +121,16 @@ impl RiskConfig {
 }
 
 fn within(key: &str, value: i64, low: i64, high: i64) -> Result<(), String> {
+    check_range(&format!("risk.{key}"), value, low, high)
+}
+
+/// Holds a number of a configuration against its range.
+///
+/// # Errors
+/// The key, its value, and the range that it must be in.
+pub fn check_range(key: &str, value: i64, low: i64, high: i64) -> Result<(), String> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    Err(format!("risk.{key} = {value}: must be {low} to {high}; set it in that range"))
+    Err(format!("{key} is {value}: set it from {low} to {high}"))
 }

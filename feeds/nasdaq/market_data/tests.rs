@@ -1,6 +1,6 @@
 use pricewright_core::kernel::table::{EventRef, FeedHealth, Mark, market_flags};
 use pricewright_core::kernel::{
-    EventNanos, Full, HealthReason, InstrumentId, RecordBuf, RecordRef, SideCode, Ticks, TradingState,
+    EventNanos, HealthReason, InstrumentId, RecordBuf, SideCode, Ticks, TradingState,
 };
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::{U32, U64};
@@ -8,6 +8,7 @@ use zerocopy::big_endian::{U32, U64};
 use super::*;
 use crate::nasdaq::itch::{self, Body, Header};
 use crate::nasdaq::moldudp64::{PacketBuilder, decode_request, heartbeat};
+use crate::nasdaq::testing::Bounded;
 use crate::nasdaq::{Alpha, MessageLog, MessageStore};
 
 mod directory;
@@ -29,23 +30,6 @@ fn config() -> MarketDataConfig {
         sessions: Vec::new(),
         resume: None,
         market: itch::market::NASDAQ,
-    }
-}
-
-/// A sink with so much room and no more.
-struct Bounded {
-    records: RecordBuf,
-    room: usize,
-}
-
-impl RecordSink for Bounded {
-    fn push(&mut self, record: RecordRef<'_>) -> Result<(), Full> {
-        self.room = self.room.checked_sub(record.cells().len()).ok_or(Full)?;
-        self.records.push(record)
-    }
-
-    fn room(&self) -> usize {
-        self.room
     }
 }
 

@@ -1,12 +1,13 @@
 use pricewright_core::kernel::table::{EventRef, KillLatched, SessionState, VenueExecuted};
 use pricewright_core::kernel::{
-    CancelReason, Control, EventNanos, Full, Liquidity, RecordBuf, RecordRef, Text, Ticks,
+    CancelReason, Control, EventNanos, Liquidity, RecordBuf, RecordRef, Text, Ticks,
 };
 use zerocopy::big_endian::U16;
 
 use super::*;
 use crate::nasdaq::ouch::Request;
 use crate::nasdaq::soupbintcp::ServerConfig;
+use crate::nasdaq::testing::Bounded;
 use crate::nasdaq::{MessageLog, MessageStore};
 
 mod answers;
@@ -40,23 +41,6 @@ fn server() -> ServerConfig {
         username: Alpha::new("ALICE").unwrap(),
         password: Password(Alpha::new("secret").unwrap()),
         session: Alpha::new("DAY1").unwrap(),
-    }
-}
-
-/// A sink with so much room and no more.
-struct Bounded {
-    records: RecordBuf,
-    room: usize,
-}
-
-impl RecordSink for Bounded {
-    fn push(&mut self, record: RecordRef<'_>) -> Result<(), Full> {
-        self.room = self.room.checked_sub(record.cells().len()).ok_or(Full)?;
-        self.records.push(record)
-    }
-
-    fn room(&self) -> usize {
-        self.room
     }
 }
 

@@ -94,6 +94,9 @@ impl FlashSale {
         if let Err(refusal) = check_inventory(event, &self.rails) {
             return refuse(source, position, refusal, out, probe);
         }
+        if !usize::try_from(sku).is_ok_and(|sku| sku < self.max_skus) {
+            return refuse(source, position, NO_SKU_LEFT, out, probe);
+        }
         let Some(state) = self.sources.claim(source) else {
             return refuse(source, position, NO_SOURCE_LEFT, out, probe);
         };
@@ -107,10 +110,7 @@ impl FlashSale {
     }
 
     fn purchase<P: Probe>(&mut self, event: &Purchase, out: &mut Outbox, probe: &mut P) {
-        let Some(state) = self.sources.claim(event.source) else {
-            return refuse(event.source, event.position, NO_SOURCE_LEFT, out, probe);
-        };
-        let article = match purchased(state, event) {
+        let article = match purchased(&mut self.sources, event) {
             Ok(article) => article,
             Err(refusal) => return refuse(event.source, event.position, refusal, out, probe),
         };
@@ -141,11 +141,11 @@ fn check_inventory(event: &Inventory, rails: &Rails) -> Result<(), Refusal> {
     }
 }
 
-fn purchased<'a>(state: &'a mut SourceState, event: &Purchase) -> Result<&'a mut Article, Refusal> {
+fn purchased<'a>(sources: &'a mut Sources, event: &Purchase) -> Result<&'a mut Article, Refusal> {
     if event.qty < 1 {
         return Err(BAD_QTY);
     }
-    state.article_mut(event.sku).ok_or(NOT_ON_SALE)
+    sources.find(event.source).and_then(|state| state.article_mut(event.sku)).ok_or(NOT_ON_SALE)
 }
 
 /// What the feed could not read.

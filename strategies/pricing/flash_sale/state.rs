@@ -52,9 +52,14 @@ impl Sources {
     pub(super) fn new(max_sources: usize, max_skus: usize) -> Self {
         Self {
             used: Vec::with_capacity(max_sources),
-            free: (0..max_sources).map(|_| Vec::with_capacity(max_skus)).collect(),
+            free: (0..max_sources).map(|_| touched(max_skus)).collect(),
             max_skus,
         }
+    }
+
+    /// The state of `source`, where it was heard of.
+    pub(super) fn find(&mut self, source: SourceId) -> Option<&mut SourceState> {
+        self.used.iter_mut().find(|state| state.source == source)
     }
 
     /// The state of `source`, taking a reserved table at its first event.
@@ -92,6 +97,13 @@ impl Sources {
         }
         Ok(())
     }
+}
+
+/// An empty table whose memory was written once, so that its first articles meet no page fault.
+fn touched(max_skus: usize) -> Vec<Article> {
+    let mut articles = vec![Article { initial: 1, ..Article::NONE }; max_skus];
+    articles.clear();
+    articles
 }
 
 impl SourceState {

@@ -175,7 +175,7 @@ fn bad_input_is_refused_and_changes_nothing() {
         (purchase(0, i64::MIN), R::OUT_OF_RANGE),
         (purchase(1, 1), R::UNKNOWN_KEY),
         (purchase(u32::MAX, 1), R::UNKNOWN_KEY),
-        (Input::Purchase { source: SourceId(9), sku: 0, qty: 1 }, R::CAPACITY),
+        (Input::Purchase { source: SourceId(9), sku: 0, qty: 1 }, R::UNKNOWN_KEY),
         (Input::Inventory { source: SourceId(9), sku: 0, initial: 1, stock: 1, base: 200 }, R::CAPACITY),
     ] {
         let mut driver = driver(&rails);
@@ -187,6 +187,24 @@ fn bad_input_is_refused_and_changes_nothing() {
             "{input:?}: {found:?}"
         );
         assert_eq!(driver.machine().article(FEED, 0), Some(&before), "{input:?}");
+    }
+}
+
+/// What is refused takes no place of those that are reserved, and leaves the state as it was.
+#[test]
+fn a_refused_input_of_a_new_source_takes_no_place() {
+    let config = Config { max_skus: 3, max_sources: 1, ..Config::default() };
+    let stranger = SourceId(9);
+    for input in [
+        Input::Purchase { source: stranger, sku: 0, qty: 1 },
+        Input::Purchase { source: stranger, sku: 0, qty: 0 },
+        Input::Inventory { source: stranger, sku: 3, initial: 1, stock: 1, base: 200 },
+    ] {
+        let mut driver = driver(&config);
+        step(&mut driver, 1, input, &mut NoProbe);
+        assert_eq!(driver.machine().sources.state(), [], "{input:?}");
+        let found = step(&mut driver, 2, inventory(0, 4, 4, 100), &mut NoProbe);
+        assert_eq!(found, [price(0, 100, 0, PriceGuard::NONE)], "{input:?}");
     }
 }
 
