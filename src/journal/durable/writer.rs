@@ -351,6 +351,10 @@ impl DurableWriter {
         let index = self.segment.live.head.index + 1;
         let like = &self.segment.live;
         let Some(live) = ReadSegment::open_if_there(&self.dir, index, Some(like))? else { return Ok(false) };
+        // One that was made ahead and never begun is taken away again when the journal is closed.
+        if live.begin(self.crc)?.is_none() {
+            return Ok(false);
+        }
         let target = target_for(self.durability, &self.dir, &live)?;
         self.segment = Segment::at_start(live, target);
         Ok(true)
