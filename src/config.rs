@@ -3,6 +3,9 @@
 //! The canonical form (defaults filled in, comments gone) is the first thing in a journal, so that a replay needs
 //! nothing else. It never holds a secret: passwords come from environment variables that the file names.
 
+mod keep;
+mod units;
+
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::pipeline::idle::Idle;
 use crate::pipeline::plan::PlannedThread;
+
+pub use keep::KeepSettings;
+pub use units::{Age, Size};
 
 /// The smallest ring: any packet of an Ethernet frame must find room for all that it may become.
 const MIN_RING_CELLS: usize = 4096;
@@ -70,6 +76,12 @@ pub struct JournalSettings {
     pub snapshots: u32,
     /// Keep a hash chain beside the journal: alterations are found, and the altered record is named.
     pub chain: bool,
+    /// With `keep`: segments are archived here, compressed, before they are removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_to: Option<PathBuf>,
+    /// How much is kept; everything where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<KeepSettings>,
 }
 
 impl Default for JournalSettings {
@@ -81,6 +93,8 @@ impl Default for JournalSettings {
             snapshot_every: 1_000_000,
             snapshot_every_s: 60,
             snapshots: 3,
+            archive_to: None,
+            keep: None,
             chain: true,
         }
     }
@@ -415,6 +429,9 @@ impl ConfigText {
         let complain = |message: &str| Err(self.error_at_key(message.to_owned()));
         if !(1..=1024).contains(&config.journal.segment_mib) {
             return complain("segment_mib: give 1 to 1024");
+        }
+        if let Some(message) = keep::complaint(&config.journal) {
+            return complain(message);
         }
         if config.journal.snapshot_every == 0 {
             return complain("snapshot_every: give at least 1 record");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::bench_args::BenchCommand;
+use crate::config::{Age, Size};
 
 /// A length in seconds: at most ten years, so that no stamp overflows.
 fn seconds() -> clap::builder::RangedU64ValueParser<u64> {
@@ -160,6 +161,84 @@ pub enum JournalCommand {
     Keygen(KeygenArgs),
     /// Count what is in it.
     Stats(DirArgs),
+    /// Write records for other programs: CSV and Parquet (one table per record type) or JSON lines.
+    Export(ExportArgs),
+    /// Compress sealed segments into another directory (or where they lie), read back and compared. An archive is read
+    /// like any journal.
+    Archive(ArchiveArgs),
+    /// Remove old segments of a journal that no run is writing, as far as a restart does not need them.
+    Prune(PruneArgs),
+}
+
+/// `journal archive`.
+#[derive(Clone, Debug, Args)]
+pub struct ArchiveArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// The archive's directory; it is added to. The journal's own directory compresses in place.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Remove the archived segments from the journal: all where the whole journal is sealed, otherwise what a snapshot
+    /// covers.
+    #[arg(long = "move")]
+    pub remove: bool,
+    /// Write the archived records as Parquet too, in DIR/parquet; in builds with `--features parquet`.
+    #[arg(long)]
+    pub parquet: bool,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `journal prune`.
+#[derive(Clone, Debug, Args)]
+pub struct PruneArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// Remove segments whose last record is older than this: a number with s, m, h, d or w.
+    #[arg(long, value_name = "AGE")]
+    pub keep_age: Option<Age>,
+    /// Remove the oldest segments while all take more than this: a number with kB, MB, GB, TB or KiB, MiB, GiB, TiB.
+    #[arg(long, value_name = "SIZE")]
+    pub keep_size: Option<Size>,
+    /// Say what would be removed, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `journal export`.
+#[derive(Clone, Debug, Args)]
+#[command(group = clap::ArgGroup::new("format").required(true))]
+pub struct ExportArgs {
+    /// Journal directory; the newest under ./pricewright-data where none is given.
+    pub dir: Option<PathBuf>,
+    /// CSV with a row of names: one file per record type in a directory, or one type to standard output.
+    #[arg(long, group = "format")]
+    pub csv: bool,
+    /// JSON lines, as `journal inspect --json`.
+    #[arg(long, group = "format")]
+    pub jsonl: bool,
+    /// Parquet, one file per record type; in builds with `--features parquet`.
+    #[arg(long, group = "format")]
+    pub parquet: bool,
+    /// The file (JSON lines) or directory (tables) to write; `-` is standard output.
+    #[arg(long, value_name = "PATH|-")]
+    pub out: Option<PathBuf>,
+    /// Only records of this type, by name (OrderAdd, or OrderAdd.v1 for one version); may be given more than once.
+    #[arg(long = "type", value_name = "T")]
+    pub types: Vec<String>,
+    /// Begin at this record.
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+    /// End with this record.
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
+    /// One JSON object about what was written instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A journal directory.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::args::{DirArgs, InspectArgs, JournalCommand};
+use super::journal_archive::{archive, prune};
+use super::journal_export::export;
 use super::journal_seal::{keygen, seal};
 use super::journal_verify::verify;
 use super::progress::spinner;
@@ -12,6 +14,7 @@ use super::show::{json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
+use crate::journal::archive::{Removed, removed as removed_segments};
 use crate::journal::{self, Reader, Stats};
 
 pub(super) fn journal(command: &JournalCommand) -> Result<()> {
@@ -22,6 +25,9 @@ pub(super) fn journal(command: &JournalCommand) -> Result<()> {
         JournalCommand::Seal(args) => seal(args),
         JournalCommand::Keygen(args) => keygen(args),
         JournalCommand::Stats(args) => stats(args),
+        JournalCommand::Export(args) => export(args),
+        JournalCommand::Archive(args) => archive(args),
+        JournalCommand::Prune(args) => prune(args),
     }
 }
 
@@ -58,11 +64,7 @@ fn shown(reader: &Reader, seq: u64, args: &InspectArgs) -> Option<String> {
     if !args.types.is_empty() && !args.types.iter().any(|wanted| Some(wanted.as_str()) == name) {
         return None;
     }
-    Some(if args.json {
-        journal::to_json(&record, catalogue).to_string()
-    } else {
-        journal::to_text(&record, catalogue)
-    })
+    Some(if args.json { journal::to_json(&record, catalogue) } else { journal::to_text(&record, catalogue) })
 }
 
 fn check_types(reader: &Reader, types: &[String]) -> Result<()> {
@@ -78,8 +80,13 @@ fn check_types(reader: &Reader, types: &[String]) -> Result<()> {
 fn stats(args: &DirArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
     let stats = spinner("counting", || journal::stats(&dir))?;
+    let removed = removed_segments(&dir)?;
     if args.json {
-        return print_json(&stats_json(&stats));
+        let mut shown = stats_json(&stats);
+        if let Some(object) = shown.as_object_mut() {
+            object.insert("removed".to_owned(), json!(removed));
+        }
+        return print_json(&shown);
     }
     let seconds = (stats.last_now.0 - stats.first_now.0) as f64 / 1e9;
     line(&format!(
@@ -95,6 +102,12 @@ fn stats(args: &DirArgs) -> Result<()> {
         stamp(stats.first_now.0),
         stamp(stats.last_now.0),
     ))?;
+    if stats.compressed > 0 {
+        line(&format!("{} of the segments are compressed", stats.compressed))?;
+    }
+    if let Some(text) = removed_text(&removed) {
+        line(&text)?;
+    }
     for kind in &stats.kinds {
         line(&format!(
             "  {:<9}{:<20}{:>14} records {:>16} bytes",
@@ -107,12 +120,32 @@ fn stats(args: &DirArgs) -> Result<()> {
     Ok(())
 }
 
+/// What retention removed, in a line.
+fn removed_text(removed: &[Removed]) -> Option<String> {
+    let (first, last) = (removed.first()?, removed.last()?);
+    let bytes: u64 = removed.iter().map(|entry| entry.bytes).sum();
+    let archived = match &last.archive {
+        Some(archive) => format!("archived in {}", archive.display()),
+        None => "not archived".to_owned(),
+    };
+    Some(format!(
+        "removed before that: records {} to {} in {} segments ({} bytes), the last at {} ({}), {archived}",
+        first.first_seq,
+        last.last_seq,
+        removed.len(),
+        thousands(bytes),
+        stamp(last.removed_at),
+        last.reason.words(),
+    ))
+}
+
 pub(super) fn stats_json(stats: &Stats) -> Value {
     json!({
         "records": stats.records,
         "record_bytes": stats.record_bytes,
         "file_bytes": stats.file_bytes,
         "segments": stats.segments,
+        "compressed": stats.compressed,
         "runs": stats.runs,
         "first_seq": stats.first_seq,
         "last_seq": stats.last_seq,

@@ -12,6 +12,8 @@ mod demo_market;
 mod explain;
 mod init;
 mod journal;
+mod journal_archive;
+mod journal_export;
 mod journal_seal;
 mod journal_verify;
 mod operator;
@@ -32,6 +34,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::error::{Error, Result};
+use crate::journal::JournalError;
 use crate::machines::Hosted;
 use args::{Cli, Command};
 
@@ -42,7 +45,9 @@ pub fn main<Own: Hosted>() -> ExitCode {
     match dispatch::<Own>(cli) {
         Ok(()) => ExitCode::SUCCESS,
         // Somebody closed the pipe behind us (`| head`): not an error of ours.
-        Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+        Err(Error::File { source, .. } | Error::Journal(JournalError::Io { source, .. }))
+            if source.kind() == std::io::ErrorKind::BrokenPipe =>
+        {
             ExitCode::SUCCESS
         }
         Err(error) => {

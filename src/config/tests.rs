@@ -67,3 +67,32 @@ fn the_machines_own_complaint_carries_the_line() {
     assert_eq!(line, Some(5));
     assert!(message.contains("currency_decimals"), "{message}");
 }
+
+#[test]
+fn what_is_kept_is_written_with_units() {
+    let with = |journal: &str| GOOD.replace("[feed.jsonl]", &format!("[journal]\n{journal}\n[feed.jsonl]"));
+    let config =
+        parse(&with("keep = { age = \"7d\", size = \"10GB\" }\narchive_to = \"old\"")).expect("good");
+    let keep = config.journal.keep.expect("said");
+    assert_eq!(keep.age.expect("said").0.as_secs(), 7 * 86_400);
+    assert_eq!(keep.size.expect("said").0, 10_000_000_000);
+    let canonical = config.canonical().expect("canonical");
+    let again = parse(&canonical).expect("the canonical form is good");
+    assert_eq!(
+        (again.journal.keep, again.journal.archive_to),
+        (config.journal.keep, config.journal.archive_to)
+    );
+    assert!(parse(GOOD).expect("good").canonical().is_ok_and(|text| !text.contains("keep")));
+    for (journal, words) in [
+        ("keep = { age = \"7 days\" }", "as in 7d"),
+        ("keep = { size = \"10\" }", "as in 10GB"),
+        ("keep = { ages = \"7d\" }", "ages"),
+        ("keep = {}", "say what is kept"),
+        ("archive_to = \"old\"", "goes with keep"),
+        ("dir = \"x\"\nkeep = { age = \"7d\" }\narchive_to = \"x\"", "another directory"),
+    ] {
+        let (line, message) = complaint(&with(journal));
+        assert!(message.contains(words), "{journal}: {message}");
+        assert!(line.is_some_and(|line| (3..=5).contains(&line)), "{journal}: {line:?}");
+    }
+}

@@ -32,6 +32,8 @@ pub struct Stats {
     pub file_bytes: u64,
     /// Segments that have begun.
     pub segments: u64,
+    /// How many of them are compressed.
+    pub compressed: u64,
     /// Runs that wrote records.
     pub runs: u64,
     /// Sequence of the first record; 0 where there is none.
@@ -317,7 +319,8 @@ impl Count {
         }
         self.journal_id = Some(head.journal_id);
         self.stats.segments += 1;
-        self.stats.file_bytes += reader.segment().len as u64;
+        self.stats.file_bytes += reader.segment().file_len;
+        self.stats.compressed += u64::from(reader.segment().compressed);
         self.last_segment = head.index;
         if head.run != self.last_run {
             self.stats.runs += 1;

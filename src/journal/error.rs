@@ -51,6 +51,16 @@ pub enum JournalError {
         /// The directory.
         path: PathBuf,
     },
+    /// The journal's last segment is compressed: it is an archive, which is only read.
+    #[error(
+        "{} is the journal's last segment and compressed, so this is an archive and cannot be written on; run in \
+         another directory, or unpack it (`zstd -d --rm {}`)",
+        path.display(), path.display()
+    )]
+    Archive {
+        /// The segment's file.
+        path: PathBuf,
+    },
     /// There is no segment in the directory.
     #[error("{} holds no journal; check the path, or start a run that writes one", path.display())]
     Empty {
@@ -73,6 +83,15 @@ pub enum JournalError {
         /// The newest that this build reads.
         newest: u32,
     },
+    /// A file that would be written is there already.
+    #[error("{} is there already; name another place, or remove it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is asked for does not make sense for this journal or build.
+    #[error("{0}")]
+    Refused(String),
     /// The journal's bytes are not what its writer wrote.
     #[error(transparent)]
     Damaged(#[from] Box<Damaged>),
@@ -197,6 +216,8 @@ pub enum Damage {
     NotSealed,
     /// Records up to this sequence were durable, and are not there.
     Lost(u64),
+    /// A compressed segment does not unpack to a sealed segment.
+    Compressed(String),
     /// The record is right in itself, but not the one that was chained.
     Altered,
     /// One of the records up to this sequence is not the one that was chained.
@@ -234,6 +255,7 @@ impl fmt::Display for Damage {
             Self::Order(what) => write!(f, "the segment does not follow on the one before ({what})"),
             Self::Lost(durable) => write!(f, "records up to {durable} were durable, and are not there"),
             Self::NotSealed => f.write_str("a later segment follows, but this one was not sealed"),
+            Self::Compressed(what) => write!(f, "the compressed segment cannot be unpacked ({what})"),
             Self::Altered => f.write_str(
                 "the record was altered: it is not the one that the hash chain vouches for, though its checksum is right",
             ),

@@ -33,7 +33,7 @@ pub fn segments(dir: &Path) -> Result<Vec<Extent>, JournalError> {
     let mut found = Vec::new();
     let mut like: Option<ReadSegment> = None;
     for index in segment_indices(dir)? {
-        let Some(segment) = ReadSegment::open_if_there(dir, index, like.as_ref())? else { continue };
+        let Some(segment) = ReadSegment::open_head_if_there(dir, index, like.as_ref())? else { continue };
         if let Some(mark) = segment.begin(crc)? {
             found.push(Extent {
                 index,

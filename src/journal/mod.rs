@@ -9,19 +9,24 @@
 //! * [`Reader`]: iterating and tailing; every record verified.
 //! * [`recovery`]: the torn tail of a crash, and the refusal of anything worse.
 //! * [`verify`], [`stats`]: a whole directory judged, and counted.
+//! * [`archive`], [`retention`]: sealed segments compressed, put elsewhere, removed.
+//! * [`export`]: records for other programs, as tables or JSON lines.
 //! * [`Catalogue`], [`to_text`], [`to_json`]: any record shown by what its segment says about it.
 //!
 //! Unsafe code is in `map` (mapped memory), `crc` (one instruction) and two system calls.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod archive;
 mod audit;
 mod catalogue;
 mod chain;
 mod check;
+mod compressed;
 mod crc;
 mod durable;
 mod error;
+pub mod export;
 mod extent;
 mod head;
 mod keys;
@@ -31,6 +36,7 @@ mod preallocator;
 mod reader;
 pub mod recovery;
 mod render;
+pub mod retention;
 mod seal;
 mod seal_check;
 mod segment;
@@ -39,6 +45,7 @@ mod writer;
 pub use audit::{KindCount, Outcome, Stats, Tail, Verification, stats, verify, verify_by};
 pub use catalogue::{Catalogue, FieldLayout, KindSchema};
 pub use chain::{ChainReach, Chainer, Digest, chain_path};
+pub use compressed::compressed_path;
 pub use crc::Crc32c;
 pub use durable::{
     Device, Durability, DurablePosition, DurableReport, DurableThread, DurableWriter, SystemDevice,

@@ -57,11 +57,12 @@ impl Reader {
     pub fn from_seq(dir: &Path, seq: u64) -> Result<Self, JournalError> {
         let indices = segment_indices(dir)?;
         for index in indices.iter().rev() {
-            let Some(mut reader) = Self::at_segment_if_there(dir, *index)? else { continue };
-            if !reader.begin()? {
+            let Some(head) = ReadSegment::open_head_if_there(dir, *index, None)? else { continue };
+            if head.begin(Crc32c::detect())?.is_none_or(|mark| mark.base_seq > seq) {
                 continue;
             }
-            if reader.cursor.next_seq > seq {
+            let Some(mut reader) = Self::at_segment_if_there(dir, *index)? else { continue };
+            if !reader.begin()? {
                 continue;
             }
             while reader.cursor.next_seq < seq {

@@ -16,6 +16,7 @@ use pricewright_core::kernel::table::RunEnd;
 use pricewright_core::kernel::{Nanos, Record};
 
 use super::check::{Cursor, holds_record_from, used_bytes};
+use super::compressed::compressed_path;
 use super::crc::Crc32c;
 use super::durable::mark;
 use super::error::{Damage, JournalError};
@@ -90,6 +91,7 @@ pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalErro
     }
     let mut indices = segment_indices(dir)?;
     remove_unused(dir, &mut indices)?;
+    refuse_archive(dir, indices.last().copied())?;
     let mut next_index = indices.first().copied().unwrap_or(1);
     let cursor = Cursor { next_seq: 1, last_now: Nanos::ZERO, last_kind: 0 };
     let crc = Crc32c::detect();
@@ -143,19 +145,36 @@ fn remove_unused(dir: &Path, indices: &mut Vec<u64>) -> Result<(), JournalError>
     Ok(())
 }
 
+/// What ends with a compressed segment is an archive: a run that wrote on it would end somewhere else than the journal that
+/// was archived.
+fn refuse_archive(dir: &Path, last: Option<u64>) -> Result<(), JournalError> {
+    let compressed = last.map(|index| (segment_path(dir, index), compressed_path(dir, index)));
+    match compressed {
+        Some((plain, path)) if !plain.exists() && path.exists() => Err(JournalError::Archive { path }),
+        _ => Ok(()),
+    }
+}
+
 fn mendable(error: &JournalError) -> bool {
     matches!(error, JournalError::Damaged(_) | JournalError::NotASegment { .. })
 }
 
 impl Recovery<'_> {
     fn segment(&mut self, index: u64, is_last: bool) -> Result<(), JournalError> {
-        let segment = ReadSegment::open_on_disk(self.dir, index, self.last.as_ref())?;
+        // A segment that may be held to its seal only is not read, so a compressed one is not unpacked for it.
+        let segment = if is_last || self.repair {
+            ReadSegment::open_on_disk(self.dir, index, self.last.as_ref())?
+        } else {
+            ReadSegment::open_head_on_disk(self.dir, index, self.last.as_ref())?
+        };
         let records = self.begin(&segment)?;
         let seal = segment.seal(self.crc)?;
         // Where the machine went down, a seal may have reached the disk before what it covers.
         let went_down = self.durable.is_some() && segment.head.boot_id != boot_id()?;
         let is_covered = |seal: &SealMark| self.durable.is_some_and(|durable| seal.last_seq <= durable);
-        let believed = seal.filter(|seal| !is_last && !self.repair && (!went_down || is_covered(seal)));
+        // What was compressed was read back from the disk first.
+        let is_kept = |seal: &SealMark| !went_down || segment.compressed || is_covered(seal);
+        let believed = seal.filter(|seal| !is_last && !self.repair && is_kept(seal));
         if let Some(seal) = believed {
             self.cursor = Cursor {
                 next_seq: seal.last_seq.saturating_add(1),
@@ -257,7 +276,8 @@ impl Recovery<'_> {
     /// Corruption at `end`: an error. With `repair` the damaged file is copied aside and the prefix sealed first.
     fn refuse(&mut self, segment: ReadSegment, end: usize, damage: Damage) -> Result<(), JournalError> {
         let error = segment.damaged(end, self.cursor.next_seq, damage);
-        if self.repair || self.report.lost_undurable {
+        // A compressed segment cannot be cut: it is set aside whole.
+        if (self.repair || self.report.lost_undurable) && !segment.compressed {
             let aside = aside_path(&segment.path);
             std::fs::copy(&segment.path, &aside).map_err(JournalError::io(&aside, "copy to"))?;
             self.report.set_aside.push(aside);
@@ -331,10 +351,12 @@ impl Recovery<'_> {
     /// Renames what repair gives up: the segments of `rest` from `first` on.
     fn set_aside_from(&mut self, first: u64, rest: &[u64]) -> Result<(), JournalError> {
         for index in rest.iter().filter(|index| **index >= first) {
-            let path = segment_path(self.dir, *index);
-            let aside = aside_path(&path);
-            std::fs::rename(&path, &aside).map_err(JournalError::io(&path, "set aside"))?;
-            self.report.set_aside.push(aside);
+            let files = [segment_path(self.dir, *index), compressed_path(self.dir, *index)];
+            for path in files.into_iter().filter(|path| path.exists()) {
+                let aside = aside_path(&path);
+                std::fs::rename(&path, &aside).map_err(JournalError::io(&path, "set aside"))?;
+                self.report.set_aside.push(aside);
+            }
         }
         Ok(())
     }
@@ -355,7 +377,8 @@ fn trim(segment: &ReadSegment, end: u64) -> Result<(), JournalError> {
     if segment.len < len {
         return Err(segment.damaged(segment.len, 0, Damage::Cut));
     }
-    if segment.len == len {
+    // A compressed segment was held to that when it was opened.
+    if segment.len == len || segment.compressed {
         return Ok(());
     }
     if used_bytes(&segment.copy_from(end)?) > 0 {

@@ -4,22 +4,23 @@
 //! hexadecimal, numbers exactly; spare fields are left out. A decision's cause is shown as the sequence of its event.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
 
 use pricewright_core::kernel::schema::FieldType;
 use pricewright_core::kernel::{Class, RecordRef, flags};
-use serde_json::{Map, Value};
 
 use super::catalogue::{Catalogue, FieldLayout, KindSchema};
 
 /// A field's value.
-enum Shown<'a> {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Shown<'a> {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
     Name(&'a str),
     Text(Cow<'a, str>),
-    Hex(String),
+    Hex(&'a [u8]),
 }
 
 /// One line: `seq now class Kind source=… [cause=…] [flags=…] field=value…`, text in quotes with escapes.
@@ -34,90 +35,120 @@ pub fn to_text(record: &RecordRef<'_>, catalogue: &Catalogue) -> String {
     if let Some(cause) = cause(record, kind) {
         let _ = write!(line, " cause={cause}");
     }
-    let flags = flag_names(header.flags);
-    if !flags.is_empty() {
-        let _ = write!(line, " flags={}", flags.join(","));
+    for (number, name) in flag_names(header.flags).enumerate() {
+        let _ = write!(line, "{}{name}", if number == 0 { " flags=" } else { "," });
     }
     for (name, value) in fields(record, kind) {
         // Writing to a string cannot fail.
         let _ = match value {
-            Shown::Unsigned(value) => write!(line, " {name}={value}"),
-            Shown::Signed(value) => write!(line, " {name}={value}"),
-            Shown::Float(value) => write!(line, " {name}={value:?}"),
-            Shown::Name(value) => write!(line, " {name}={value}"),
             Shown::Text(value) => write!(line, " {name}={value:?}"),
-            Shown::Hex(value) => write!(line, " {name}={value}"),
+            value => write!(line, " {name}={value}"),
         };
     }
     line
 }
 
-/// An object with `seq`, `now`, `kind`, `class`, `version`, `source`, `fields`, and where they say something `cause` and
-/// `flags`. Numbers are exact; a float that is not finite is a string.
-pub fn to_json(record: &RecordRef<'_>, catalogue: &Catalogue) -> Value {
-    let header = record.header();
-    let kind = catalogue.kind(header.kind);
-    let mut object = Map::new();
-    object.insert("seq".into(), header.seq.into());
-    object.insert("now".into(), header.now.0.into());
-    object.insert("kind".into(), kind.map_or_else(|| header.kind.into(), |kind| kind.name.clone().into()));
-    object.insert("class".into(), kind.map_or("unknown", |kind| kind.class.name()).into());
-    object.insert("version".into(), header.version.into());
-    object.insert("source".into(), header.source.0.into());
-    if let Some(cause) = cause(record, kind) {
-        object.insert("cause".into(), cause.into());
-    }
-    let flags = flag_names(header.flags);
-    if !flags.is_empty() {
-        object.insert("flags".into(), flags.into());
-    }
-    let fields = fields(record, kind).into_iter().map(|(name, value)| (name.to_owned(), json_of(value)));
-    object.insert("fields".into(), Value::Object(fields.collect()));
-    Value::Object(object)
+/// One line of JSON: see [`write_json`].
+pub fn to_json(record: &RecordRef<'_>, catalogue: &Catalogue) -> String {
+    let mut line = Vec::new();
+    write_json(&mut line, record, catalogue);
+    // Only text and what serde_json writes went in.
+    String::from_utf8(line).unwrap_or_default()
 }
 
-fn json_of(value: Shown<'_>) -> Value {
+/// Appends an object with `seq`, `now`, `kind`, `class`, `version`, `source`, where they say something `cause` and
+/// `flags`, then `fields` in the layout's order; no line end. Numbers are exact; a float that is not finite is a string.
+pub(super) fn write_json(line: &mut Vec<u8>, record: &RecordRef<'_>, catalogue: &Catalogue) {
+    let header = record.header();
+    let kind = catalogue.kind(header.kind);
+    put(line, format_args!("{{\"seq\":{},\"now\":{},\"kind\":", header.seq, header.now.0));
+    match kind {
+        Some(kind) => write_json_text(line, &kind.name),
+        None => put(line, format_args!("{}", header.kind)),
+    }
+    let class = kind.map_or("unknown", |kind| kind.class.name());
+    let (version, source) = (header.version, header.source.0);
+    put(line, format_args!(",\"class\":\"{class}\",\"version\":{version},\"source\":{source}"));
+    if let Some(cause) = cause(record, kind) {
+        put(line, format_args!(",\"cause\":{cause}"));
+    }
+    if header.flags != 0 {
+        line.extend_from_slice(b",\"flags\":[");
+        separated(line, flag_names(header.flags), |line, name| write_json_text(line, &name));
+        line.push(b']');
+    }
+    line.extend_from_slice(b",\"fields\":{");
+    separated(line, fields(record, kind), |line, (name, value)| {
+        write_json_text(line, name);
+        line.push(b':');
+        write_json_value(line, &value);
+    });
+    line.extend_from_slice(b"}}");
+}
+
+/// Writing to memory cannot fail.
+fn put(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    let _ = line.write_fmt(text);
+}
+
+fn separated<T>(line: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+    for (number, item) in items.into_iter().enumerate() {
+        if number > 0 {
+            line.push(b',');
+        }
+        write(line, item);
+    }
+}
+
+fn write_json_text(line: &mut Vec<u8>, text: &str) {
+    let _ = serde_json::to_writer(line, text);
+}
+
+fn write_json_value(line: &mut Vec<u8>, value: &Shown<'_>) {
     match value {
-        Shown::Unsigned(value) => value.into(),
-        Shown::Signed(value) => value.into(),
-        Shown::Float(value) if value.is_finite() => value.into(),
-        Shown::Float(value) => format!("{value:?}").into(),
-        Shown::Name(value) => value.into(),
-        Shown::Text(value) => value.into(),
-        Shown::Hex(value) => value.into(),
+        Shown::Unsigned(value) => put(line, format_args!("{value}")),
+        Shown::Signed(value) => put(line, format_args!("{value}")),
+        Shown::Float(value) if value.is_finite() => {
+            let _ = serde_json::to_writer(line, value);
+        }
+        Shown::Float(value) => put(line, format_args!("\"{value:?}\"")),
+        Shown::Name(value) => write_json_text(line, value),
+        Shown::Text(value) => write_json_text(line, value),
+        Shown::Hex(value) => put(line, format_args!("\"{}\"", Hex(value))),
     }
 }
 
 /// Sequence of the event that a decision was caused by.
-fn cause(record: &RecordRef<'_>, kind: Option<&KindSchema>) -> Option<u64> {
+pub(super) fn cause(record: &RecordRef<'_>, kind: Option<&KindSchema>) -> Option<u64> {
     let header = record.header();
     let back = u64::from(header.cause);
     (back > 0 && kind.is_some_and(|kind| kind.class == Class::Decision))
         .then(|| header.seq.saturating_sub(back))
 }
 
-fn flag_names(bits: u8) -> Vec<Cow<'static, str>> {
-    let mut names = Vec::new();
-    for (bit, name) in [(flags::RESPONSE, "response"), (flags::NOT_SENT, "not_sent")] {
-        if bits & bit != 0 {
-            names.push(Cow::Borrowed(name));
-        }
-    }
+/// Names of the flags that are set; those without a name as one hexadecimal number.
+pub(super) fn flag_names(bits: u8) -> impl Iterator<Item = Cow<'static, str>> {
+    let named = [(flags::RESPONSE, "response"), (flags::NOT_SENT, "not_sent")];
+    let known = named.into_iter().filter(move |(bit, _)| bits & bit != 0);
     let unknown = bits & !(flags::RESPONSE | flags::NOT_SENT);
-    if unknown != 0 {
-        names.push(Cow::Owned(format!("{unknown:#04x}")));
-    }
-    names
+    let unknown = (unknown != 0).then(|| Cow::Owned(format!("{unknown:#04x}")));
+    known.map(|(_, name)| Cow::Borrowed(name)).chain(unknown)
 }
 
-fn fields<'a>(record: &RecordRef<'a>, kind: Option<&'a KindSchema>) -> Vec<(&'a str, Shown<'a>)> {
+/// The record's fields that mean something, by the catalogue; its whole payload where that lacks the kind.
+fn fields<'a>(
+    record: &RecordRef<'a>,
+    kind: Option<&'a KindSchema>,
+) -> impl Iterator<Item = (&'a str, Shown<'a>)> {
     let payload = record.payload();
-    let Some(kind) = kind else { return vec![("payload", Shown::Hex(hex(payload)))] };
-    let wanted = kind.fields.iter().filter(|field| !field.is_spare());
-    wanted.filter_map(|field| Some((field.name.as_str(), value_of(field, payload)?))).collect()
+    let raw = kind.is_none().then_some(("payload", Shown::Hex(payload)));
+    let fields = kind.map_or(&[] as &[FieldLayout], |kind| &kind.fields);
+    let shown = fields.iter().filter(|field| !field.is_spare());
+    shown.filter_map(move |field| Some((field.name.as_str(), shown_of(field, payload)?))).chain(raw)
 }
 
-fn value_of<'a>(field: &'a FieldLayout, payload: &'a [u8]) -> Option<Shown<'a>> {
+/// A field of `payload` as people read it; `None` where the payload is too short for it.
+pub(super) fn shown_of<'a>(field: &'a FieldLayout, payload: &'a [u8]) -> Option<Shown<'a>> {
     let bytes = payload.get(field.offset..field.offset.checked_add(field.size)?)?;
     Some(match field.ty {
         FieldType::U8 | FieldType::U16 | FieldType::U32 | FieldType::U64 => {
@@ -133,20 +164,37 @@ fn value_of<'a>(field: &'a FieldLayout, payload: &'a [u8]) -> Option<Shown<'a>> 
             let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             Shown::Text(String::from_utf8_lossy(bytes.get(..end)?))
         }
-        FieldType::Bytes => Shown::Hex(hex(bytes)),
+        FieldType::Bytes => Shown::Hex(bytes),
     })
 }
 
 /// Up to eight little-endian bytes as a number.
-fn word(bytes: &[u8]) -> u64 {
+pub(super) fn word(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Bytes shown as hexadecimal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// As in the text form: floats with `{:?}`, text and names bare.
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned(value) => write!(f, "{value}"),
+            Self::Signed(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value:?}"),
+            Self::Name(value) => f.write_str(value),
+            Self::Text(value) => f.write_str(value),
+            Self::Hex(value) => write!(f, "{}", Hex(value)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use zerocopy::IntoBytes;
 
 use super::catalogue::Catalogue;
 use super::check::used_bytes;
+use super::compressed::{self, Part, Unpacked, compressed_path};
 use super::crc::Crc32c;
 use super::durable::mark::sync_dir;
 use super::durable::{Durability, ram};
@@ -35,7 +36,7 @@ pub fn segment_path(dir: &Path, index: u64) -> PathBuf {
     dir.join(format!("{PREFIX}{index:08}{SUFFIX}"))
 }
 
-/// The numbers of the segments in `dir`, rising.
+/// The numbers of the segments in `dir`, plain and compressed, rising.
 ///
 /// # Errors
 /// Where the directory cannot be read.
@@ -43,13 +44,20 @@ pub fn segment_indices(dir: &Path) -> Result<Vec<u64>, JournalError> {
     let mut indices = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(JournalError::io(dir, "list"))? {
         let name = entry.map_err(JournalError::io(dir, "list"))?.file_name();
-        let index =
-            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
-        // Only the name that we would give: `journal-1.pwj` is somebody else's file.
-        indices.extend(index.filter(|index| segment_path(dir, *index).file_name() == Some(&name)));
+        indices.extend(name.to_str().and_then(index_of));
     }
     indices.sort_unstable();
+    // A segment may lie there plain and compressed.
+    indices.dedup();
     Ok(indices)
+}
+
+/// The number of the segment that a file of this name is, plain or compressed.
+pub(super) fn index_of(name: &str) -> Option<u64> {
+    let plain = name.strip_suffix(compressed::SUFFIX).unwrap_or(name);
+    let index = plain.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()?;
+    // Only the name that we would give: `journal-1.pwj` is somebody else's file.
+    (segment_path(Path::new(""), index).to_str() == Some(plain)).then_some(index)
 }
 
 /// The files of segments that were never finished.
@@ -211,17 +219,39 @@ fn write_zeros(file: &File, size: u64) -> io::Result<()> {
 pub(super) struct ReadSegment {
     pub(super) path: PathBuf,
     pub(super) file: File,
+    /// Bytes of the segment, unpacked.
     pub(super) len: usize,
+    /// Bytes that it takes on disk.
+    pub(super) file_len: u64,
+    pub(super) compressed: bool,
     pub(super) head: SegmentHead,
     pub(super) catalogue: Arc<Catalogue>,
     text: Arc<str>,
     map: ReadMap,
 }
 
+/// What a segment is read from.
+struct Content {
+    file: File,
+    len: u64,
+    file_len: u64,
+    part: Part,
+}
+
 impl ReadSegment {
-    /// Opens segment `index` of the journal in `dir`: the live one in RAM while it is there, which is ahead of the disk.
-    /// Where its catalogue is the one of `like`, that one is shared.
+    /// Opens segment `index` of the journal in `dir`, plain or compressed: the live one in RAM while it is there, which is
+    /// ahead of the disk. Where its catalogue is the one of `like`, that one is shared.
     pub(super) fn open(dir: &Path, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
+        Self::open_part(dir, index, like, Part::Whole)
+    }
+
+    /// As [`Self::open`], for its head and catalogue: of a compressed segment nothing else is unpacked, and no record can
+    /// be read.
+    pub(super) fn open_head(dir: &Path, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
+        Self::open_part(dir, index, like, Part::Head)
+    }
+
+    fn open_part(dir: &Path, index: u64, like: Option<&Self>, part: Part) -> Result<Self, JournalError> {
         if let Some(ram) = ram::find(dir) {
             match Self::open_at(segment_path(&ram, index), index, like) {
                 Ok(live) if live.head.boot_id == boot_id()? => return Ok(live),
@@ -231,18 +261,67 @@ impl ReadSegment {
                 Err(error) => return Err(error),
             }
         }
-        Self::open_on_disk(dir, index, like)
+        Self::part_on_disk(dir, index, like, part)
     }
 
     /// As [`Self::open`], whatever is in RAM.
     pub(super) fn open_on_disk(dir: &Path, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
-        Self::open_at(segment_path(dir, index), index, like)
+        Self::part_on_disk(dir, index, like, Part::Whole)
+    }
+
+    /// As [`Self::open_head`], whatever is in RAM.
+    pub(super) fn open_head_on_disk(
+        dir: &Path,
+        index: u64,
+        like: Option<&Self>,
+    ) -> Result<Self, JournalError> {
+        Self::part_on_disk(dir, index, like, Part::Head)
+    }
+
+    fn part_on_disk(dir: &Path, index: u64, like: Option<&Self>, part: Part) -> Result<Self, JournalError> {
+        match Self::open_at(segment_path(dir, index), index, like) {
+            Err(JournalError::Io { path, action, source }) if source.kind() == io::ErrorKind::NotFound => {
+                let compressed = Self::open_compressed(&compressed_path(dir, index), index, like, part)?;
+                compressed.ok_or(JournalError::Io { path, action, source })
+            }
+            opened => opened,
+        }
     }
 
     /// Opens the file at `path` as segment `index`.
     pub(super) fn open_at(path: PathBuf, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
         let file = File::open(&path).map_err(JournalError::io(&path, "open"))?;
         let len = file.metadata().map_err(JournalError::io(&path, "look at"))?.len();
+        let content = Content { file, len, file_len: len, part: Part::Whole };
+        Self::of(path, content, index, like)
+    }
+
+    /// `None` where it is not there.
+    fn open_compressed(
+        path: &Path,
+        index: u64,
+        like: Option<&Self>,
+        part: Part,
+    ) -> Result<Option<Self>, JournalError> {
+        let unpacked = match compressed::unpack(path, part) {
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            unpacked => unpacked?,
+        };
+        let Unpacked { file, len, file_len } = unpacked;
+        let mut segment = Self::of(path.to_path_buf(), Content { file, len, file_len, part }, index, like)?;
+        segment.compressed = true;
+        // Only sealed segments are compressed, cut behind their end cell.
+        let end = segment.seal(Crc32c::detect())?.map(|seal| seal.end);
+        if end.and_then(|end| end.checked_add(CELL_LEN as u64)) != Some(len) {
+            return Err(compressed::unpacked(path, len, "its content does not end where its seal says"));
+        }
+        Ok(Some(segment))
+    }
+
+    fn of(path: PathBuf, content: Content, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
+        let Content { file, len, file_len, part } = content;
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let cut = |at| JournalError::damaged(&path, at, 0, Damage::Cut);
         let mut bytes: HeadBytes = [Cell::ZERO; HEAD_LEN / CELL_LEN];
@@ -262,8 +341,12 @@ impl ReadSegment {
                     .map_err(|what| JournalError::damaged(&path, HEAD_LEN, 0, Damage::Catalogue(what)))?,
             ),
         };
-        let map = ReadMap::new(&file, len).map_err(JournalError::io(&path, "map"))?;
-        Ok(Self { path, file, len, head, catalogue, text, map })
+        let mapped = match part {
+            Part::Whole => len,
+            Part::Head => head.records_offset as usize,
+        };
+        let map = ReadMap::new(&file, mapped).map_err(JournalError::io(&path, "map"))?;
+        Ok(Self { path, file, len, file_len, compressed: false, head, catalogue, text, map })
     }
 
     /// As [`Self::open`]; `None` where the segment is not there. A writer that closes removes the segment that it had made
@@ -273,10 +356,16 @@ impl ReadSegment {
         index: u64,
         like: Option<&Self>,
     ) -> Result<Option<Self>, JournalError> {
-        match Self::open(dir, index, like) {
-            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some),
-        }
+        there(Self::open(dir, index, like))
+    }
+
+    /// As [`Self::open_head`]; `None` where the segment is not there.
+    pub(super) fn open_head_if_there(
+        dir: &Path,
+        index: u64,
+        like: Option<&Self>,
+    ) -> Result<Option<Self>, JournalError> {
+        there(Self::open_head(dir, index, like))
     }
 
     pub(super) fn block(&self, offset: usize) -> Block<'_> {
@@ -366,6 +455,13 @@ impl ReadSegment {
             }
         }
         Ok(cells)
+    }
+}
+
+fn there(opened: Result<ReadSegment, JournalError>) -> Result<Option<ReadSegment>, JournalError> {
+    match opened {
+        Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
     }
 }
 

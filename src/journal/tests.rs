@@ -1,11 +1,14 @@
 //! What the journal promises, tried on real files.
 
+mod archive;
 mod bad_days;
 mod chain;
 mod damage;
 mod durable;
+mod export;
 mod fixture;
 mod recovery;
+mod retention;
 mod roundtrip;
 mod seal;
 mod storage;

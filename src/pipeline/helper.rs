@@ -1,5 +1,6 @@
 //! What the helper thread does so that the hot thread need not: the next journal segment, the hash chain, the clock's
-//! calibration, the side trace, the watchdog, the replica, and the tailers that show and export what the journal says.
+//! calibration, the side trace, the watchdog, the replica, old segments, and the tailers that show and export what the
+//! journal says.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use hdrhistogram::Histogram;
 use pricewright_core::kernel::RecordRef;
 
 use super::output::Tail;
+use super::retention::RetentionStage;
 use super::run_control::RunControl;
 use super::stage::Stage;
 use crate::clock::Calibrator;
@@ -25,6 +27,8 @@ const KILL_STALL: Duration = Duration::from_millis(200);
 const TAIL_BUDGET: usize = 4096;
 /// Records that the replica decides again in one poll.
 const REPLICA_BUDGET: usize = 512;
+/// Pieces of work on old segments in one poll.
+const RETENTION_BUDGET: usize = 1;
 /// Trace entries taken in one poll.
 const TRACE_BUDGET: usize = 4096;
 
@@ -92,6 +96,7 @@ pub struct HelperStage {
     tail: Option<Tail>,
     watchdog: Option<Box<dyn Watchdog>>,
     replica: Option<Box<dyn Stage>>,
+    retention: Option<RetentionStage>,
     beat: (u64, Instant),
     /// The watchdog has acted on the present stall.
     dropped: bool,
@@ -145,6 +150,7 @@ impl HelperStage {
             tail: parts.tail.map(|reader| Tail::new(reader, parts.tailers)),
             watchdog: parts.watchdog,
             replica: parts.replica,
+            retention: None,
             beat: (0, Instant::now()),
             dropped: false,
             killing: false,
@@ -152,6 +158,15 @@ impl HelperStage {
             done,
         };
         (stage, report)
+    }
+
+    /// With the journal kept within limits.
+    pub(super) fn with_retention(mut self, retention: Option<RetentionStage>) -> Self {
+        self.retention = retention;
+        if let (Some(retention), Some(tail)) = (&mut self.retention, &self.tail) {
+            retention.stay_behind(tail.passed());
+        }
+        self
     }
 
     fn turn(&mut self) -> Result<usize> {
@@ -176,6 +191,9 @@ impl HelperStage {
         self.watch(now);
         // Last, and little at a time: nobody waits for it, and everything above is waited for.
         work += self.replica.as_mut().map_or(0, |replica| replica.poll(REPLICA_BUDGET));
+        if let Some(retention) = &mut self.retention {
+            work += retention.poll(RETENTION_BUDGET);
+        }
         Ok(work)
     }
 

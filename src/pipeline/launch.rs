@@ -18,6 +18,7 @@ use super::output::{self, OutputStage, Tail};
 use super::plan::{Plan, Role};
 use super::priming::prime;
 use super::resume::Resume;
+use super::retention::RetentionStage;
 use super::run_control::RunControl;
 use super::sequencer::{Sequencer, append_system};
 use super::threads::{self, RunReport, ThreadSpec};
@@ -51,6 +52,7 @@ pub struct Launch<M: Machine> {
     first_seq: u64,
     config: M::Config,
     replica: replica::Settings,
+    journal: JournalSettings,
 }
 
 /// What goes on the pipeline's edges.
@@ -150,6 +152,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             ring_cells: config.runtime.ring_cells,
             control: RunControl::default(),
             first_seq,
+            journal: config.journal.clone(),
             config: config.config.clone(),
             replica: replica::Settings {
                 compare: config.journal.replica,
@@ -230,6 +233,11 @@ impl<M: Machine + Send + 'static> Launch<M> {
             replica: Some(Box::new(replica)),
         };
         let (helper, report) = HelperStage::new(parts, self.control.clone());
+        let mut retention = RetentionStage::new(&self.dir, &self.journal);
+        if let (Some(retention), Some(outputs)) = (&mut retention, &outputs) {
+            retention.stay_behind(outputs.passed());
+        }
+        let helper = helper.with_retention(retention);
         let journal_dir = self.dir.clone();
         let parts = Parts {
             sequencer: Sequencer::new(driver, writer, Some(tracer)),

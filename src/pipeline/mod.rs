@@ -22,6 +22,7 @@ mod priming;
 pub mod recorded;
 mod recover;
 pub mod resume;
+pub mod retention;
 pub mod run_control;
 pub mod sequencer;
 pub mod split;

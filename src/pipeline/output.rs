@@ -1,6 +1,9 @@
 //! Tailers that write to what may stall (a pipe that nobody reads, a full terminal), on a thread of their own: the helper, which
 //! the hot thread relies on, never waits for them. What they have not written yet is in the journal.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::helper::Tailer;
 use super::run_control::RunControl;
 use super::stage::Stage;
@@ -14,16 +17,23 @@ pub(super) const NAME: &str = "outputs";
 pub(super) struct Tail {
     reader: Reader,
     tailers: Vec<Box<dyn Tailer>>,
+    passed: Arc<AtomicU64>,
 }
 
 impl Tail {
     pub(super) fn new(reader: Reader, tailers: Vec<Box<dyn Tailer>>) -> Self {
-        Self { reader, tailers }
+        let passed = Arc::new(AtomicU64::new(reader.next_seq().saturating_sub(1)));
+        Self { reader, tailers, passed }
+    }
+
+    /// The last record that all of them are done with, for whoever removes what nobody needs any more.
+    pub(super) fn passed(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.passed)
     }
 
     /// Gives the tailers up to `budget` records that are there. Returns how many.
     pub(super) fn turn(&mut self, budget: usize) -> Result<usize> {
-        let Self { reader, tailers } = self;
+        let Self { reader, tailers, passed } = self;
         let mut work = 0;
         while work < budget
             && let Some(record) = reader.next_record()?
@@ -32,6 +42,8 @@ impl Tail {
             work += 1;
         }
         tailers.iter_mut().try_for_each(|tailer| tailer.flush())?;
+        // Relaxed: a segment may go late, and nothing is read on the strength of it.
+        passed.store(reader.next_seq().saturating_sub(1), Ordering::Relaxed);
         Ok(work)
     }
 
@@ -51,6 +63,11 @@ pub(super) struct OutputStage {
 impl OutputStage {
     pub(super) fn new(tail: Tail, control: RunControl) -> Self {
         Self { tail, control }
+    }
+
+    /// As [`Tail::passed`].
+    pub(super) fn passed(&self) -> Arc<AtomicU64> {
+        self.tail.passed()
     }
 }
 

@@ -8,6 +8,8 @@
 mod bad_days;
 mod bench;
 mod itchy_judge;
+mod journal_archive;
+mod journal_export;
 mod loss;
 mod market;
 mod operator;

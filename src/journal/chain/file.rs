@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::link::{Covers, Digest, Entry, FRONT_LEN, LINK_LEN};
+use crate::journal::archive::Holding;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
 use crate::journal::head::{ENDIAN_MARK, FORMAT_VERSION, SegmentHead};
@@ -40,6 +41,18 @@ pub(super) fn chain_indices(dir: &Path) -> Result<Vec<u64>, JournalError> {
     }
     indices.sort_unstable();
     Ok(indices)
+}
+
+/// Those of `holdings` that the hash chain has left behind: their side files are closed and their chain marks made. All of
+/// them where no chain is kept.
+pub(in crate::journal) fn chained(
+    dir: &Path,
+    mut holdings: Vec<Holding>,
+) -> Result<Vec<Holding>, JournalError> {
+    if let Some(last) = chain_indices(dir)?.last() {
+        holdings.retain(|holding| holding.index < *last);
+    }
+    Ok(holdings)
 }
 
 /// The name of a side file while it is made.

@@ -1,6 +1,6 @@
 use pricewright_core::kernel::record::CELL_LEN;
 use pricewright_core::kernel::{Cell, Nanos, RecordHeader, SourceId};
-use serde_json::json;
+use serde_json::{Value, json};
 use zerocopy::IntoBytes;
 
 use super::*;
@@ -53,7 +53,14 @@ fn json_is_exact_and_named() {
             "other": 77, "count": 4_000_000_000_u32, "name": "a\"é\nz", "key": "00dead00", "port": 8080, "bad": "NaN",
         },
     });
-    assert_eq!(to_json(&record, &catalogue), expected);
+    let line = to_json(&record, &catalogue);
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
+    assert!(line.starts_with(
+        r#"{"seq":70,"now":1790000000000000001,"kind":"Foreign","class":"decision","version":3,"source":5,"cause":66,"#
+    ));
+    assert!(line.contains(
+        r#""fields":{"px":-9007199254740993,"id":18446744073709551615,"ratio":0.1,"side":"sell","#
+    ));
 }
 
 #[test]
@@ -75,5 +82,8 @@ fn a_kind_outside_the_catalogue_is_shown_raw() {
     assert!(
         to_text(&record, &catalogue).starts_with("70 1790000000000000001 unknown kind900 source=5 flags=")
     );
-    assert_eq!(to_json(&record, &catalogue)["kind"], 900);
+    let shown: Value = serde_json::from_str(&to_json(&record, &catalogue)).unwrap();
+    assert_eq!((&shown["kind"], &shown["class"]), (&json!(900), &json!("unknown")));
+    let payload = shown["fields"]["payload"].as_str().unwrap();
+    assert_eq!((payload.len(), &payload[16..32]), (112, "ffffffffffffffff"));
 }

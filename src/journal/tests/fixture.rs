@@ -16,22 +16,28 @@ use crate::journal::{
     seal, segment_path, to_json, verify_by,
 };
 
-fn fixture() -> PathBuf {
+/// The fixture's directory.
+pub(super) fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("replay-data/journal-v1")
 }
 
-/// `expected.jsonl` was written by `read_journal.py`, which knows of the format only what `docs/journal-format.md` says.
+/// Its records as the other reader shows them.
+pub(super) fn expected() -> Vec<Value> {
+    let text = std::fs::read_to_string(fixture().join("expected.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// `expected.jsonl` was written by `examples/read_journal.py`, which knows of the format only what `docs/journal-format.md` says.
 #[test]
 fn the_first_format_is_read_for_ever() {
-    let expected = std::fs::read_to_string(fixture().join("expected.jsonl")).unwrap();
     let mut reader = Reader::open(&fixture()).unwrap();
     let mut records = 0;
-    for line in expected.lines() {
-        let expected: Value = serde_json::from_str(line).unwrap();
+    for expected in expected() {
         let shown = reader.next_record().unwrap().map(|record| (*record.header(), record.cells().to_vec()));
-        let (_, cells) = shown.unwrap_or_else(|| panic!("the journal ends before {line}"));
+        let (_, cells) = shown.unwrap_or_else(|| panic!("the journal ends before {expected}"));
         let record = RecordRef::first_of(&cells).unwrap();
-        assert_eq!(to_json(&record, reader.catalogue()), expected);
+        let shown = to_json(&record, reader.catalogue());
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), expected);
         records += 1;
     }
     assert!(reader.next_record().unwrap().is_none());

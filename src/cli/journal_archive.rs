@@ -1,0 +1,195 @@
+//! `pricewright journal archive` and `pricewright journal prune`.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::args::{ArchiveArgs, PruneArgs};
+use super::progress::{RecordBar, spinner};
+use super::show::{json as print_json, line, stamp, thousands};
+use super::where_is::journal_dir;
+use crate::error::{Error, Result};
+use crate::journal::JournalError;
+use crate::journal::archive::{Archived, Holding, Originals, archive as archive_segments, holdings};
+use crate::journal::export::{Exported, Format, Selection, Target, export};
+use crate::journal::retention::{Keep, Plan, Pruning};
+use crate::pipeline::retention::{covered_until, wall_clock};
+
+/// Where an archive keeps its Parquet tables.
+const TABLES: &str = "parquet";
+
+pub(super) fn archive(args: &ArchiveArgs) -> Result<()> {
+    let dir = journal_dir(args.dir.as_deref())?;
+    if args.parquet && !cfg!(feature = "parquet") {
+        return Err(Error::Journal(crate::journal::export::no_parquet()));
+    }
+    let originals = match args.remove {
+        true => Originals::Remove { covered: covered_until(&dir)? },
+        false => Originals::Keep,
+    };
+    let mut bar = RecordBar::of("archive", "segments");
+    let archived = archive_segments(&dir, &args.to, originals, &mut |done, all| bar.set(done, all));
+    bar.clear();
+    let archived = archived.map_err(judged)?;
+    let tables = if args.parquet { Some(tables(&args.to)?) } else { None };
+    report_archive(args, &dir, &archived, tables.as_ref())
+}
+
+/// Damage is a fault that the work found, everything else unusable input.
+fn judged(error: JournalError) -> Error {
+    match error {
+        JournalError::Damaged(damaged) => Error::Failed(format!("damaged: {damaged}")),
+        error => Error::Journal(error),
+    }
+}
+
+/// Writes the archived records that have no tables yet as Parquet, in a directory named by their range.
+fn tables(archive: &Path) -> Result<Option<(PathBuf, Exported)>> {
+    let held = holdings(archive).map_err(judged)?;
+    let (Some(first), Some(last)) = (held.first(), held.last()) else { return Ok(None) };
+    let root = archive.join(TABLES);
+    let from = written_to(&root)?.map_or(first.first_seq, |seq| seq + 1).max(first.first_seq);
+    if from > last.last_seq {
+        return Ok(None);
+    }
+    let out = root.join(format!("{from:020}-{:020}", last.last_seq));
+    let new = root.join(format!("{from:020}-{:020}.new", last.last_seq));
+    let complain = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::File { path, source, mend: "check the archive's directory" }
+    };
+    if new.exists() {
+        // Left by an export that did not come to its end.
+        std::fs::remove_dir_all(&new).map_err(complain(&new))?;
+    }
+    let selection = Selection { types: Vec::new(), from: Some(from), to: Some(last.last_seq) };
+    let mut bar = RecordBar::new("tables", from);
+    let target = Target::Path(new.clone());
+    let exported = export(archive, &selection, Format::Parquet, &target, &mut |seq, to| bar.at(seq, to));
+    bar.clear();
+    let exported = exported.map_err(judged)?;
+    std::fs::rename(&new, &out).map_err(complain(&out))?;
+    Ok(Some((out, exported)))
+}
+
+/// The last record that is in tables already.
+fn written_to(root: &Path) -> Result<Option<u64>> {
+    let complain =
+        |source| Error::File { path: root.to_path_buf(), source, mend: "check the archive's directory" };
+    let mut last = None;
+    let entries = match std::fs::read_dir(root) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(complain)?,
+    };
+    for entry in entries {
+        let name = entry.map_err(complain)?.file_name();
+        let to = name.to_str().and_then(|name| name.split_once('-')?.1.parse::<u64>().ok());
+        last = last.max(to);
+    }
+    Ok(last)
+}
+
+fn report_archive(
+    args: &ArchiveArgs,
+    dir: &Path,
+    archived: &Archived,
+    tables: Option<&Option<(PathBuf, Exported)>>,
+) -> Result<()> {
+    let bytes: u64 = archived.segments.iter().map(|segment| segment.bytes).sum();
+    let tables = tables.and_then(Option::as_ref);
+    if args.json {
+        return print_json(&json!({
+            "journal": dir.display().to_string(),
+            "archive": args.to.display().to_string(),
+            "segments": archived.segments.iter().map(segment_json).collect::<Vec<_>>(),
+            "bytes": bytes,
+            "packed_bytes": archived.packed_bytes,
+            "already": archived.already,
+            "side_files": archived.side_files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            "removed": archived.removed,
+            "needed": archived.needed,
+            "tables": tables.map(|(path, exported)| json!({
+                "path": path.display().to_string(), "records": exported.records,
+            })),
+        }));
+    }
+    line(&format!(
+        "{}: {} segments archived ({} bytes as {}), {} were there already, {} files beside them",
+        args.to.display(),
+        archived.segments.len(),
+        thousands(bytes),
+        thousands(archived.packed_bytes),
+        archived.already,
+        archived.side_files.len(),
+    ))?;
+    if let Some((path, exported)) = tables {
+        line(&format!("{}: {} records in tables", path.display(), thousands(exported.records)))?;
+    }
+    if archived.removed > 0 {
+        line(&format!("{}: {} segments removed", dir.display(), archived.removed))?;
+    }
+    if archived.needed > 0 {
+        line(&format!(
+            "{}: {} segments stay, because no snapshot covers them and a restart needs them",
+            dir.display(),
+            archived.needed
+        ))?;
+    }
+    Ok(())
+}
+
+pub(super) fn prune(args: &PruneArgs) -> Result<()> {
+    let dir = journal_dir(args.dir.as_deref())?;
+    let keep = Keep { age: args.keep_age.map(|age| age.0), size: args.keep_size.map(|size| size.0) };
+    if keep == Keep::default() {
+        return Err(Error::Usage(
+            "nothing says what to keep: give --keep-age, --keep-size or both".to_owned(),
+        ));
+    }
+    let pruning = spinner("looking at the segments", || Pruning::open(&dir)).map_err(judged)?;
+    let plan = pruning.plan(&keep, wall_clock(), covered_until(&dir)?);
+    if !args.dry_run {
+        pruning.remove(&plan).map_err(judged)?;
+    }
+    report_prune(args, &dir, &plan)?;
+    match (plan.needed, plan.remove.is_empty()) {
+        (needed @ 1.., true) => Err(Error::Failed(format!(
+            "{}: {needed} segments are beyond the limits and stay, because no snapshot covers them and a restart needs \
+             them: let a run take snapshots",
+            dir.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn report_prune(args: &PruneArgs, dir: &Path, plan: &Plan) -> Result<()> {
+    let bytes: u64 = plan.remove.iter().map(|(segment, _)| segment.bytes).sum();
+    if args.json {
+        return print_json(&json!({
+            "journal": dir.display().to_string(),
+            "dry_run": args.dry_run,
+            "segments": plan.remove.iter().map(|(segment, _)| segment_json(segment)).collect::<Vec<_>>(),
+            "bytes": bytes,
+            "needed": plan.needed,
+        }));
+    }
+    let done = if args.dry_run { "would be removed" } else { "removed" };
+    for (segment, reason) in &plan.remove {
+        line(&format!(
+            "segment {} (records {} to {}, the last at {}, {} bytes): {done}, {}",
+            segment.index,
+            segment.first_seq,
+            segment.last_seq,
+            stamp(segment.last_now.0),
+            thousands(segment.bytes),
+            reason.words()
+        ))?;
+    }
+    line(&format!("{}: {} segments, {} bytes {done}", dir.display(), plan.remove.len(), thousands(bytes)))
+}
+
+fn segment_json(segment: &Holding) -> serde_json::Value {
+    json!({
+        "segment": segment.index, "first_seq": segment.first_seq, "last_seq": segment.last_seq, "bytes": segment.bytes,
+    })
+}
