@@ -38,6 +38,8 @@ pub struct Begun<M> {
     pub from: Option<u64>,
     /// The run of that record; 0 at the journal's beginning.
     pub run: u64,
+    /// True where that record ends a run that ended cleanly.
+    pub clean_stop: bool,
 }
 
 /// A machine where `beginning` says, in the journal in `dir`.
@@ -63,7 +65,7 @@ fn first<M: Machine>(dir: &Path, config: &M::Config, seqs: &[u64]) -> Result<Beg
     match Reader::from_seq(dir, 1) {
         Ok(reader) => {
             let follower = Follower::new(config).map_err(Error::Usage)?;
-            Ok(Begun { follower, reader, from: None, run: 0 })
+            Ok(Begun { follower, reader, from: None, run: 0, clean_stop: false })
         }
         Err(JournalError::NoSuchRecord { first, .. }) if first > 1 => {
             any(dir, config, seqs.iter().copied()).map_err(|passed| none(dir, &passed))
@@ -94,7 +96,8 @@ fn behind<M: Machine>(dir: &Path, config: &M::Config, seq: u64) -> core::result:
         return Err(Unfit::OtherConfig);
     }
     let follower = snapshot.follower::<M>(config)?;
-    Ok(Begun { follower, reader: snapshot.reader(dir)?, from: Some(seq), run: snapshot.place.run })
+    let (run, clean_stop) = (snapshot.place.run, snapshot.clean_stop);
+    Ok(Begun { follower, reader: snapshot.reader(dir)?, from: Some(seq), run, clean_stop })
 }
 
 fn none(dir: &Path, passed: &[PassedOver]) -> Error {

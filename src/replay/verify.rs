@@ -59,7 +59,8 @@ pub fn replay_from<M: Machine>(
     let info = RunInfo::read(dir)?;
     let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
     let start = std::time::Instant::now();
-    let Begun { mut follower, mut reader, from, .. } = begin::<M>(dir, &config.config, beginning)?;
+    let Begun { mut follower, mut reader, from, clean_stop, .. } =
+        begin::<M>(dir, &config.config, beginning)?;
     if let (Some(from), Some(until)) = (from, until)
         && until <= from
     {
@@ -72,7 +73,7 @@ pub fn replay_from<M: Machine>(
         tracing::warn!(%error, "the machine's memory stays in small pages");
     }
     let before = follower.counts();
-    let mut clean = false;
+    let mut clean = clean_stop;
     let mut divergence = None;
     while until.is_none_or(|until| reader.next_seq() <= until)
         && let Some(record) = reader.next_record()?
