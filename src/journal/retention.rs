@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Heads of segments that one poll reads.
 const HEADS: usize = 8;
-/// Bytes that one poll compresses, reads back or copies: about a millisecond's work.
+/// Bytes that one poll compresses, reads back or copies.
 const STEP: usize = 256 << 10;
 
 /// How much of a journal is kept. Nothing set: everything.

@@ -21,7 +21,7 @@ use crate::journal::head::SealMark;
 use crate::journal::map::Block;
 use crate::journal::segment::ReadSegment;
 
-/// Zstandard's own default: about three times faster than writing to a disk, and a fifth of the size.
+/// Zstandard's own default.
 const LEVEL: i32 = 3;
 /// Bytes of a segment between syncs, so that none of them takes long.
 const SYNC_EVERY: u64 = 16 << 20;
