@@ -16,6 +16,7 @@ use pricewright_feeds::nasdaq::market_data::MarketData;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::journal::Durability;
 use crate::pipeline::idle::Idle;
 use crate::pipeline::plan::PlannedThread;
 
@@ -76,6 +77,14 @@ pub struct JournalSettings {
     pub snapshots: u32,
     /// Keep a hash chain beside the journal: alterations are found, and the altered record is named.
     pub chain: bool,
+    /// Below so many free MiB behind the next segment no new risk is taken.
+    pub min_free_mib: u32,
+    /// What a committed record survives: `process`, `async`, `group` or `sync`.
+    pub durability: Durability,
+    /// In mode `async`, ms between two syncs, 1 to 1000.
+    pub durable_interval_ms: u32,
+    /// In modes `group` and `sync`, a directory in RAM for the live segments.
+    pub ram_dir: PathBuf,
     /// With `keep`: segments are archived here, compressed, before they are removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive_to: Option<PathBuf>,
@@ -96,6 +105,10 @@ impl Default for JournalSettings {
             archive_to: None,
             keep: None,
             chain: true,
+            min_free_mib: 256,
+            durability: Durability::Process,
+            durable_interval_ms: 10,
+            ram_dir: PathBuf::from("/dev/shm"),
         }
     }
 }
@@ -441,6 +454,12 @@ impl ConfigText {
         }
         if config.journal.snapshots == 0 {
             return complain("snapshots: keep at least 1");
+        }
+        if !(1..=1000).contains(&config.journal.durable_interval_ms) {
+            return complain("durable_interval_ms: give 1 to 1000");
+        }
+        if config.journal.durability.is_in_ram() && !config.journal.ram_dir.is_absolute() {
+            return complain("ram_dir: give an absolute path on a file system in RAM, such as \"/dev/shm\"");
         }
         if !config.runtime.ring_cells.is_power_of_two() || config.runtime.ring_cells < MIN_RING_CELLS {
             return complain("ring_cells: give a power of two, at least 4096");

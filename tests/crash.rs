@@ -2,8 +2,10 @@
 //! nothing committed is lost.
 //!
 //! ```text
-//! cargo test --test crash                            3 kills (PRICEWRIGHT_KILLS changes that)
+//! cargo test --test crash                            3 kills in mode `process` (PRICEWRIGHT_KILLS changes that), one in
+//!                                                    each other mode
 //! cargo test --test crash -- --kills 50 --seed 7     as many as asked, at the moments of an earlier run's seed
+//! cargo test --test crash -- --durability sync       in this mode only
 //! ```
 //!
 //! The exchange is a process of its own and lives through all kills. After each kill: every record that a reader in this
@@ -25,7 +27,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pricewright::journal::Reader;
+use pricewright::journal::{Durability, Reader};
 use pricewright_core::kernel::table::RunStart;
 use pricewright_core::kernel::{DecisionRef, EventRef, Liveness, RecordRef, SideCode};
 
@@ -40,9 +42,11 @@ const EARLY: u64 = 4;
 
 fn main() {
     let Some(asked) = Asked::read() else { return };
-    println!("crash: {} kills, seed {}", asked.kills, asked.seed);
     let start = Instant::now();
-    Harness::new(asked.seed).run(asked.kills);
+    for (mode, kills) in asked.modes() {
+        println!("crash: durability {mode}, {kills} kills, seed {}", asked.seed);
+        Harness::new(asked.seed, mode).run(kills);
+    }
     println!("crash: nothing lost ({:.0} s)", start.elapsed().as_secs_f64());
 }
 
@@ -50,6 +54,7 @@ fn main() {
 struct Asked {
     kills: u64,
     seed: u64,
+    durability: Option<Durability>,
 }
 
 impl Asked {
@@ -59,11 +64,13 @@ impl Asked {
         let mut kills = from_env.map_or(KILLS, |text| number("PRICEWRIGHT_KILLS", &text));
         let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
         let mut seed = u64::from(since.subsec_nanos());
+        let mut durability = None;
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--kills" => kills = number("--kills", &words.next().unwrap_or_default()),
                 "--seed" => seed = number("--seed", &words.next().unwrap_or_default()),
+                "--durability" => durability = Some(mode(&words.next().unwrap_or_default())),
                 "--list" | "--ignored" => return None,
                 "--test-threads" | "--color" | "--format" | "--skip" | "-Z" => drop(words.next()),
                 flag if flag.starts_with('-') => {}
@@ -71,8 +78,26 @@ impl Asked {
                 _ => return None,
             }
         }
-        Some(Self { kills, seed })
+        Some(Self { kills, seed, durability })
     }
+
+    /// Each mode with its kills.
+    fn modes(&self) -> Vec<(Durability, u64)> {
+        match self.durability {
+            Some(mode) => vec![(mode, self.kills)],
+            None => MODES
+                .into_iter()
+                .map(|mode| (mode, if mode == Durability::Process { self.kills } else { 1 }))
+                .collect(),
+        }
+    }
+}
+
+const MODES: [Durability; 4] = [Durability::Process, Durability::Async, Durability::Group, Durability::Sync];
+
+fn mode(text: &str) -> Durability {
+    let found = MODES.into_iter().find(|mode| mode.name() == text);
+    found.unwrap_or_else(|| panic!("--durability: give process, async, group or sync, not {text:?}"))
 }
 
 fn number(name: &str, text: &str) -> u64 {
@@ -125,13 +150,13 @@ struct Harness {
 }
 
 impl Harness {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, durability: Durability) -> Self {
         let place = Place::new();
         let market = Market::find();
         let text = include_str!("../strategies/trading/desk.toml")
             .replace("min_quote_age_ms = 20", "min_quote_age_ms = 2")
             // Small segments, so that kills fall into changes of the segment too.
-            .replace("segment_mib = 64", "segment_mib = 1")
+            .replace("segment_mib = 64", &format!("segment_mib = 1\ndurability = \"{durability}\""))
             // And often a snapshot, so that most restarts begin from one that was taken under load.
             .replace("# snapshot_every = 1000000", "snapshot_every = 4000");
         place.write("desk.toml", &market.configure(&text));

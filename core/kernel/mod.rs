@@ -20,7 +20,7 @@ pub use codes::*;
 pub use decimal::{Decimal, DecimalError, FixedPoint, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};
 pub use machine::{DisplayUnits, InstrumentUnits, Machine, SnapshotError, state_hash_of};
-pub use outbox::Outbox;
+pub use outbox::{OUTBOX_CELLS, Outbox};
 pub use probe::{NoProbe, Note, Probe, Recorder};
 pub use record::{
     Cell, Class, Full, HEADER_LEN, MAX_CELLS, Record, RecordBuf, RecordHeader, RecordRef, RecordSink, flags,

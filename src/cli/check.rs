@@ -40,10 +40,11 @@ impl MachineVisitor for Visit {
         let feed = feed_text(&config);
         let gateway = gateway_text(&config);
         let text = format!(
-            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments){}\nthreads  {plan}",
+            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments, durability {}){}\nthreads  {plan}",
             config.machine,
             config.journal.dir.display(),
             config.journal.segment_mib,
+            config.journal.durability,
             snapshots_text(&config.journal),
         );
         let canonical: serde_json::Value =

@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::RunArgs;
-use super::show::{json as print_json, note};
+use super::show::{json as print_json, note, thousands};
 use super::signals::stop_on_signals;
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::{assemble, check};
 use crate::edges::nasdaq::LineCounts;
 use crate::edges::recorder::Recorder;
 use crate::error::Result;
+use crate::journal::{Durability, DurableReport};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::open::Opening;
@@ -59,6 +60,9 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(recovered) = launch.recovered() {
         note(recovered);
     }
+    if let Some(durability) = launch.durability() {
+        note(&durability);
+    }
     stop_on_signals(&launch.control().threads().stop_flag())?;
     let assembled = assemble(launch, config, Vec::new(), recorder.clone())?;
     if let Some(address) = assembled.listening {
@@ -73,10 +77,40 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
     outcome.succeeded(&dir)?;
     recorded?;
-    finish(&outcome, assembled.lines.map(|lines| lines.read()), &dir, args)
+    let lines = assembled.lines.map(|lines| lines.read());
+    finish(&outcome, lines, config.journal.durability, args, &dir)
 }
 
-fn finish(outcome: &Outcome, lines: Option<LineCounts>, dir: &Path, args: &RunArgs) -> Result<()> {
+fn durable_text(durability: Durability, report: &DurableReport) -> String {
+    let us = |quantile| report.delay.value_at_quantile(quantile) as f64 / 1e3;
+    format!(
+        "durability {durability}: {} records in {} writes, durable after p50 {:.0} us, p99 {:.0} us",
+        thousands(report.records),
+        thousands(report.writes),
+        us(0.5),
+        us(0.99)
+    )
+}
+
+fn durable_json(report: &DurableReport) -> serde_json::Value {
+    let ns = |quantile| report.delay.value_at_quantile(quantile);
+    json!({
+        "records": report.records,
+        "writes": report.writes,
+        "bytes": report.bytes,
+        "delay_ns_p50": ns(0.5),
+        "delay_ns_p99": ns(0.99),
+        "delay_ns_max": report.delay.max(),
+    })
+}
+
+fn finish(
+    outcome: &Outcome,
+    lines: Option<LineCounts>,
+    durability: Durability,
+    args: &RunArgs,
+    dir: &Path,
+) -> Result<()> {
     let verdict = outcome.check(dir);
     if args.json {
         print_json(&json!({
@@ -84,6 +118,8 @@ fn finish(outcome: &Outcome, lines: Option<LineCounts>, dir: &Path, args: &RunAr
             "ended": outcome.reason.name(),
             "lines": lines,
             "self_check": self_check(&outcome.replica),
+            "durability": durability.name(),
+            "durable": outcome.durable.as_ref().map(durable_json),
         }))?;
         return verdict;
     }
@@ -91,6 +127,9 @@ fn finish(outcome: &Outcome, lines: Option<LineCounts>, dir: &Path, args: &RunAr
         note(&complaint);
     }
     note(&outcome.replica.summary());
+    if let Some(durable) = &outcome.durable {
+        note(&durable_text(durability, durable));
+    }
     note(&format!("ended ({}); journal: {}", outcome.reason.name(), dir.display()));
     verdict
 }

@@ -100,6 +100,12 @@ impl Shared {
         Ok(())
     }
 
+    /// Notes that there is no room for another segment.
+    pub(super) fn run_low(&self, error: JournalError) {
+        self.set_storage(Storage::Low);
+        self.making().noted = Some(error);
+    }
+
     /// Lets no more segments be made, and takes back the one that was never used.
     pub(super) fn close(&self, prepared: &mut Consumer<Box<Segment>>) -> Option<Box<Segment>> {
         let mut making = self.making();

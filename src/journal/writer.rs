@@ -64,6 +64,8 @@ pub struct Writer {
     stalls: u64,
     template: Template,
     prepared: Consumer<Box<Segment>>,
+    /// The next segment, where the writer had to make it itself.
+    spare: Option<Box<Segment>>,
     to_helper: Producer<ToHelper>,
     shared: Arc<Shared>,
     durable: Option<Box<DurableWriter>>,
@@ -101,6 +103,7 @@ impl Writer {
             stalls: 0,
             template: parts.template,
             prepared: parts.prepared,
+            spare: None,
             to_helper: parts.to_helper,
             shared: parts.shared,
             durable: None,
@@ -232,6 +235,33 @@ impl Writer {
         self.shared.storage()
     }
 
+    /// Bytes that can be appended without asking the storage for room: what is left of the present segment, or
+    /// [`usize::MAX`] where the next one is in hand.
+    #[inline]
+    pub fn room(&self) -> usize {
+        let next_in_hand = self.spare.is_some() || !self.prepared.is_empty();
+        if next_in_hand { usize::MAX } else { self.limit.saturating_sub(self.offset) }
+    }
+
+    /// True where there is [`Self::room`] for `bytes`. Where the helper was late the next segment is made here; where there
+    /// is no space for one the storage counts as low, and the helper goes on trying.
+    #[inline]
+    pub fn keep_room(&mut self, bytes: usize) -> bool {
+        self.offset + bytes <= self.limit || self.room() >= bytes || self.make_room()
+    }
+
+    #[cold]
+    fn make_room(&mut self) -> bool {
+        if self.shared.storage() == Storage::Low {
+            return false;
+        }
+        match self.make_next() {
+            Ok(segment) => self.spare = Some(segment),
+            Err(error) => self.shared.run_low(error),
+        }
+        self.spare.is_some()
+    }
+
     /// Seals the last segment and gives back the unused room.
     ///
     /// # Errors
@@ -242,7 +272,9 @@ impl Writer {
         // No segment has number 0: the helper has nothing more to fault in.
         self.shared.report(0, 0);
         self.segment.finish(self.offset)?;
-        unused.map_or(Ok(()), |segment| segment.discard())?;
+        for segment in unused.into_iter().chain(self.spare) {
+            segment.discard()?;
+        }
         self.durable.map_or(Ok(()), |mut durable| durable.finish())
     }
 
@@ -250,6 +282,11 @@ impl Writer {
     /// nothing does, and when it was taken before. Where nobody takes it, [`Self::close`] makes everything durable.
     pub fn take_durable(&mut self) -> Option<DurableWriter> {
         self.durable.take().map(|durable| *durable)
+    }
+
+    /// What makes this journal's records durable, until it is taken.
+    pub fn durable(&self) -> Option<&DurableWriter> {
+        self.durable.as_deref()
     }
 
     pub(super) fn set_durable(&mut self, durable: DurableWriter) {
@@ -281,10 +318,8 @@ impl Writer {
     /// room changes nothing.
     #[cold]
     fn roll(&mut self) -> Result<(), JournalError> {
-        let mut next = match self.prepared.pop() {
-            Ok(segment) => segment,
-            Err(rtrb::PopError::Empty) => self.make_next()?,
-        };
+        let next = self.spare.take().or_else(|| self.prepared.pop().ok());
+        let mut next = next.map_or_else(|| self.make_next(), Ok)?;
         self.seal();
         let end = self.offset;
         // The box goes to the helper with the full segment in it, so that nothing is freed here.

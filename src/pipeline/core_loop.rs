@@ -6,23 +6,30 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crossbeam::channel::Receiver;
+use pricewright_core::kernel::record::{CELL_LEN, MAX_CELLS};
 use pricewright_core::kernel::table::{Operator, RunEnd};
 use pricewright_core::kernel::{
-    Driver, EndReason, Full, Machine, Nanos, OperatorCommand, RecordBuf, RecordRef, RecordSink, Text,
-    state_hash_of,
+    Driver, EndReason, Full, Machine, Nanos, OUTBOX_CELLS, OperatorCommand, RecordBuf, RecordRef, RecordSink,
+    Text, state_hash_of,
 };
 
 use super::edge::Gateway;
 use super::sequencer::{Ingested, Sequencer, SequencerError};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::journal::Storage;
 
 /// Cells that answers of one poll may take before the buffer grows.
 const ANSWER_CELLS: usize = 8192;
 /// Timers fired in one turn.
 const TIMER_BUDGET: usize = 64;
 /// How long a clean end waits for the venue to confirm cancels.
-const DRAIN: Nanos = Nanos::from_millis(2_000);
+pub const DRAIN: Nanos = Nanos::from_millis(2_000);
+/// Room that the journal has before an event is taken: for the most decisions that one may cause, and for what the end of
+/// a run writes. Without it nothing is taken, so that an event is never journalled without its decisions.
+const ROOM: usize = (OUTBOX_CELLS + 16 * MAX_CELLS) * CELL_LEN;
+/// Who says that storage is short.
+const STORAGE: &str = "storage";
 
 /// Sequencer, machine and gateway, with what they share.
 #[derive(Debug)]
@@ -33,6 +40,8 @@ pub struct CoreLoop<M, G, C> {
     answers: RecordBuf,
     commands: Receiver<Operator>,
     fatal: Option<Error>,
+    /// What the machine was told of the storage.
+    storage: Storage,
 }
 
 impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
@@ -45,6 +54,7 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             answers: RecordBuf::with_capacity(ANSWER_CELLS),
             commands,
             fatal: None,
+            storage: Storage::Ok,
         }
     }
 
@@ -54,7 +64,11 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     /// Where journal or gateway fail for good.
     #[inline]
     pub fn turn(&mut self) -> Result<usize> {
-        let mut work = 0;
+        let mut work = self.watch_storage()?;
+        if !self.sequencer.journal_mut().keep_room(ROOM + CELL_LEN) {
+            return self.wait_for_room().map(|answers| work + answers);
+        }
+        work += self.take_answers()?;
         while let Ok(command) = self.commands.try_recv() {
             self.command(&command)?;
             work += 1;
@@ -68,11 +82,54 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         Ok(work + fired)
     }
 
+    /// Tells the machine when storage runs short and when it is back.
+    #[inline]
+    fn watch_storage(&mut self) -> Result<usize> {
+        let storage = self.sequencer.journal().storage();
+        if storage == self.storage { Ok(0) } else { self.storage_changed(storage) }
+    }
+
+    #[cold]
+    fn storage_changed(&mut self, storage: Storage) -> Result<usize> {
+        let command = match storage {
+            Storage::Ok => OperatorCommand::STORAGE_OK,
+            Storage::Low => OperatorCommand::STORAGE_LOW,
+        };
+        // The bad news always finds room, the good news may have to wait for it.
+        if storage == Storage::Ok && !self.has_room() {
+            return Ok(0);
+        }
+        self.storage = storage;
+        self.command(&Operator { argument: 0, command, spare: [0; 6], operator: Text::excerpt(STORAGE) })?;
+        Ok(1)
+    }
+
+    /// The journal is full: no event is taken. The venue session is kept alive, and what it says is kept.
+    #[cold]
+    fn wait_for_room(&mut self) -> Result<usize> {
+        if self.answers.is_empty() {
+            let now = self.clock.now();
+            self.gateway.poll(now, &mut self.answers)?;
+        }
+        Ok(0)
+    }
+
+    /// Cells of events that can be taken.
+    #[inline]
+    pub fn room(&self) -> usize {
+        self.sequencer.journal().room().saturating_sub(ROOM) / CELL_LEN
+    }
+
+    /// True where another event can be taken.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.room() > 0
+    }
+
     #[inline]
     fn poll_gateway(&mut self, now: Nanos) -> Result<usize> {
-        self.answers.clear();
         self.gateway.poll(now, &mut self.answers)?;
-        if self.answers.is_empty() { Ok(0) } else { self.take_answers() }
+        self.take_answers()
     }
 
     /// Takes what the gateway has to say at the clock's present time, answers to answers too, until it is quiet.
@@ -90,8 +147,13 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         }
     }
 
+    /// Sequences what the gateway has said.
+    #[inline]
     fn take_answers(&mut self) -> Result<usize> {
-        let answers = core::mem::take(&mut self.answers);
+        if self.answers.is_empty() {
+            return Ok(0);
+        }
+        let mut answers = core::mem::take(&mut self.answers);
         let mut taken = 0;
         let mut sink = self.sink();
         for record in answers.iter() {
@@ -100,6 +162,7 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             }
             taken += 1;
         }
+        answers.clear();
         self.answers = answers;
         self.check()?;
         Ok(taken)
@@ -204,7 +267,9 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             spare: [0; 6],
             operator: Text::excerpt(reason.name()),
         })?;
-        while self.gateway.open_orders() > 0 && self.clock.now() < start + DRAIN {
+        while (self.gateway.open_orders() > 0 || self.gateway.is_holding())
+            && self.clock.now() < start + DRAIN
+        {
             self.turn()?;
             poll(self)?;
         }
@@ -319,7 +384,7 @@ impl<M: Machine, G: Gateway, C: Clock> RecordSink for CoreSink<'_, M, G, C> {
 
     #[inline]
     fn room(&self) -> usize {
-        if self.core.fatal.is_some() { 0 } else { usize::MAX }
+        if self.core.fatal.is_some() { 0 } else { self.core.room() }
     }
 }
 

@@ -39,6 +39,11 @@ pub trait Gateway: DecisionSink + Send {
     /// Orders that may rest at the venue, by the gateway's own count.
     fn open_orders(&self) -> usize;
 
+    /// True while decisions wait that may not leave yet.
+    fn is_holding(&self) -> bool {
+        false
+    }
+
     /// Latches and cancels every order of the gateway's own table: for when the machine can no longer be asked.
     fn cancel_all(&mut self, now: Nanos);
 

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::RecordRef;
 
+use super::durable::Released;
 use super::output::Tail;
 use super::retention::RetentionStage;
 use super::run_control::RunControl;
 use super::stage::Stage;
 use crate::clock::Calibrator;
 use crate::error::Result;
-use crate::journal::{Chainer, JournalError, Preallocator, Reader};
+use crate::journal::{Chainer, JournalError, Preallocator, Reader, Storage};
 use crate::telemetry::trace::TraceWriter;
 
 const NAME: &str = "helper";
@@ -102,6 +103,8 @@ pub struct HelperStage {
     dropped: bool,
     /// An operator asked for the kill latch and the hot thread has not moved since.
     killing: bool,
+    /// What was last said of the storage.
+    complaint: String,
     control: RunControl,
     done: crossbeam::channel::Sender<HelperReport>,
 }
@@ -154,6 +157,7 @@ impl HelperStage {
             beat: (0, Instant::now()),
             dropped: false,
             killing: false,
+            complaint: String::new(),
             control,
             done,
         };
@@ -169,11 +173,16 @@ impl HelperStage {
         self
     }
 
+    /// Lets tailers see only what is released.
+    #[must_use]
+    pub(super) fn releasing(mut self, released: Option<Released>) -> Self {
+        self.tail = self.tail.map(|tail| tail.releasing(released));
+        self
+    }
+
     fn turn(&mut self) -> Result<usize> {
         let mut work = self.preallocator.poll();
-        if let Some(error) = self.preallocator.take_error() {
-            tracing::warn!(%error, "journal");
-        }
+        self.hear_storage();
         let now = Instant::now();
         if now.duration_since(self.calibrated) >= CALIBRATION {
             self.calibrated = now;
@@ -195,6 +204,20 @@ impl HelperStage {
             work += retention.poll(RETENTION_BUDGET);
         }
         Ok(work)
+    }
+
+    /// Says once what is wrong with the storage, and once that it is good again.
+    fn hear_storage(&mut self) {
+        if let Some(error) = self.preallocator.take_error() {
+            let complaint = error.to_string();
+            if complaint != self.complaint {
+                tracing::warn!("journal: {complaint}");
+                self.complaint = complaint;
+            }
+        } else if !self.complaint.is_empty() && self.preallocator.storage() == Storage::Ok {
+            tracing::warn!("journal: storage is good again");
+            self.complaint.clear();
+        }
     }
 
     /// A file that cannot be written stops the chain, not the run: what is missing is chained later.

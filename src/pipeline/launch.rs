@@ -9,6 +9,7 @@ use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand, Text};
 
 use super::core_loop::end_record;
+use super::durable::{DurableStage, Released};
 use super::edge::{Feed, Gateway};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
 use super::idle::Idle;
@@ -27,7 +28,7 @@ use crate::clock::{Calibrator, TscClock, tsc_clock};
 use crate::config::{JournalSettings, PipelineConfig};
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
-use crate::journal::Reader;
+use crate::journal::{Durability, DurableReport, Reader, Writer};
 use crate::replay::follow::{Follower, Progress};
 use crate::replay::replica::{self, Replica, Watch};
 use crate::telemetry::trace::{TraceWriter, Tracer};
@@ -74,6 +75,7 @@ pub struct Edges<F, G> {
 pub struct Live {
     running: threads::Running,
     report: Receiver<HelperReport>,
+    durable_report: Option<Receiver<DurableReport>>,
     commands: Sender<Operator>,
     operators: Option<OperatorSocket>,
     control: RunControl,
@@ -88,6 +90,8 @@ pub struct Outcome {
     pub report: RunReport,
     /// Receive to order, in ns; empty where no order was sent.
     pub receive_to_order: Option<Histogram<u64>>,
+    /// What was made durable, and after how long; `None` in mode `process`.
+    pub durable: Option<DurableReport>,
     /// Why it ended.
     pub reason: EndReason,
     /// What the self-check found, and the last snapshot.
@@ -173,6 +177,13 @@ impl<M: Machine + Send + 'static> Launch<M> {
         self.begun.recovered.as_deref()
     }
 
+    /// How records are made durable, in a sentence; `None` in mode `process`.
+    pub fn durability(&self) -> Option<String> {
+        self.begun.writer.durable().map(|durable| {
+            format!("durability {}: the journal is made durable {}", durable.durability(), durable.describe())
+        })
+    }
+
     /// The run's first record.
     pub fn first_seq(&self) -> u64 {
         self.first_seq
@@ -191,6 +202,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
     /// Ends the run before it has seen an event, where its edges cannot be opened: the journal stays clean.
     pub fn give_up(self) {
         let Begun { driver, mut writer, .. } = self.begun;
+        // Not taken out of the writer, so that closing it makes everything durable.
         let now = driver.now().max(writer.last_now());
         let ended = end_record(&driver, (0, 0), EndReason::FAILURE)
             .and_then(|end| Ok(append_system(&mut writer, now, &end)?))
@@ -207,8 +219,10 @@ impl<M: Machine + Send + 'static> Launch<M> {
     pub fn start<F: Feed + 'static, G: Gateway + 'static>(self, edges: Edges<F, G>) -> Result<Live> {
         let (commands, received) = crossbeam::channel::bounded(COMMAND_CAPACITY);
         let (replica, watch, memory) = self.replica(&commands)?;
-        let Begun { driver, writer, preallocator, chainer, resume, .. } = self.begun;
+        let Begun { driver, mut writer, preallocator, chainer, resume, .. } = self.begun;
         let run = writer.run();
+        let (durable, released, durable_report) =
+            durable_parts(&mut writer, &self.dir, &self.clock, &self.control);
         let (tracer, drain) = Tracer::channel();
         let (tail, tailers) = if edges.tailers.is_empty() {
             (None, Vec::new())
@@ -220,7 +234,8 @@ impl<M: Machine + Send + 'static> Launch<M> {
             None
         } else {
             let (reader, outputs) = prime(edges.outputs, &self.dir, &resume, self.first_seq)?;
-            Some(OutputStage::new(Tail::new(reader, outputs), self.control.clone()))
+            let tail = Tail::new(reader, outputs).releasing(released.clone());
+            Some(OutputStage::new(tail, self.control.clone()))
         };
         let parts = HelperParts {
             preallocator,
@@ -239,6 +254,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         }
         let helper = helper.with_retention(retention);
         let journal_dir = self.dir.clone();
+        let helper = helper.releasing(released.clone());
         let parts = Parts {
             sequencer: Sequencer::new(driver, writer, Some(tracer)),
             feed: edges.feed,
@@ -249,6 +265,8 @@ impl<M: Machine + Send + 'static> Launch<M> {
             ring_cells: self.ring_cells,
             journal_dir: self.dir,
             control: self.control.clone(),
+            durable,
+            released: released.map(|released| released.position()),
         };
         // A run without it is a run that cannot be told to stop trading, but for signals: said, and gone on with.
         let operators = OperatorSocket::bind(&journal_dir)
@@ -263,7 +281,16 @@ impl<M: Machine + Send + 'static> Launch<M> {
         for (name, core) in running.refused_pins() {
             tracing::warn!("thread {name} could not be pinned to core {core}: latencies will show it");
         }
-        Ok(Live { running, report, commands, operators, control: self.control, watch, memory })
+        Ok(Live {
+            running,
+            report,
+            durable_report,
+            commands,
+            operators,
+            control: self.control,
+            watch,
+            memory,
+        })
     }
 
     /// The replica, standing behind the run's first records; how to watch it; bytes that its machine reserves.
@@ -326,6 +353,21 @@ fn output_thread(stage: OutputStage, plan: &Plan) -> ThreadSpec {
     }
 }
 
+/// Takes out of `writer` what makes its records durable; with it how far decisions may go, in mode `sync`.
+fn durable_parts(
+    writer: &mut Writer,
+    dir: &Path,
+    clock: &TscClock,
+    control: &RunControl,
+) -> (Option<DurableStage>, Option<Released>, Option<Receiver<DurableReport>>) {
+    let Some(mut durable) = writer.take_durable() else { return (None, None, None) };
+    durable.measure(clock.clone());
+    let position = (durable.durability() == Durability::Sync).then(|| durable.position());
+    let released = position.map(|position| Released::new(position, dir, control.clone()));
+    let (stage, report) = DurableStage::new(durable, control.clone());
+    (Some(stage), released, Some(report))
+}
+
 fn command(commands: &Sender<Operator>, command: OperatorCommand, operator: &str) {
     let event = Operator { argument: 0, command, spare: [0; 6], operator: Text::excerpt(operator) };
     if commands.try_send(event).is_err() {
@@ -383,6 +425,7 @@ impl Live {
         let report = self.running.join();
         let receive_to_order = self.report.try_recv().ok().and_then(|report| report.receive_to_order);
         let replica = self.watch.status();
-        Outcome { report, receive_to_order, reason: self.control.reason(), replica }
+        let durable = self.durable_report.and_then(|report| report.try_recv().ok());
+        Outcome { report, receive_to_order, durable, reason: self.control.reason(), replica }
     }
 }

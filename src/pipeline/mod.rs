@@ -7,6 +7,7 @@
 pub mod control;
 pub mod core_loop;
 pub mod cores;
+pub mod durable;
 pub mod edge;
 pub mod file_lines;
 pub mod fused;

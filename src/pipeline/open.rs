@@ -1,6 +1,7 @@
 //! Opening a journal for a run: recovery, the machine brought to where the journal ends, and the run's first records.
 
 use std::path::Path;
+use std::time::Duration;
 
 use pricewright_core::kernel::table::{ConfigChunk, DivergenceAccepted, Recovered, RunStart};
 use pricewright_core::kernel::{Driver, Machine, Nanos, RecordRef, Text, flags};
@@ -98,6 +99,10 @@ impl OpenJournal {
             segment_size: u64::from(config.journal.segment_mib) << 20,
             repair: opening.repair,
             chain: config.journal.chain,
+            min_free: u64::from(config.journal.min_free_mib) << 20,
+            durability: config.journal.durability,
+            durable_interval: Duration::from_millis(u64::from(config.journal.durable_interval_ms)),
+            ram_dir: config.journal.ram_dir.clone(),
             ..JournalConfig::default()
         };
         let (writer, preallocator, report) = Writer::open(dir, &settings, &identity)?;
@@ -411,6 +416,13 @@ fn describe<M: Machine>(report: &RecoveryReport, stands: &Stands<M>, taken_over:
         let torn = match report.torn_bytes {
             0 => "nothing was torn".to_owned(),
             bytes => format!("a torn record of {bytes} bytes was cut off"),
+        };
+        let torn = match report.set_aside.first() {
+            Some(aside) if report.lost_undurable => format!(
+                "{torn}; the machine went down, and what it had not made durable is lost (what is left of it: {})",
+                aside.display()
+            ),
+            _ => torn,
         };
         format!(
             "recovered run {run} to record {}: {torn}; {} decisions were missing and are journalled as not sent",

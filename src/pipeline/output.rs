@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::durable::Released;
 use super::helper::Tailer;
 use super::run_control::RunControl;
 use super::stage::Stage;
@@ -18,12 +19,13 @@ pub(super) struct Tail {
     reader: Reader,
     tailers: Vec<Box<dyn Tailer>>,
     passed: Arc<AtomicU64>,
+    released: Option<Released>,
 }
 
 impl Tail {
     pub(super) fn new(reader: Reader, tailers: Vec<Box<dyn Tailer>>) -> Self {
         let passed = Arc::new(AtomicU64::new(reader.next_seq().saturating_sub(1)));
-        Self { reader, tailers, passed }
+        Self { reader, tailers, passed, released: None }
     }
 
     /// The last record that all of them are done with, for whoever removes what nobody needs any more.
@@ -31,11 +33,18 @@ impl Tail {
         Arc::clone(&self.passed)
     }
 
+    /// Lets the tailers see only what is released.
+    pub(super) fn releasing(self, released: Option<Released>) -> Self {
+        Self { released, ..self }
+    }
+
     /// Gives the tailers up to `budget` records that are there. Returns how many.
     pub(super) fn turn(&mut self, budget: usize) -> Result<usize> {
-        let Self { reader, tailers, passed } = self;
+        let Self { reader, tailers, passed, released } = self;
+        let last = released.as_ref().map_or(u64::MAX, Released::seq);
         let mut work = 0;
         while work < budget
+            && reader.next_seq() <= last
             && let Some(record) = reader.next_record()?
         {
             tailers.iter_mut().try_for_each(|tailer| tailer.take(record))?;
@@ -50,6 +59,10 @@ impl Tail {
     /// Gives them the rest, and the end.
     pub(super) fn close(&mut self, budget: usize) -> Result<()> {
         while self.turn(budget)? > 0 {}
+        if let Some(released) = &self.released {
+            released.wait(self.reader.next_seq())?;
+            while self.turn(budget)? > 0 {}
+        }
         self.tailers.iter_mut().try_for_each(|tailer| tailer.close())
     }
 }

@@ -219,6 +219,11 @@ impl<M: Machine> Sequencer<M> {
         &self.journal
     }
 
+    /// The journal, to be kept ready for what comes.
+    pub fn journal_mut(&mut self) -> &mut Writer {
+        &mut self.journal
+    }
+
     /// Gives the journal back, to be sealed.
     pub fn into_journal(self) -> Writer {
         self.journal

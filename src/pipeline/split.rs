@@ -1,19 +1,24 @@
 //! The hot path over several threads: ingress in front of a ring, the sequencer behind it, and, where the map says so,
 //! the gateway on a thread of its own, which tails the journal.
 
+use std::time::Duration;
+
 use pricewright_core::kernel::{Class, DecisionRef, EndReason, Kind, Machine, RecordBuf, RecordSink};
 
-use super::core_loop::{CoreLoop, guarded};
+use super::core_loop::{CoreLoop, DRAIN, guarded};
 use super::edge::{Feed, Gateway, RemoteGateway};
 use super::run_control::RunControl;
 use super::stage::Stage;
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::io::wait::nap;
 use crate::journal::Reader;
 use crate::ring::{Consumer, Producer};
 
 /// Records taken from a ring in one turn while the run ends.
 const CLOSE_BUDGET: usize = 256;
+/// How often a gateway that closes looks whether what it holds may leave.
+const LOOK: Duration = Duration::from_micros(200);
 
 /// A feed before a ring.
 #[derive(Debug)]
@@ -95,6 +100,7 @@ fn drain<M: Machine, G: Gateway, C: Clock>(
 ) -> Result<usize> {
     let mut work = 0;
     while work < budget
+        && core.has_room()
         && let Some(record) = input.peek()
     {
         // The sink refuses only after an error, which `check` returns.
@@ -203,7 +209,8 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
             work += self.gateway.poll(now, &mut self.answers)?;
         }
         self.offer_answers();
-        let waiting = usize::from(self.taken < self.answers.cells().len());
+        let offered = self.taken == self.answers.cells().len();
+        let waiting = usize::from(!offered || self.gateway.is_holding());
         self.seen.report(self.gateway.open_orders() + waiting, self.read);
         Ok(work)
     }
@@ -230,8 +237,16 @@ impl<G: Gateway, C: Clock> Stage for GatewayStage<G, C> {
     }
 
     fn close(&mut self) {
-        if let Err(error) = self.turn(usize::MAX) {
-            self.control.fail("gateway", &error);
+        let start = self.clock.now();
+        loop {
+            if let Err(error) = self.turn(usize::MAX) {
+                self.control.fail("gateway", &error);
+            }
+            let waited = self.clock.now() >= start + DRAIN;
+            if !self.gateway.is_holding() || self.control.failed() || waited {
+                break;
+            }
+            nap(LOOK);
         }
         let now = self.clock.now();
         if self.control.failed() {

@@ -1,14 +1,18 @@
 //! From a plan to threads with stages: which edges are direct calls, which are rings, which tail the journal.
 
+use std::time::Duration;
+
 use crossbeam::channel::Receiver;
 use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Machine, SourceId};
 
 use super::core_loop::CoreLoop;
 use super::cores::available_cores;
+use super::durable::{DurableGate, DurableStage};
 use super::edge::{Feed, Gateway, RemoteGateway};
 use super::fused::FusedStage;
 use super::helper::HelperStage;
+use super::idle::Idle;
 use super::plan::{Plan, PlanError, PlannedThread, Role};
 use super::run_control::RunControl;
 use super::sequencer::Sequencer;
@@ -18,8 +22,11 @@ use super::threads::{DEFAULT_BUDGET, ThreadSpec};
 use crate::clock::Clock;
 use crate::config::{RuntimeSettings, Topology};
 use crate::error::{Error, Result};
-use crate::journal::Reader;
+use crate::journal::{DurablePosition, Reader};
 use crate::ring::ring;
+
+/// What the thread that makes the journal durable does when nothing is new.
+const DURABLE_IDLE: Idle = Idle::Park(Duration::from_micros(50));
 
 /// The source number of feeds' records.
 pub const FEED_SOURCE: SourceId = SourceId(1);
@@ -46,6 +53,10 @@ pub struct Parts<M, F, G, C> {
     pub journal_dir: std::path::PathBuf,
     /// Shared by all.
     pub control: RunControl,
+    /// Makes the journal durable, where the mode asks for it.
+    pub durable: Option<DurableStage>,
+    /// Decisions leave only when they are durable: how far that is.
+    pub released: Option<DurablePosition>,
 }
 
 /// The plan that `settings` ask for on this machine's cores.
@@ -70,11 +81,61 @@ fn refused(error: PlanError) -> Error {
     Error::Usage(format!("[runtime]: {error}"))
 }
 
-/// Lays `parts` on the threads of `plan`.
+/// Lays `parts` on the threads of `plan`. What makes the journal durable gets a thread of its own behind them, on the
+/// helper's core: it waits for the disk most of the time, and must not wait for the helper or keep it waiting.
 ///
 /// # Errors
 /// Where the journal cannot be tailed.
-pub fn lay<M, F, G, C>(parts: Parts<M, F, G, C>, plan: &Plan) -> Result<Vec<ThreadSpec>>
+pub fn lay<M, F, G, C>(mut parts: Parts<M, F, G, C>, plan: &Plan) -> Result<Vec<ThreadSpec>>
+where
+    M: Machine + Send + 'static,
+    F: Feed + 'static,
+    G: Gateway + 'static,
+    C: Clock + Clone + 'static,
+{
+    let durable = parts.durable.take().map(|stage| durable_thread(stage, plan));
+    let mut threads = match parts.released.take() {
+        None => lay_stages(parts, plan)?,
+        Some(released) => {
+            let next = parts.sequencer.journal().last_seq() + 1;
+            let journal = Reader::from_seq(&parts.journal_dir, next)?;
+            lay_stages(parts.with_gateway(|gateway| DurableGate::new(gateway, journal, released)), plan)?
+        }
+    };
+    threads.extend(durable);
+    Ok(threads)
+}
+
+fn durable_thread(stage: DurableStage, plan: &Plan) -> ThreadSpec {
+    let helper = plan.threads().iter().find(|thread| thread.stages.contains(&Role::Helper));
+    ThreadSpec {
+        name: stage.name().to_owned(),
+        core: helper.and_then(|thread| thread.core),
+        idle: DURABLE_IDLE,
+        budget: DEFAULT_BUDGET,
+        stages: vec![Box::new(stage)],
+    }
+}
+
+impl<M, F, G, C> Parts<M, F, G, C> {
+    fn with_gateway<H>(self, wrap: impl FnOnce(G) -> H) -> Parts<M, F, H, C> {
+        Parts {
+            sequencer: self.sequencer,
+            feed: self.feed,
+            gateway: wrap(self.gateway),
+            clock: self.clock,
+            commands: self.commands,
+            helper: self.helper,
+            ring_cells: self.ring_cells,
+            journal_dir: self.journal_dir,
+            control: self.control,
+            durable: self.durable,
+            released: self.released,
+        }
+    }
+}
+
+fn lay_stages<M, F, G, C>(parts: Parts<M, F, G, C>, plan: &Plan) -> Result<Vec<ThreadSpec>>
 where
     M: Machine + Send + 'static,
     F: Feed + 'static,

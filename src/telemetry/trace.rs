@@ -93,6 +93,8 @@ pub struct TraceWriter {
     path: PathBuf,
     /// Receive to order, in ns.
     receive_to_order: Histogram<u64>,
+    /// The disk is full: the rest of the run is counted, not written.
+    full: bool,
 }
 
 impl TraceWriter {
@@ -110,7 +112,7 @@ impl TraceWriter {
         let mut file = BufWriter::new(File::create(&path).map_err(complain)?);
         file.write_all(MAGIC).and_then(|()| file.write_all(&run.to_le_bytes())).map_err(complain)?;
         let receive_to_order = new_histogram()?;
-        Ok(Self { drain, file, path: path.clone(), receive_to_order })
+        Ok(Self { drain, file, path: path.clone(), receive_to_order, full: false })
     }
 
     /// Takes up to `budget` waiting entries. Returns how many it took.
@@ -123,7 +125,7 @@ impl TraceWriter {
             && let Some(entry) = self.drain.pop()
         {
             taken += 1;
-            self.file.write_all(entry.as_bytes()).map_err(|source| self.complain(source))?;
+            self.write(&entry)?;
             // What came from inside was not received, and has both stamps the same.
             if entry.sent > 0 && entry.received < entry.sequenced {
                 let latency = u64::try_from(entry.sent - entry.received).unwrap_or(0);
@@ -133,13 +135,39 @@ impl TraceWriter {
         Ok(taken)
     }
 
+    /// A full disk ends the trace, not the run: the journal has its own room, and goes on without a trace.
+    fn write(&mut self, entry: &TraceEntry) -> Result<()> {
+        if self.full {
+            return Ok(());
+        }
+        let written = self.file.write_all(entry.as_bytes());
+        self.take_full(written)
+    }
+
+    fn take_full(&mut self, written: std::io::Result<()>) -> Result<()> {
+        match written {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                tracing::warn!(
+                    "{}: the disk is full; latencies are not traced any more",
+                    self.path.display()
+                );
+                self.full = true;
+                Ok(())
+            }
+            written => written.map_err(|source| self.complain(source)),
+        }
+    }
+
     /// Takes all that waits and ends the file.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub fn finish(mut self) -> Result<Histogram<u64>> {
         while self.poll(RING_ENTRIES)? > 0 {}
-        self.file.flush().map_err(|source| self.complain(source))?;
+        if !self.full {
+            let flushed = self.file.flush();
+            self.take_full(flushed)?;
+        }
         Ok(self.receive_to_order)
     }
 

@@ -216,6 +216,8 @@ impl Desk {
         match event.command {
             OperatorCommand::START => {
                 self.state.running = true;
+                // A run begins with good storage until it says otherwise; the one before may have ended while it was short.
+                self.state.storage_low = false;
                 self.arm_status(turn.now, turn);
             }
             OperatorCommand::STOP => self.state.running = false,

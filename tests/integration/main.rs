@@ -7,6 +7,7 @@
 
 mod bad_days;
 mod bench;
+mod durability;
 mod itchy_judge;
 mod journal_archive;
 mod journal_export;

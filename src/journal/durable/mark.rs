@@ -14,6 +14,7 @@
 //! ```
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +77,7 @@ pub(in crate::journal) fn read(dir: &Path) -> Result<Option<u64>, JournalError> 
 fn newest(path: &Path) -> Result<Option<Slot>, JournalError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(JournalError::io(path, "read")(error)),
     };
     let slot_at = |offset: u64| {
@@ -106,24 +107,27 @@ impl MarkFile {
         // Whole from the start, so that writing it later needs no room.
         file.write_all_at(&[0; 2 * SLOT_ROOM as usize], 0).map_err(complain("write"))?;
         let mut mark = Self { path: unfinished.clone(), file, generation };
-        mark.write(seq)?;
-        mark.write(seq)?;
-        mark.sync()?;
+        mark.write(seq).and_then(|()| mark.write(seq)).map_err(complain("write"))?;
+        mark.sync().map_err(complain("sync"))?;
         std::fs::rename(&unfinished, &path).map_err(complain("name"))?;
         sync_dir(dir)?;
         Ok(Self { path, ..mark })
     }
 
     /// Writes the next slot. It survives the process from here on, the machine after [`Self::sync`].
-    pub(in crate::journal) fn write(&mut self, seq: u64) -> Result<(), JournalError> {
+    pub(in crate::journal) fn write(&mut self, seq: u64) -> io::Result<()> {
         self.generation += 1;
         let slot = Slot::new(self.generation, seq);
         let offset = self.generation % 2 * SLOT_ROOM;
-        self.file.write_all_at(slot.as_bytes(), offset).map_err(JournalError::io(&self.path, "write"))
+        self.file.write_all_at(slot.as_bytes(), offset)
     }
 
-    pub(in crate::journal) fn sync(&self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(JournalError::io(&self.path, "sync"))
+    pub(in crate::journal) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    pub(in crate::journal) fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -303,7 +303,12 @@ impl DurableWriter {
                 self.report.delay.saturating_record(delay);
             }
         }
-        self.mark.write(batch.last_seq)
+        let written = self.mark.write(batch.last_seq);
+        self.marked(written, "write")
+    }
+
+    fn marked(&self, result: io::Result<()>, action: &'static str) -> Result<(), JournalError> {
+        result.map_err(|source| self.not_durable(self.mark.path().to_path_buf(), action, source))
     }
 
     /// Looks for the begin mark and, where the bytes go elsewhere, writes it. False while it is not there.
@@ -346,12 +351,11 @@ impl DurableWriter {
         Ok(())
     }
 
-    /// Goes on to the next segment where it is there.
+    /// Goes on to the next segment where it has begun. One that has not may still be removed.
     fn next_segment(&mut self) -> Result<bool, JournalError> {
         let index = self.segment.live.head.index + 1;
         let like = &self.segment.live;
         let Some(live) = ReadSegment::open_if_there(&self.dir, index, Some(like))? else { return Ok(false) };
-        // One that was made ahead and never begun is taken away again when the journal is closed.
         if live.begin(self.crc)?.is_none() {
             return Ok(false);
         }
@@ -366,7 +370,13 @@ impl DurableWriter {
             return Ok(());
         }
         self.mark_due = now + MARK_EVERY;
-        self.mark.sync()
+        let synced = self.mark.sync();
+        self.marked(synced, "sync")
+    }
+
+    /// True where the last segment that there is was sealed and all of it is durable.
+    pub fn is_sealed(&self) -> bool {
+        self.segment.sealed
     }
 
     /// Makes everything durable that is committed, and clears RAM where the journal was closed. Call it when nothing more
@@ -382,7 +392,8 @@ impl DurableWriter {
                 break;
             }
         }
-        self.mark.sync()?;
+        let synced = self.mark.sync();
+        self.marked(synced, "sync")?;
         match &self.ram {
             Some(ram) if self.segment.sealed => ram::leave(&self.dir, ram),
             _ => Ok(()),

@@ -14,7 +14,7 @@ use zerocopy::FromZeros as _;
 use super::*;
 use crate::clock::ManualClock;
 use crate::config::ConfigText;
-use crate::journal::{self, Outcome, Reader};
+use crate::journal::{self, Outcome, Preallocator, Reader};
 use crate::pipeline::open::OpenJournal;
 use crate::pipeline::sequencer::DecisionSink;
 
@@ -98,6 +98,10 @@ fn config(dir: &std::path::Path) -> crate::config::PipelineConfig<Nothing> {
 }
 
 fn start(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Operator>)> {
+    start_with_helper(dir).map(|(core, gateway, commands, _)| (core, gateway, commands))
+}
+
+fn start_with_helper(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Operator>, Preallocator)> {
     let config = config(dir);
     let begun = OpenJournal::open::<Superstitious>(dir, &config, false)?.begin::<Superstitious>(
         dir,
@@ -108,7 +112,8 @@ fn start(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Operator>)> {
     let (commands, received) = bounded(4);
     let sequencer = Sequencer::new(begun.driver, begun.writer, None);
     let clock = ManualClock::new(Nanos(2_000));
-    Ok((CoreLoop::new(sequencer, gateway.clone(), clock, received), gateway, commands))
+    let core = CoreLoop::new(sequencer, gateway.clone(), clock, received);
+    Ok((core, gateway, commands, begun.preallocator))
 }
 
 fn purchase(qty: i64) -> RecordBuf {
@@ -208,4 +213,71 @@ fn a_clean_end_is_journalled_with_counts_and_goes_on_at_the_next_start() {
     let (mut core, ..) = start(dir.path()).expect("started again");
     offer(&mut core, 2);
     assert_eq!(core.sequencer().driver().machine().seen, 2, "the machine went on where it was");
+}
+
+/// What operator commands the journal in `dir` holds, in order.
+fn commands_of(dir: &std::path::Path) -> Vec<OperatorCommand> {
+    let mut reader = Reader::open(dir).expect("journal");
+    let mut commands = Vec::new();
+    while let Some(record) = reader.next_record().expect("good") {
+        if let Some(EventRef::Operator(operator)) = EventRef::of(&record) {
+            commands.push(operator.command);
+        }
+    }
+    commands
+}
+
+#[test]
+fn a_full_disk_takes_no_event_ends_nothing_and_is_journalled_with_its_end() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (mut core, gateway, commands, mut helper) = start_with_helper(dir.path()).expect("started");
+    // Nothing can be made under a name that a directory has.
+    let blocker = dir.path().join("journal-00000002.pwj.new");
+    std::fs::create_dir(&blocker).expect("made");
+    let mut taken = 0;
+    while core.has_room() {
+        offer(&mut core, 1);
+        taken += 1;
+        helper.poll();
+        core.turn().expect("alive");
+        assert!(taken < 10_000, "the segment has an end");
+    }
+    assert_eq!(commands_of(dir.path()), [OperatorCommand::STORAGE_LOW]);
+    assert_eq!(core.sink().room(), 0);
+    let operator = Text::excerpt("test");
+    let rearm = Operator { argument: 0, command: OperatorCommand::REARM, spare: [0; 6], operator };
+    commands.send(rearm).expect("room");
+    for _ in 0..1000 {
+        assert_eq!(core.turn().expect("alive"), 0);
+        helper.poll();
+    }
+    assert_eq!(commands_of(dir.path()), [OperatorCommand::STORAGE_LOW], "the command waits");
+    std::fs::remove_dir(&blocker).expect("removed");
+    let start = std::time::Instant::now();
+    while !core.has_room() || commands_of(dir.path()).len() < 3 {
+        helper.poll();
+        core.turn().expect("alive");
+        assert!(start.elapsed().as_secs() < 120, "it goes on when there is space");
+    }
+    let all = [OperatorCommand::STORAGE_LOW, OperatorCommand::STORAGE_OK, OperatorCommand::REARM];
+    assert_eq!(commands_of(dir.path()), all);
+    offer(&mut core, 1);
+    core.end(EndReason::DURATION, |_| Ok(())).expect("ended");
+    assert!(!gateway.cancelled.load(Ordering::Relaxed));
+    assert!(matches!(journal::verify(dir.path()).outcome, Outcome::Good(_)));
+}
+
+#[test]
+fn a_run_can_end_while_the_disk_is_full() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (mut core, _gateway, _commands, mut helper) = start_with_helper(dir.path()).expect("started");
+    std::fs::create_dir(dir.path().join("journal-00000002.pwj.new")).expect("made");
+    while core.has_room() {
+        offer(&mut core, 1);
+        helper.poll();
+        core.turn().expect("alive");
+    }
+    core.end(EndReason::OPERATOR, |_| Ok(())).expect("ended");
+    assert_eq!(commands_of(dir.path()), [OperatorCommand::STORAGE_LOW, OperatorCommand::STOP]);
+    assert!(matches!(journal::verify(dir.path()).outcome, Outcome::Good(journal::Tail::Sealed)));
 }

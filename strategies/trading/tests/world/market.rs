@@ -12,6 +12,7 @@ impl World {
         match command {
             OperatorCommand::START => self.running = true,
             OperatorCommand::STOP => self.running = false,
+            OperatorCommand::START => self.storage_low = false,
             OperatorCommand::STORAGE_LOW => self.storage_low = true,
             OperatorCommand::STORAGE_OK => self.storage_low = false,
             _ => {}

@@ -1,0 +1,173 @@
+//! A full disk stops new risk, not the process.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pricewright::journal::Reader;
+use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand};
+
+use super::disk::{make_read_only, mount_ram, with_mounts};
+use crate::processes::{Market, summary};
+use crate::support::{BOUND, Place, Process};
+
+/// What a journal says of storage and orders, followed while it is written.
+struct Watched {
+    reader: Reader,
+    storage: Vec<OperatorCommand>,
+    /// Orders since the last word on the storage.
+    orders: u64,
+    records: u64,
+}
+
+impl Watched {
+    fn open(dir: &Path) -> Self {
+        let start = Instant::now();
+        loop {
+            if let Ok(reader) = Reader::open(dir) {
+                return Self { reader, storage: Vec::new(), orders: 0, records: 0 };
+            }
+            assert!(start.elapsed() < BOUND, "a journal");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn follow(&mut self) {
+        while let Some(record) = self.reader.next_record().expect("what is committed is readable") {
+            self.records += 1;
+            match (EventRef::of(&record), DecisionRef::of(&record)) {
+                (Some(EventRef::Operator(operator)), _)
+                    if [OperatorCommand::STORAGE_LOW, OperatorCommand::STORAGE_OK]
+                        .contains(&operator.command) =>
+                {
+                    self.storage.push(operator.command);
+                    self.orders = 0;
+                }
+                (_, Some(DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_))) => self.orders += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn until(&mut self, what: &str, engine: &mut Process, wanted: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        loop {
+            self.follow();
+            if wanted(self) {
+                return;
+            }
+            assert!(engine.is_running(), "{what}: the engine ended");
+            let state = (&self.storage, self.orders, self.records);
+            assert!(start.elapsed() < BOUND, "{what}: {state:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn desk(market: &Market, journal: &str) -> String {
+    let text = include_str!("../../../strategies/trading/desk.toml")
+        .replace("min_quote_age_ms = 20", "min_quote_age_ms = 2")
+        .replace("segment_mib = 64", &format!("segment_mib = 1\nmin_free_mib = 0\n{journal}"));
+    market.configure(&text)
+}
+
+/// Fills the file system that `path` lies on but for `left` bytes.
+fn fill(path: &Path, size: usize, left: usize) {
+    let mut file = std::fs::File::create(path).expect("a file");
+    let zeros = vec![0; 64 << 10];
+    let mut written = 0;
+    while written + zeros.len() + left <= size && file.write_all(&zeros).is_ok() {
+        written += zeros.len();
+    }
+}
+
+fn full(mode: &str) {
+    let place = Place::new();
+    let disk = place.path("disk");
+    mount_ram(&disk, 16);
+    // Whatever the mode, the RAM of the live segments is another file system.
+    let ram = place.path("ram");
+    mount_ram(&ram, 64);
+    let market = Market::find();
+    let settings = format!("durability = \"{mode}\"\nram_dir = {:?}", ram.display().to_string());
+    place.write("desk.toml", &desk(&market, &settings));
+    let mut exchange = market.start(&place, &["DEMO"], 3, 8_000, 0);
+    let mut engine = place.start(&["run", "desk.toml", "--journal", "disk/journal"]);
+    let journal = disk.join("journal");
+    let mut watched = Watched::open(&journal);
+    watched.until("quoting", &mut engine, |seen| seen.orders > 10);
+
+    fill(&disk.join("ballast"), usize::MAX >> 1, 0);
+    watched.until("storage low", &mut engine, |seen| seen.storage == [OperatorCommand::STORAGE_LOW]);
+    // The log goes on to the end of what it has, without new risk; then nothing is taken, and the process lives.
+    let (mut records, mut since) = (0, Instant::now());
+    watched.until("the journal full", &mut engine, |_| true);
+    while since.elapsed() < Duration::from_secs(2) {
+        watched.follow();
+        if watched.records != records {
+            (records, since) = (watched.records, Instant::now());
+        }
+        assert!(engine.is_running(), "{mode}: it lives on a full disk");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(watched.storage, [OperatorCommand::STORAGE_LOW]);
+    assert_eq!(watched.orders, 0, "{mode}: no new risk");
+
+    std::fs::remove_file(disk.join("ballast")).expect("removed");
+    watched.until("storage good, and quoting", &mut engine, |seen| {
+        seen.storage == [OperatorCommand::STORAGE_LOW, OperatorCommand::STORAGE_OK] && seen.orders > 10
+    });
+    engine.signal("TERM");
+    let ended = engine.finish();
+    assert_eq!(ended.code, Some(0), "{mode}: {ended:#?}");
+    assert!(ended.err.iter().any(|line| line.contains("no room for a segment")), "{mode}: {ended:#?}");
+    assert!(exchange.is_running());
+    let day = summary(exchange);
+    assert_eq!(day["open_orders"].as_u64().unwrap_or(0), 0, "{mode}: {day:#}");
+    let name = journal.display().to_string();
+    assert_eq!(place.verify(&name)["clean_end"], true);
+    assert_eq!(place.json(&["journal", "verify", &name, "--json"])["outcome"], "good");
+}
+
+#[test]
+fn a_full_disk_stops_new_risk_until_there_is_space() {
+    with_mounts(|| full("process"));
+}
+
+#[test]
+fn a_full_disk_under_a_journal_in_ram() {
+    with_mounts(|| full("sync"));
+}
+
+#[test]
+fn ram_that_is_too_small_is_named() {
+    with_mounts(|| {
+        let place = Place::new();
+        let ram = place.path("ram");
+        mount_ram(&ram, 8);
+        let market = Market::find();
+        let settings = format!("durability = \"group\"\nram_dir = {:?}", ram.display().to_string());
+        place
+            .write("desk.toml", &desk(&market, &settings).replace("segment_mib = 1\n", "segment_mib = 16\n"));
+        let finished = place.expect(2, &["run", "desk.toml", "--journal", "journal"]);
+        let line =
+            finished.err.iter().find(|line| line.contains("no room for a segment")).expect("it says so");
+        assert!(line.contains(&ram.display().to_string()) && line.contains("16777216 bytes"), "{line}");
+        place.expect(2, &["run", "desk.toml", "--journal", "journal"]);
+    });
+}
+
+#[test]
+fn a_read_only_file_system_is_named() {
+    with_mounts(|| {
+        let place = Place::new();
+        let disk = place.path("disk");
+        mount_ram(&disk, 8);
+        make_read_only(&disk);
+        place.write("desk.toml", &desk(&Market::find(), ""));
+        let finished = place.expect(2, &["run", "desk.toml", "--journal", "disk/journal"]);
+        let said =
+            finished.err.iter().any(|line| line.contains("choose a directory on a writable file system"));
+        assert!(said, "{finished:#?}");
+    });
+}
