@@ -2,10 +2,11 @@
 //!
 //! A directory of segment files, described byte by byte in `docs/journal-format.md`. One [`Writer`] appends, held to that
 //! by a lock on the directory; any number of [`Reader`]s, in this process or others, read what is committed and can
-//! neither slow it down nor see half a record. This is durability mode `process`: what was appended survives the end of
-//! the process, however it ends (`kill -9` too); it does not promise to survive the machine.
+//! neither slow it down nor see half a record. What was appended survives the end of the process, however it ends
+//! (`kill -9` too); what more it survives is a setting, [`Durability`].
 //!
 //! * [`Writer`], [`Preallocator`]: the hot thread's and the helper's part of writing; [`open`] joins them.
+//! * [`DurableWriter`], [`DurablePosition`]: what carries records to the disk, and how far it is.
 //! * [`Reader`]: iterating and tailing; every record verified.
 //! * [`recovery`]: the torn tail of a crash, and the refusal of anything worse.
 //! * [`verify`], [`stats`]: a whole directory judged, and counted.

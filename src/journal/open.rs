@@ -111,7 +111,7 @@ impl Writer {
         check_config(config)?;
         std::fs::create_dir_all(dir).map_err(JournalError::io(dir, "make the directory"))?;
         let lock = lock(dir)?;
-        let left = ram::restore(dir)?;
+        let left = ram::restore(dir, &config.ram_dir)?;
         let recovered = recover(dir, config.repair)?;
         let mend = mend(&recovered.report, config, identity);
         let chains_aside = chain::settle(dir, config.chain || config.repair, mend)?;
@@ -139,7 +139,9 @@ impl Writer {
         };
         let mut segment = template.make(recovered.next_index)?;
         let prefault = segment.map.prefault();
-        let ahead = usize::try_from(config.prefault_ahead).unwrap_or(usize::MAX);
+        // In RAM all pages are there; mapping them costs little, and the helper may be busy with the disk later.
+        let ahead = if begun.ram.is_some() { config.segment_size } else { config.prefault_ahead };
+        let ahead = usize::try_from(ahead).unwrap_or(usize::MAX);
         let populated_to = ahead.saturating_add(template.head.records_offset as usize);
         let can_populate = prefault.populate(0, populated_to).is_ok();
         if !can_populate {

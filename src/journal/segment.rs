@@ -19,6 +19,7 @@ use super::check::used_bytes;
 use super::compressed::{self, Part, Unpacked, compressed_path};
 use super::crc::Crc32c;
 use super::durable::mark::sync_dir;
+use super::durable::target::fill;
 use super::durable::{Durability, ram};
 use super::error::{Damage, JournalError};
 use super::head::{
@@ -131,6 +132,9 @@ impl Template {
             }
             _ => JournalError::io(path, "allocate")(source),
         })?;
+        if self.ram.as_deref().is_some_and(|ram| path.parent() != Some(ram)) {
+            fill(path, size)?;
+        }
         let head = SegmentHead { index, ..self.head };
         file.write_all_at(head.to_bytes().as_bytes(), 0).map_err(JournalError::io(path, "write"))?;
         let text = self.catalogue.as_bytes();
@@ -424,6 +428,11 @@ impl ReadSegment {
                 put(at, cells);
             }
         }
+    }
+
+    /// True once the chain mark is committed.
+    pub(super) fn is_chained(&self) -> bool {
+        !matches!(self.block(CHAIN_AT), Block::Empty)
     }
 
     /// Waits until what was stored in `from..to` is on the disk.

@@ -23,7 +23,7 @@
 mod device;
 pub(super) mod mark;
 pub(super) mod ram;
-mod target;
+pub(super) mod target;
 mod thread;
 mod writer;
 

@@ -55,15 +55,27 @@ pub(in crate::journal) fn create(dir: &Path, root: &Path) -> Result<PathBuf, Jou
     Ok(path)
 }
 
-/// In a directory that everybody may write to, the name may be somebody's trap.
 fn refuse_foreign(path: &Path, dir: &Path) -> Result<(), JournalError> {
-    let look = |path: &Path| std::fs::symlink_metadata(path).map_err(JournalError::io(path, "look at"));
-    let (found, lock) = (look(path)?, look(&dir.join("lock"))?);
-    if found.is_dir() && found.uid() == lock.uid() {
+    if is_ours(path, dir).map_err(JournalError::io(path, "look at"))? {
         return Ok(());
     }
     let error = io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user");
     Err(JournalError::io(path, "use the directory in RAM")(error))
+}
+
+/// In a directory that everybody may write to, the name may be somebody's trap.
+fn is_ours(path: &Path, dir: &Path) -> io::Result<bool> {
+    let (found, lock) = (std::fs::symlink_metadata(path)?, std::fs::symlink_metadata(dir.join("lock"))?);
+    Ok(found.is_dir() && found.uid() == lock.uid())
+}
+
+/// Where a crash may have left live segments: where the link leads, or, where somebody removed that, under `root`.
+fn left(dir: &Path, root: &Path) -> Option<PathBuf> {
+    let under_root = || {
+        let path = root.join(name_for(dir).ok()?);
+        is_ours(&path, dir).unwrap_or(false).then_some(path)
+    };
+    find(dir).or_else(under_root)
 }
 
 /// What a crash left in RAM.
@@ -78,8 +90,8 @@ pub(in crate::journal) struct Restored {
 ///
 /// # Errors
 /// Where the files cannot be read or written. Nothing is lost then: the files in RAM stay.
-pub(in crate::journal) fn restore(dir: &Path) -> Result<Restored, JournalError> {
-    let Some(ram) = find(dir) else { return Ok(Restored::default()) };
+pub(in crate::journal) fn restore(dir: &Path, root: &Path) -> Result<Restored, JournalError> {
+    let Some(ram) = left(dir, root) else { return Ok(Restored::default()) };
     if !ram.is_dir() {
         return Ok(Restored { ram: Some(ram), segments: Vec::new() });
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::device::Device;
+use super::device::{Device, SystemDevice};
 use crate::journal::error::JournalError;
 use crate::journal::map::PAGE;
 
@@ -141,6 +141,27 @@ fn write_all(device: &mut dyn Device, file: &File, bytes: &[u8], offset: u64) ->
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+    Ok(())
+}
+
+/// Writes zeros over `size` allocated bytes of the file at `path`. A file system notes for each block that was allocated and
+/// never written that it is to be read as zero, and a synchronous write into one waits until that note is changed too.
+pub(in crate::journal) fn fill(path: &Path, size: u64) -> Result<(), JournalError> {
+    let complain = |action| JournalError::io(path, action);
+    let open = |flags| OpenOptions::new().write(true).custom_flags(flags).open(path);
+    let file = match open(libc::O_DIRECT) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => open(0),
+        opened => opened,
+    };
+    let file = file.map_err(complain("open"))?;
+    let zeros = Pages::zeroed(BUFFER_LEN);
+    let mut at = 0;
+    while at < size {
+        let len = (size - at).min(BUFFER_LEN as u64);
+        let bytes = zeros.bytes().get(..len as usize).unwrap_or(&[]);
+        write_all(&mut SystemDevice, &file, bytes, at).map_err(complain("fill"))?;
+        at += len;
     }
     Ok(())
 }

@@ -334,12 +334,17 @@ impl DurableWriter {
     fn seal(&mut self, seal: &SealMark) -> Result<(), JournalError> {
         match &self.segment.target {
             Some(_) => {
+                let chained = self.segment.live.is_chained();
                 self.write_head()?;
                 if let Some(target) = &self.segment.target {
                     let cut = target.file().set_len(seal.end + CELL_LEN as u64);
                     cut.map_err(JournalError::io(target.path(), "cut"))?;
                 }
                 ram::remove(&self.segment.live.path)?;
+                // Who commits the chain mark in RAM and then still finds the file there relies on this.
+                if !chained && self.segment.live.is_chained() {
+                    self.write_head()?;
+                }
             }
             None => {
                 let live = &self.segment.live;

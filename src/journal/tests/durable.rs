@@ -198,6 +198,19 @@ fn a_copy_with_its_link_is_not_taken_for_the_original() {
 }
 
 #[test]
+fn a_link_that_was_removed_loses_nothing() {
+    let place = Place::new();
+    let (mut writer, _, _) = place.open(Durability::Group);
+    append_all(&mut writer, 0..150);
+    drop(writer);
+    std::fs::remove_file(place.dir().join("ram")).unwrap();
+    let (writer, _, report) = place.open(Durability::Group);
+    assert_eq!(report.last_seq, 150);
+    writer.close().unwrap();
+    assert_eq!(place.live(), None);
+}
+
+#[test]
 fn a_file_of_another_boot_in_ram_does_not_count() {
     let place = Place::new();
     let (mut writer, _, _) = place.open(Durability::Group);
