@@ -117,6 +117,25 @@ impl Prefault {
     }
 }
 
+/// The right to sync a segment's file from another thread. It neither reads nor writes the mapped bytes.
+#[derive(Debug)]
+pub(super) struct Flush {
+    raw: MmapRaw,
+}
+
+impl Flush {
+    /// Maps the first `len` bytes of `file`, which it must have and which must be open for writing: of a file that is open
+    /// for reading only, the kernel takes a shared mapping for a private one, and syncing that does nothing and succeeds.
+    pub(super) fn new(file: &File, len: usize) -> io::Result<Self> {
+        Ok(Self { raw: MmapOptions::new().len(len).map_raw(file)? })
+    }
+
+    /// Waits until what was stored in `from..to`, through whichever mapping of the file, is on the disk.
+    pub(super) fn range(&self, from: usize, to: usize) -> io::Result<()> {
+        self.raw.flush_range(from, to - from)
+    }
+}
+
 /// A segment's file mapped for reading.
 #[derive(Debug)]
 pub(super) struct ReadMap {
@@ -140,11 +159,6 @@ impl ReadMap {
     /// Maps the first `len` bytes of `file`, which it must have.
     pub(super) fn new(file: &File, len: usize) -> io::Result<Self> {
         Ok(Self { raw: MmapOptions::new().len(len).map_raw_read_only(file)? })
-    }
-
-    /// Waits until what was stored in `from..to`, through whichever mapping of the file, is on the disk.
-    pub(super) fn flush(&self, from: usize, to: usize) -> io::Result<()> {
-        self.raw.flush_range(from, to - from)
     }
 
     /// The block at `offset`.

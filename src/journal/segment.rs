@@ -25,7 +25,7 @@ use super::error::{Damage, JournalError};
 use super::head::{
     self, BEGIN_AT, BeginMark, CHAIN_AT, ChainMark, HEAD_LEN, HeadBytes, Mark, SEAL_AT, SealMark, SegmentHead,
 };
-use super::map::{Block, ReadMap, WriteMap};
+use super::map::{Block, Flush, ReadMap, WriteMap};
 use super::open::boot_id;
 
 const PREFIX: &str = "journal-";
@@ -435,9 +435,11 @@ impl ReadSegment {
         !matches!(self.block(CHAIN_AT), Block::Empty)
     }
 
-    /// Waits until what was stored in `from..to` is on the disk.
-    pub(super) fn flush(&self, from: usize, to: usize) -> io::Result<()> {
-        self.map.flush(from, to)
+    /// What syncs the segment's file.
+    pub(super) fn to_flush(&self) -> Result<Flush, JournalError> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path);
+        let file = file.map_err(JournalError::io(&self.path, "open"))?;
+        Flush::new(&file, self.len).map_err(JournalError::io(&self.path, "map"))
     }
 
     pub(super) fn damaged(&self, offset: usize, seq: u64, damage: Damage) -> JournalError {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
 use crate::journal::head::{HEAD_LEN, SealMark};
-use crate::journal::map::{Block, PAGE};
+use crate::journal::map::{Block, Flush, PAGE};
 use crate::journal::segment::{ReadSegment, segment_path};
 
 /// How often the position on disk is made to survive the machine.
@@ -91,8 +91,7 @@ pub(in crate::journal) struct Parts {
 #[derive(Debug)]
 struct Segment {
     live: ReadSegment,
-    /// Where the bytes go; `None` where the live segment is the one on disk.
-    target: Option<Target>,
+    target: Bytes,
     /// The begin mark is seen, and durable where the bytes go elsewhere.
     begun: bool,
     /// The seal mark is durable: nothing more comes.
@@ -101,6 +100,15 @@ struct Segment {
     taken: usize,
     /// Behind the last page that is durable.
     synced: usize,
+}
+
+/// How a segment's bytes get to the disk.
+#[derive(Debug)]
+enum Bytes {
+    /// The live segment lies there; it is synced.
+    Synced(Flush),
+    /// The live segment lies in RAM; it is written.
+    Written(Target),
 }
 
 /// What one step takes.
@@ -165,7 +173,7 @@ impl DurableWriter {
     /// How the bytes get to the disk, in words for the first screen.
     pub fn describe(&self) -> String {
         match (&self.segment.target, &self.ram) {
-            (Some(target), Some(ram)) => {
+            (Bytes::Written(target), Some(ram)) => {
                 let how = if target.is_direct() {
                     "with O_DIRECT|O_DSYNC"
                 } else {
@@ -240,7 +248,9 @@ impl DurableWriter {
                     return Err(segment.live.damaged(segment.taken, batch.last_seq + 1, Damage::Length));
                 }
             };
-            if segment.target.as_mut().is_some_and(|target| !target.take(cells.as_bytes())) {
+            if let Bytes::Written(target) = &mut segment.target
+                && !target.take(cells.as_bytes())
+            {
                 break;
             }
             segment.taken += cells.len() * CELL_LEN;
@@ -259,12 +269,11 @@ impl DurableWriter {
         let segment = &mut self.segment;
         let device = self.device.as_mut();
         let written = match &mut segment.target {
-            Some(target) => target.write(device),
-            None => {
+            Bytes::Written(target) => target.write(device),
+            Bytes::Synced(flush) => {
                 let (from, to) = (segment.synced, segment.taken);
                 segment.synced = to - to % PAGE;
-                let live = &segment.live;
-                let synced = device.sync(&mut || live.flush(from, to));
+                let synced = device.sync(&mut || flush.range(from, to));
                 synced.map(|()| to.next_multiple_of(PAGE) - from)
             }
         };
@@ -284,8 +293,8 @@ impl DurableWriter {
 
     fn path(&self) -> PathBuf {
         match &self.segment.target {
-            Some(target) => target.path().to_path_buf(),
-            None => self.segment.live.path.clone(),
+            Bytes::Written(target) => target.path().to_path_buf(),
+            Bytes::Synced(_) => self.segment.live.path.clone(),
         }
     }
 
@@ -323,7 +332,7 @@ impl DurableWriter {
 
     /// Brings the head with its marks to the disk; a mapped one goes with the first records.
     fn write_head(&mut self) -> Result<(), JournalError> {
-        let Some(target) = &mut self.segment.target else { return Ok(()) };
+        let Bytes::Written(target) = &mut self.segment.target else { return Ok(()) };
         let mut page = Pages::zeroed(HEAD_LEN);
         self.segment.live.head_page(page.bytes_mut());
         let written = target.write_head(self.device.as_mut(), &page);
@@ -333,10 +342,10 @@ impl DurableWriter {
     /// The segment is full and durable: so is its seal now. Then what RAM had of it goes.
     fn seal(&mut self, seal: &SealMark) -> Result<(), JournalError> {
         match &self.segment.target {
-            Some(_) => {
+            Bytes::Written(_) => {
                 let chained = self.segment.live.is_chained();
                 self.write_head()?;
-                if let Some(target) = &self.segment.target {
+                if let Bytes::Written(target) = &self.segment.target {
                     let cut = target.file().set_len(seal.end + CELL_LEN as u64);
                     cut.map_err(JournalError::io(target.path(), "cut"))?;
                 }
@@ -346,9 +355,8 @@ impl DurableWriter {
                     self.write_head()?;
                 }
             }
-            None => {
-                let live = &self.segment.live;
-                let synced = self.device.sync(&mut || live.flush(0, HEAD_LEN));
+            Bytes::Synced(flush) => {
+                let synced = self.device.sync(&mut || flush.range(0, HEAD_LEN));
                 self.written(synced.map(|()| HEAD_LEN), "sync")?;
             }
         }
@@ -406,14 +414,13 @@ impl DurableWriter {
     }
 }
 
-fn target_for(
-    durability: Durability,
-    dir: &std::path::Path,
-    live: &ReadSegment,
-) -> Result<Option<Target>, JournalError> {
-    let path = segment_path(dir, live.head.index);
-    let target = durability.is_in_ram().then(|| Target::open(&path, live.head.records_offset));
-    target.transpose()
+fn target_for(durability: Durability, dir: &Path, live: &ReadSegment) -> Result<Bytes, JournalError> {
+    if durability.is_in_ram() {
+        let path = segment_path(dir, live.head.index);
+        Target::open(&path, live.head.records_offset).map(Bytes::Written)
+    } else {
+        live.to_flush().map(Bytes::Synced)
+    }
 }
 
 impl Segment {
@@ -422,7 +429,7 @@ impl Segment {
         Ok(Self::at_start(live, target))
     }
 
-    fn at_start(live: ReadSegment, target: Option<Target>) -> Self {
+    fn at_start(live: ReadSegment, target: Bytes) -> Self {
         let taken = live.records_offset();
         Self { live, target, begun: false, sealed: false, taken, synced: 0 }
     }
