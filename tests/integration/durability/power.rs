@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pricewright::journal::{Outcome, Reader, verify};
+use pricewright::journal::{Crc32c, Outcome, Reader, segment_indices, segment_path, verify};
 use pricewright_core::kernel::{DecisionRef, EventRef, SessionPhase};
 
 use super::disk::{Disk, with_mounts};
@@ -72,7 +72,20 @@ impl Power {
             std::fs::remove_dir_all(entry.expect("an entry").path()).expect("RAM is gone");
         }
         self.disk.mount_again();
+        for index in segment_indices(&self.journal()).expect("segments") {
+            set_boot(&segment_path(&self.journal(), index));
+        }
     }
+}
+
+/// Gives a segment the id of another boot, as a machine that went down and came back finds it: bytes 24 to 39 of the head,
+/// and the head's checksum at 3704.
+fn set_boot(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("a segment");
+    bytes[24..40].fill(0xb0);
+    let crc = Crc32c::detect().of_bytes(&bytes[..3704]);
+    bytes[3704..3712].copy_from_slice(&(u64::from(crc) << 32 | 3704).to_le_bytes());
+    std::fs::write(path, bytes).expect("written");
 }
 
 /// The durable position in the side file, as its page in the documentation says: the slot with the higher generation.
