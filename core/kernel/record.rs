@@ -63,6 +63,15 @@ pub struct RecordHeader {
     pub cause: u16,
 }
 
+impl RecordHeader {
+    /// Sequence of the event that caused a decision; an event's own. `None` where it would lie before the first record, which
+    /// no writer writes.
+    #[inline]
+    pub fn cause_seq(&self) -> Option<u64> {
+        self.seq.checked_sub(u64::from(self.cause)).filter(|seq| *seq > 0)
+    }
+}
+
 /// Bits of [`RecordHeader::flags`].
 pub mod flags {
     /// The event is an answer to a decision of ours (venue answers, send reports, timers).

@@ -132,7 +132,12 @@ fn cause_of(dir: &Path, asked: u64) -> Result<u64> {
     };
     let header = record.header();
     match Kind::from_u16(header.kind).map(|kind| kind.schema().class) {
-        Some(Class::Decision) => Ok(asked - u64::from(header.cause)),
+        Some(Class::Decision) => header.cause_seq().ok_or_else(|| {
+            Error::Failed(format!(
+                "record {asked} names a cause before the journal's first record: it was altered; `pricewright journal verify` \
+                 says more"
+            ))
+        }),
         Some(Class::Event) => Ok(asked),
         Some(Class::System) => Err(Error::Usage(format!(
             "record {asked} is about the run itself; ask for an event or a decision (`pricewright journal inspect --from \
@@ -149,7 +154,7 @@ fn decisions_after(reader: &mut Reader, cause: u64) -> Result<Vec<Owned>> {
         let header = record.header();
         let class = Kind::from_u16(header.kind).map(|kind| kind.schema().class);
         match class {
-            Some(Class::Decision) if header.seq - u64::from(header.cause) == cause => {
+            Some(Class::Decision) if header.cause_seq() == Some(cause) => {
                 decisions.push(Owned::of(record));
             }
             Some(Class::System) => {}

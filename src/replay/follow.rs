@@ -250,8 +250,7 @@ impl<M: Machine> Follower<M> {
         match expected {
             Some(machine) if machine.same_content(&record) => {
                 let cells = machine.cells().len();
-                let named = header.seq - u64::from(header.cause);
-                if header.now != now || named != cause {
+                if header.now != now || header.cause_seq() != Some(cause) {
                     return Err(Box::new(Divergence::Cause { seq: header.seq, expected: cause }));
                 }
                 self.confirmed_cells += cells;

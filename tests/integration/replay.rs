@@ -38,6 +38,7 @@ fn a_live_session_and_what_is_asked_of_its_journal() {
     one_input_less(&place, &records);
     one_limit_changed(&place, &records);
     one_decision_altered(&place, &records);
+    one_cause_altered(&place, &records);
     explained(&place, &records);
     inspected(&place, &records);
     damaged(&place, &records);
@@ -208,20 +209,45 @@ fn one_decision_altered(place: &Place, records: &[Owned]) {
     let (file, at) = place_of(&place.path("altered"), seq_of(order));
     let mut bytes = std::fs::read(&file).expect("readable");
     assert_eq!(bytes[at + 8..at + 16], seq_of(order).to_le_bytes(), "the record lies there");
-    let len = record_len(u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight")));
+    let len = len_at(&bytes, at);
     // The lowest byte of the order's price: one tick or more away.
     let price = of(order).get::<PlaceOrder>().expect("an order").price.0.to_le_bytes();
     let field = (at + 32..at + len).find(|at| bytes[*at..at + 8] == price).expect("the price");
     bytes[field] ^= 1;
-    let padded = len.div_ceil(64) * 64;
-    let check = crc32c(&bytes[at + 8..at + padded]);
-    bytes[at + 4..at + 8].copy_from_slice(&check.to_le_bytes());
+    mend_checksum(&mut bytes, at);
     std::fs::write(&file, bytes).expect("written");
     let said = place.expect(1, &["journal", "verify", "altered"]);
     let named =
         format!("offset {at}, expected record {} (PlaceOrder): the record was altered", seq_of(order));
     assert!(said.err.iter().any(|line| line.contains(&named)), "{said:#?}");
     assert_found_at(place, "altered", seq_of(order));
+}
+
+fn len_at(bytes: &[u8], at: usize) -> usize {
+    record_len(u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight")))
+}
+
+/// Makes the checksum of the record at `at` right again.
+fn mend_checksum(bytes: &mut [u8], at: usize) {
+    let padded = len_at(bytes, at).div_ceil(64) * 64;
+    let check = crc32c(&bytes[at + 8..at + padded]);
+    bytes[at + 4..at + 8].copy_from_slice(&check.to_le_bytes());
+}
+
+/// A decision that names an event before the journal's first as its cause.
+fn one_cause_altered(place: &Place, records: &[Owned]) {
+    copy(place, "uncaused");
+    let order = records.iter().find(|record| of(record).get::<PlaceOrder>().is_some()).expect("an order");
+    let seq = seq_of(order);
+    assert!(seq < u64::from(u16::MAX), "early enough");
+    let (file, at) = place_of(&place.path("uncaused"), seq);
+    let mut bytes = std::fs::read(&file).expect("readable");
+    bytes[at + 30..at + 32].copy_from_slice(&u16::MAX.to_le_bytes());
+    mend_checksum(&mut bytes, at);
+    std::fs::write(&file, bytes).expect("written");
+    assert_found_at(place, "uncaused", seq);
+    let said = place.expect(1, &["explain", &seq.to_string(), "uncaused"]);
+    assert!(said.err.join("\n").contains("it was altered"), "{said:#?}");
 }
 
 fn explained(place: &Place, records: &[Owned]) {
