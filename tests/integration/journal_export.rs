@@ -70,8 +70,10 @@ fn a_desks_journal_reads_the_same_everywhere_and_is_whole_in_tables() {
         .iter()
         .map(|file| {
             let path = PathBuf::from(file["path"].as_str().expect("a path"));
-            let text = std::fs::read_to_string(place.path(path.to_str().expect("UTF-8"))).expect("a table");
-            let rows = text.lines().count() as u64 - 1;
+            // A configuration's text has line ends within a row.
+            let mut table =
+                csv::Reader::from_path(place.path(path.to_str().expect("UTF-8"))).expect("a table");
+            let rows = table.records().map(|row| u64::from(row.expect("a row").len() > 4)).sum::<u64>();
             assert_eq!(file["records"], rows, "{}", path.display());
             rows
         })
