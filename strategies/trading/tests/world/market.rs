@@ -10,9 +10,11 @@ impl World {
     pub(super) fn operator(&mut self, command: OperatorCommand) {
         self.run_timers();
         match command {
-            OperatorCommand::START => self.running = true,
+            OperatorCommand::START => {
+                self.running = true;
+                self.storage_low = false;
+            }
             OperatorCommand::STOP => self.running = false,
-            OperatorCommand::START => self.storage_low = false,
             OperatorCommand::STORAGE_LOW => self.storage_low = true,
             OperatorCommand::STORAGE_OK => self.storage_low = false,
             _ => {}
