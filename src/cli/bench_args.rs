@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::harness::compare::By;
 use crate::harness::lab::Asked;
-use crate::harness::suite::{NAMES, tick_to_trade::LONGEST_S};
+use crate::harness::suite::{names, tick_to_trade::LONGEST_S};
 
 /// `bench`.
 #[derive(Clone, Debug, Subcommand)]
@@ -57,7 +57,7 @@ impl BenchCommand {
             Self::TickToDecision(args) => ("tick-to-decision", unpaced(args)),
             Self::TickToTrade(args) => ("tick-to-trade", args.paced()),
             Self::Replay(args) => ("replay", unpaced(args)),
-            Self::All(args) => return Some((NAMES.to_vec(), unpaced(args))),
+            Self::All(args) => return Some((names(), unpaced(args))),
             Self::Compare(_) | Self::Restart(_) | Self::Generator { .. } => return None,
         };
         Some((vec![name], args))
