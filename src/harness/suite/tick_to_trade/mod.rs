@@ -47,8 +47,8 @@ const RATE: u64 = 10_000;
 const SMOKE_RATE: u64 = 500;
 /// Length of each half of a pair.
 const LENGTH: Duration = Duration::from_secs(2);
-/// Longer than this the venue's session would be silent too long while the echo has its turn.
-pub const LONGEST_S: f64 = 8.0;
+/// Longer than this the venue's session would be silent too long (15 s, SoupBinTCP) while the echo has two turns in a row.
+pub const LONGEST_S: f64 = 6.0;
 /// Packets of the check.
 const CHECKED: u64 = 500;
 /// Of so many packets, one may be without any order behind it.
