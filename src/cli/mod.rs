@@ -32,6 +32,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::journal::JournalError;
@@ -41,8 +43,7 @@ use args::{Cli, Command};
 /// Reads the command line and does what it says.
 pub fn main<Own: Hosted>() -> ExitCode {
     let cli = Cli::parse();
-    start_logs();
-    match dispatch::<Own>(cli) {
+    match start_logs().and_then(|()| dispatch::<Own>(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         // Somebody closed the pipe behind us (`| head`): not an error of ours.
         Err(Error::File { source, .. } | Error::Journal(JournalError::Io { source, .. }))
@@ -80,10 +81,19 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
 }
 
 /// Logs go to standard error, by `PRICEWRIGHT_LOG` (default `warn`); nothing on the hot path logs.
-fn start_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PRICEWRIGHT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+///
+/// # Errors
+/// `PRICEWRIGHT_LOG` is no filter of the form `LEVEL` or `TARGET=LEVEL,…`.
+fn start_logs() -> Result<()> {
+    let wanted = std::env::var("PRICEWRIGHT_LOG").unwrap_or_else(|_| "warn".into());
+    let filter: Targets = wanted.parse().map_err(|error| {
+        Error::Usage(format!(
+            "PRICEWRIGHT_LOG is {wanted:?}: {error}; give a level (error, warn, info, debug, trace, off) \
+             or a list like `warn,pricewright=debug`"
+        ))
+    })?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A host program may have a subscriber of its own; then that one stays.
-    let _already_there =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _already_there = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    Ok(())
 }

@@ -113,3 +113,19 @@ fn the_demo_ends_with_what_to_try() {
     }
     assert_eq!(place.verify("mine")["clean_end"], true);
 }
+
+#[test]
+fn a_log_filter_that_is_none_is_refused() {
+    let run = |filter: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_pricewright"))
+            .args(["completions", "bash"])
+            .env("PRICEWRIGHT_LOG", filter)
+            .output()
+            .expect("the program runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(run("warn,pricewright=debug").0, Some(0));
+    let (code, said) = run("pricewright=loud");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("PRICEWRIGHT_LOG") && said.contains("trace"), "{said}");
+}
