@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use pricewright::journal::{Durability, Reader};
 use pricewright_core::kernel::table::RunStart;
-use pricewright_core::kernel::{DecisionRef, EventRef, Liveness, RecordRef, SideCode};
+use pricewright_core::kernel::{DecisionRef, EventRef, Liveness, Numbers, RecordRef, SideCode};
 
 use processes::{Market, summary};
 use support::{BOUND, Place, Process};
@@ -146,7 +146,7 @@ struct Harness {
     /// Restarts that began from a snapshot.
     from_snapshot: u64,
     /// Splitmix64.
-    state: u64,
+    numbers: Numbers,
 }
 
 impl Harness {
@@ -161,21 +161,13 @@ impl Harness {
             .replace("# snapshot_every = 1000000", "snapshot_every = 4000");
         place.write("desk.toml", &market.configure(&text));
         let exchange = market.start(&place, &["DEMO"], seed, RATE, 1);
-        Self { place, exchange, seen: Seen::default(), from_snapshot: 0, state: seed }
-    }
-
-    fn random(&mut self, below: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % below
+        Self { place, exchange, seen: Seen::default(), from_snapshot: 0, numbers: Numbers::new(seed) }
     }
 
     fn run(mut self, kills: u64) {
         for kill in 1..=kills {
-            let early = self.random(EARLY) == 0;
-            let wait = Duration::from_micros(self.random(if early { 60_000 } else { 1_200_000 }));
+            let early = self.numbers.below(EARLY) == 0;
+            let wait = Duration::from_micros(self.numbers.below(if early { 60_000 } else { 1_200_000 }));
             println!("kill {kill}: {wait:?} after {}", if early { "the start" } else { "the first quote" });
             let engine = self.start();
             if !early {

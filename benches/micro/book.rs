@@ -1,10 +1,10 @@
 //! An update of an order-by-order book: one order leaves, another joins, with a thousand and with a million live orders.
 
 use criterion::{Criterion, Throughput};
-use pricewright_core::kernel::{InstrumentId, Lots, Side, Ticks};
+use pricewright_core::kernel::{InstrumentId, Lots, Numbers, Side, Ticks};
 use pricewright_core::market::book::Books;
 
-use crate::support::{Numbers, print_result};
+use crate::support::print_result;
 
 const INSTRUMENT: InstrumentId = InstrumentId(0);
 /// Levels on each side over which the orders lie.
@@ -22,7 +22,7 @@ struct Steady {
 impl Steady {
     fn new(orders: usize) -> Self {
         let books = Books::with_capacity(1, orders + 1, 2 * LEVELS as usize);
-        let mut steady = Self { books, live: Vec::with_capacity(orders), next: 1, numbers: Numbers(1) };
+        let mut steady = Self { books, live: Vec::with_capacity(orders), next: 1, numbers: Numbers::new(1) };
         for _ in 0..orders {
             let order = steady.join();
             steady.live.push(order);

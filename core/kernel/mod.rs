@@ -8,6 +8,7 @@ pub mod codes;
 pub mod decimal;
 pub mod driver;
 pub mod machine;
+pub mod numbers;
 pub mod outbox;
 pub mod probe;
 pub mod record;
@@ -20,6 +21,7 @@ pub use codes::*;
 pub use decimal::{Decimal, DecimalError, FixedPoint, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};
 pub use machine::{DisplayUnits, InstrumentUnits, Machine, SnapshotError, state_hash_of};
+pub use numbers::Numbers;
 pub use outbox::{OUTBOX_CELLS, Outbox};
 pub use probe::{NoProbe, Note, Probe, Recorder};
 pub use record::{

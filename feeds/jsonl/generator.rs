@@ -9,7 +9,7 @@
 
 use std::io::Write as _;
 
-use pricewright_core::kernel::{Decimal, EventNanos, MAX_DECIMALS, Minor};
+use pricewright_core::kernel::{Decimal, EventNanos, MAX_DECIMALS, Minor, Numbers};
 
 use super::timestamp::Rfc3339;
 
@@ -58,7 +58,7 @@ struct Article {
 /// Makes one line at a time.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    random: SplitMix64,
+    random: Numbers,
     config: Config,
     articles: Vec<Article>,
     /// Nanoseconds after the start.
@@ -75,7 +75,7 @@ impl Generator {
             currency_decimals: config.currency_decimals.min(MAX_DECIMALS),
             ..config
         };
-        let mut random = SplitMix64(config.seed);
+        let mut random = Numbers::new(config.seed);
         let articles: Vec<Article> =
             (0..config.articles).map(|index| article(index, config.currency_decimals, &mut random)).collect();
         let total_weight = articles.iter().map(|article| article.weight).sum();
@@ -199,7 +199,7 @@ impl Article {
     }
 }
 
-fn article(index: usize, decimals: u8, random: &mut SplitMix64) -> Article {
+fn article(index: usize, decimals: u8, random: &mut Numbers) -> Article {
     let thing = THINGS.get(index % THINGS.len()).unwrap_or(&"thing");
     let colour = COLOURS.get(index / THINGS.len() % COLOURS.len()).unwrap_or(&"plain");
     let sku = match index / (THINGS.len() * COLOURS.len()) {
@@ -212,29 +212,6 @@ fn article(index: usize, decimals: u8, random: &mut SplitMix64) -> Article {
     let base = Minor(whole * unit + unit * 9 / 10);
     let begins = random.below(5 * NANOS_PER_SECOND);
     Article { sku, base, weight: 1 + random.below(9), initial: 0, stock: 0, begins, on_sale: false }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
-#[derive(Clone, Debug)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// In `0..bound`, by the high half of the product (a bias of at most bound / 2^64).
-    fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
-    }
-
-    fn one_in(&mut self, bound: u64) -> bool {
-        self.below(bound) == 0
-    }
 }
 
 #[cfg(test)]

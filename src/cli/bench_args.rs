@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::harness::compare::By;
 use crate::harness::lab::Asked;
-use crate::harness::suite::{names, tick_to_trade::LONGEST_S};
+use crate::harness::suite::names;
 
 /// `bench`.
 #[derive(Clone, Debug, Subcommand)]
@@ -130,8 +130,8 @@ pub struct PairArgs {
     /// Pairs of echo and engine: the rounds of this bench.
     #[arg(long, value_name = "N", conflicts_with = "rounds", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub pairs: Option<u16>,
-    /// Seconds of each half of a pair; at most 8, or the venue's session would be silent too long.
-    #[arg(long, value_name = "S", value_parser = half_seconds)]
+    /// Seconds of each half of a pair, in turns of at most 5.
+    #[arg(long, value_name = "S", value_parser = seconds)]
     pub seconds: Option<f64>,
     /// Packets a second; missing it fails the run.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=90_000))]
@@ -183,10 +183,6 @@ impl From<CompareBy> for By {
 
 fn seconds(text: &str) -> Result<f64, String> {
     within(text, 0.01, 3600.0)
-}
-
-fn half_seconds(text: &str) -> Result<f64, String> {
-    within(text, 0.05, LONGEST_S)
 }
 
 fn within(text: &str, least: f64, most: f64) -> Result<f64, String> {

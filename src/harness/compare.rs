@@ -7,9 +7,9 @@
 //! fifty, the figure is better or worse; otherwise the difference is noise. Of a hundred figures that have not changed
 //! one may seem to.
 
+use pricewright_core::kernel::Numbers;
 use serde::{Deserialize, Serialize};
 
-use super::numbers::Numbers;
 use super::record::{BenchRecord, Document, FORMAT, FigureRecord};
 use super::runner::median;
 

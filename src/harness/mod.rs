@@ -13,7 +13,6 @@ pub mod jitter;
 pub mod lab;
 pub mod loopback;
 pub mod machine;
-pub mod numbers;
 pub mod record;
 pub mod report;
 pub mod restart;

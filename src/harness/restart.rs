@@ -2,7 +2,7 @@
 //!
 //! The journal is a shop's: a real machine decides, a real sequencer journals, a real replica follows and takes the
 //! snapshots, all on one thread and as fast as they go. It ends as a crash does, [`TAIL`] events behind the last moment
-//! the replica could look; so the start has a tail to follow whose length is the snapshots' period and not the journal's.
+//! the helper could look; so the start has a tail to follow and to chain whose length is not the journal's.
 //! Correctness first: each start must come to the state that the machine was in, hash for hash, or it is not measured.
 //! The files were just written, so they lie in the page cache, as after the end of a process and unlike after a loss of
 //! power.
@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::bounded;
 use pricewright_core::kernel::table::{Define, Inventory, Purchase};
 use pricewright_core::kernel::{
-    Column, Driver, EndReason, Machine, Minor, Nanos, Record, RecordBuf, RecordSink as _, SourceId, Text,
+    Column, Driver, EndReason, Machine, Minor, Nanos, Numbers, Record, RecordBuf, RecordSink as _, SourceId,
+    Text,
 };
 use pricewright_strategies::pricing::flash_sale::{Config, FlashSale};
 use zerocopy::FromZeros as _;
@@ -21,7 +22,7 @@ use zerocopy::FromZeros as _;
 use crate::clock::ManualClock;
 use crate::config::{ConfigText, PipelineConfig};
 use crate::error::{Error, Result};
-use crate::journal::{Preallocator, Reader, segments};
+use crate::journal::{Chainer, Preallocator, Reader, segments};
 use crate::pipeline::core_loop::end_record;
 use crate::pipeline::open::{Begun, OpenJournal};
 use crate::pipeline::run_control::RunControl;
@@ -31,7 +32,7 @@ use crate::replay::follow::Follower;
 use crate::replay::replica::{Parts, Replica, Settings};
 use crate::replay::snapshot::dir::{snapshot_path, snapshot_seqs};
 
-/// Events behind the replica's last look.
+/// Events behind the last look of what follows the journal: chain and replica.
 pub const TAIL: u64 = 400_000;
 /// Records between two snapshots while the journal is made.
 const EVERY: u64 = 100_000;
@@ -177,7 +178,9 @@ fn make(config: &PipelineConfig<Config>, dir: &Path, events: u64) -> Result<[u8;
         let done = shop.sequencer.counts().0;
         if done.is_multiple_of(ROUND) {
             shop.preallocator.poll();
-            while done < watched && shop.replica.poll(BUDGET) > 0 {}
+            if done < watched {
+                shop.follow()?;
+            }
         }
     }
     hash_of(shop.sequencer.driver())
@@ -187,12 +190,12 @@ fn make(config: &PipelineConfig<Config>, dir: &Path, events: u64) -> Result<[u8;
 struct Shop {
     sequencer: Sequencer<FlashSale>,
     preallocator: Preallocator,
+    chainer: Option<Chainer>,
     replica: Replica<FlashSale, ManualClock>,
     control: RunControl,
     buffer: RecordBuf,
     stock: Vec<i64>,
-    /// Splitmix64.
-    random: u64,
+    numbers: Numbers,
 }
 
 impl Shop {
@@ -224,12 +227,22 @@ impl Shop {
         Ok(Self {
             sequencer: Sequencer::new(begun.driver, begun.writer, None),
             preallocator: begun.preallocator,
+            chainer: begun.chainer,
             replica,
             control,
             buffer: RecordBuf::with_capacity(16),
             stock: vec![0; ARTICLES as usize],
-            random: 1,
+            numbers: Numbers::new(1),
         })
+    }
+
+    /// What a helper does behind the writer: the chain, and the replica with its snapshots.
+    fn follow(&mut self) -> Result<()> {
+        if let Some(chainer) = &mut self.chainer {
+            chainer.catch_up()?;
+        }
+        while self.replica.poll(BUDGET) > 0 {}
+        Ok(())
     }
 
     fn offer<R: Record>(&mut self, event: &R) -> Result<()> {
@@ -254,13 +267,8 @@ impl Shop {
 
     /// One event: a purchase of one to four pieces, or new stock where there is none.
     fn sell(&mut self) -> Result<()> {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^= mixed >> 31;
-        let sku = (mixed % u64::from(ARTICLES)) as u32;
-        let qty = 1 + (mixed >> 60) as i64 % 4;
+        let sku = self.numbers.below(u64::from(ARTICLES)) as u32;
+        let qty = 1 + self.numbers.below(4) as i64;
         let Some(stock) = self.stock.get_mut(sku as usize).filter(|stock| **stock >= qty) else {
             return self.restock(sku);
         };
@@ -276,6 +284,9 @@ impl Shop {
         let now = self.sequencer.journal().last_now();
         self.sequencer.append_system(now, &end)?;
         self.sequencer.into_journal().close()?;
+        if let Some(chainer) = &mut self.chainer {
+            chainer.catch_up()?;
+        }
         self.replica.close();
         Ok(())
     }

@@ -5,8 +5,11 @@ use pricewright_core::kernel::{Cell, Nanos, RecordRef};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::catalogue::{Catalogue, Fit};
-use super::crc::Crc32c;
+#[cfg(target_arch = "x86_64")]
+use super::crc::instruction_word;
+use super::crc::{Crc32c, table_word};
 use super::error::Damage;
+use super::map::CellWords;
 
 /// Where a reader stands in the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +31,40 @@ impl Cursor {
     ///
     /// # Errors
     /// The first thing that is wrong; the cursor stays.
+    #[inline]
     pub(super) fn accept<'a>(
         &mut self,
         cells: &'a [Cell],
         catalogue: &Catalogue,
         crc: Crc32c,
     ) -> Result<RecordRef<'a>, Damage> {
-        let record = verified(cells, crc)?;
+        // As the append, there for each means of computing the checksum.
+        #[cfg(target_arch = "x86_64")]
+        if crc.is_by_instruction() {
+            // SAFETY: the checksum is by the instruction only where this machine has SSE4.2.
+            return unsafe { self.accept_by_instruction(cells, catalogue) };
+        }
+        self.accept_by(cells, catalogue, table_word)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "sse4.2")]
+    fn accept_by_instruction<'a>(
+        &mut self,
+        cells: &'a [Cell],
+        catalogue: &Catalogue,
+    ) -> Result<RecordRef<'a>, Damage> {
+        self.accept_by(cells, catalogue, |crc, word| instruction_word(crc, word))
+    }
+
+    #[inline(always)]
+    fn accept_by<'a>(
+        &mut self,
+        cells: &'a [Cell],
+        catalogue: &Catalogue,
+        step: impl Fn(u32, u64) -> u32,
+    ) -> Result<RecordRef<'a>, Damage> {
+        let record = verified_by(cells, step)?;
         let header = record.header();
         if header.seq != self.next_seq {
             return Err(Damage::Sequence(header.seq));
@@ -55,15 +85,33 @@ impl Cursor {
 }
 
 /// The record at the front of `cells`, with length, checksum and padding verified; its place in the sequence is not.
-pub(super) fn verified(cells: &[Cell], crc: Crc32c) -> Result<RecordRef<'_>, Damage> {
+fn verified(cells: &[Cell], crc: Crc32c) -> Result<RecordRef<'_>, Damage> {
+    #[cfg(target_arch = "x86_64")]
+    if crc.is_by_instruction() {
+        // SAFETY: the checksum is by the instruction only where this machine has SSE4.2.
+        return unsafe { verified_by_instruction(cells) };
+    }
+    verified_by(cells, table_word)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse4.2")]
+fn verified_by_instruction(cells: &[Cell]) -> Result<RecordRef<'_>, Damage> {
+    verified_by(cells, |crc, word| instruction_word(crc, word))
+}
+
+#[inline(always)]
+fn verified_by(cells: &[Cell], step: impl Fn(u32, u64) -> u32) -> Result<RecordRef<'_>, Damage> {
     let record = RecordRef::first_of(cells).ok_or(Damage::Length)?;
     let bytes = record.cells().as_bytes();
-    let words = <[u64]>::ref_from_bytes(bytes).map_err(|_| Damage::Length)?;
-    let commit = record.header().commit;
-    if words.get(1..).is_none_or(|covered| u64::from(crc.of_words(covered)) != commit >> 32) {
+    let words = <[CellWords]>::ref_from_bytes(bytes).map_err(|_| Damage::Length)?;
+    let Some(([commit, first @ ..], rest)) = words.split_first() else { return Err(Damage::Length) };
+    let sum = first.iter().fold(u32::MAX, |crc, word| step(crc, *word));
+    let sum = rest.iter().fold(sum, |crc, cell| cell.iter().fold(crc, |crc, word| step(crc, *word)));
+    if u64::from(!sum) != commit >> 32 {
         return Err(Damage::Checksum);
     }
-    if bytes.get(record_len(commit)..).is_none_or(|padding| padding.iter().any(|byte| *byte != 0)) {
+    if bytes.get(record_len(*commit)..).is_none_or(|padding| padding.iter().any(|byte| *byte != 0)) {
         return Err(Damage::Padding);
     }
     Ok(record)

@@ -4,7 +4,12 @@
 //! are short, so one stream of the instruction is used, and while it waits for its own result the words are copied:
 //! sealing a record costs one pass. Where the instruction is missing, eight tables are used; the values are the same.
 
+use pricewright_core::kernel::HEADER_LEN;
+
 use super::map::{Body, CellWords, WORDS_PER_CELL};
+
+/// Words of a record's header.
+const HEADER_WORDS: usize = HEADER_LEN / 8;
 
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
@@ -39,7 +44,7 @@ const fn tables() -> [[u32; 256]; 8] {
 static TABLES: [[u32; 256]; 8] = tables();
 
 #[inline]
-fn table_word(crc: u32, word: u64) -> u32 {
+pub(super) fn table_word(crc: u32, word: u64) -> u32 {
     (word ^ u64::from(crc))
         .to_le_bytes()
         .iter()
@@ -53,21 +58,20 @@ fn table_byte(crc: u32, byte: u8) -> u32 {
 }
 
 /// The first `used` words, then zeros.
-#[inline]
-fn kept(cell: &CellWords, used: usize) -> CellWords {
-    let mut words = *cell;
-    if used >= WORDS_PER_CELL {
-        return words;
+#[inline(always)]
+fn kept<const WORDS: usize>(words: &[u64; WORDS], used: usize) -> [u64; WORDS] {
+    let mut kept = *words;
+    if used < WORDS {
+        for (index, word) in kept.iter_mut().enumerate() {
+            *word = if index < used { *word } else { 0 };
+        }
     }
-    for (index, word) in words.iter_mut().enumerate() {
-        *word = if index < used { *word } else { 0 };
-    }
-    words
+    kept
 }
 
 /// The two bodies differ only in the step; a macro, not a closure, so that the step is inlined under its target feature.
 macro_rules! bodies {
-    ($words:ident, $bytes:ident, $seal:ident, $step:expr $(, $feature:literal)?) => {
+    ($words:ident, $bytes:ident, $step:expr $(, $feature:literal)?) => {
         $(#[target_feature(enable = $feature)])?
         fn $words(mut crc: u32, words: &[u64]) -> u32 {
             for word in words {
@@ -84,45 +88,70 @@ macro_rules! bodies {
             }
             rest.iter().fold(crc, |crc, byte| table_byte(crc, *byte))
         }
-
-        $(#[target_feature(enable = $feature)])?
-        fn $seal(target: Body<'_>, head: [u64; 3], source: &[CellWords], used: usize) -> u32 {
-            let mut crc = u32::MAX;
-            let mut cells = source.iter();
-            // Whole cells in registers, not slices of any length: those become calls of memcpy, which cost more than the
-            // copying.
-            let payload = cells.next().map_or([0; WORDS_PER_CELL], |cell| kept(cell, used));
-            let [_, _, _, _, a, b, c, d] = payload;
-            let [seq, now, last] = head;
-            let words = [seq, now, last, a, b, c, d];
-            *target.first = words;
-            for word in words {
-                crc = $step(crc, word);
-            }
-            let mut used = used;
-            for (place, cell) in target.rest.iter_mut().zip(cells) {
-                used = used.saturating_sub(WORDS_PER_CELL);
-                let words = kept(cell, used);
-                *place = words;
-                for word in words {
-                    crc = $step(crc, word);
-                }
-            }
-            !crc
-        }
     };
 }
 
-bodies!(words_by_table, bytes_by_table, seal_by_table, table_word);
+bodies!(words_by_table, bytes_by_table, table_word);
 
 #[cfg(target_arch = "x86_64")]
-bodies!(
-    words_by_instruction,
-    bytes_by_instruction,
-    seal_by_instruction,
-    |crc, word| core::arch::x86_64::_mm_crc32_u64(u64::from(crc), word) as u32,
-    "sse4.2"
-);
+bodies!(words_by_instruction, bytes_by_instruction, instruction_word, "sse4.2");
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "sse4.2")]
+pub(super) fn instruction_word(crc: u32, word: u64) -> u32 {
+    core::arch::x86_64::_mm_crc32_u64(u64::from(crc), word) as u32
+}
+
+/// Fills `target` with `head`, with the words of `source` behind its header as far as the first `used`, and with zeros.
+/// Returns the checksum of all that, taken by `step`. `source` has as many cells as the block, and all but the last are used
+/// whole; `FULL` says that the last is, too.
+///
+/// Words that are all used are copied in vector registers and summed from where they lie. Nothing is copied as a slice of
+/// any length: that becomes a call of `memcpy`, which costs more than the copying.
+#[inline(always)]
+pub(super) fn seal<const FULL: bool>(
+    target: Body<'_>,
+    head: [u64; 3],
+    source: &[CellWords],
+    used: usize,
+    step: impl Fn(u32, u64) -> u32,
+) -> u32 {
+    let [seq, now, last, payload @ ..] = target.first;
+    (*seq, *now, *last) = (head[0], head[1], head[2]);
+    let mut crc = head.into_iter().fold(u32::MAX, &step);
+    let Some(([_, _, _, _, words @ ..], source)) = source.split_first() else { return !crc };
+    // Only the last cell may have words that are not used.
+    let (Some((last, places)), Some((last_words, source))) =
+        (target.rest.split_last_mut(), source.split_last())
+    else {
+        return !fill::<FULL, _>(payload, words, used.saturating_sub(HEADER_WORDS), crc, &step);
+    };
+    crc = fill::<true, _>(payload, words, 0, crc, &step);
+    for (place, words) in places.iter_mut().zip(source) {
+        crc = fill::<true, _>(place, words, 0, crc, &step);
+    }
+    let used = used.saturating_sub((places.len() + 1) * WORDS_PER_CELL);
+    !fill::<FULL, _>(last, last_words, used, crc, &step)
+}
+
+/// Copies `words`, where they are not `FULL` as far as `used` goes, with zeros behind. Returns the checksum, gone on with.
+#[inline(always)]
+fn fill<const FULL: bool, const WORDS: usize>(
+    place: &mut [u64; WORDS],
+    words: &[u64; WORDS],
+    used: usize,
+    crc: u32,
+    step: &impl Fn(u32, u64) -> u32,
+) -> u32 {
+    if FULL {
+        *place = *words;
+        return words.iter().fold(crc, |crc, word| step(crc, *word));
+    }
+    let words = kept(words, used);
+    *place = words;
+    words.into_iter().fold(crc, step)
+}
 
 /// The checksum, with the means of computing it chosen once.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +174,12 @@ impl Crc32c {
         Self { instruction: false }
     }
 
+    /// True where it is the instruction: then this machine has SSE4.2.
+    #[inline]
+    pub(super) fn is_by_instruction(self) -> bool {
+        self.instruction
+    }
+
     /// Of whole little-endian words.
     #[inline]
     pub fn of_words(self, words: &[u64]) -> u32 {
@@ -164,18 +199,6 @@ impl Crc32c {
             return !unsafe { bytes_by_instruction(u32::MAX, bytes) };
         }
         !bytes_by_table(u32::MAX, bytes)
-    }
-
-    /// Fills `target` with `head`, with the words of `source` behind its header as far as the first `used`, and with zeros.
-    /// Returns the checksum of all that. `source` has as many cells as the block.
-    #[inline]
-    pub(super) fn seal(self, target: Body<'_>, head: [u64; 3], source: &[CellWords], used: usize) -> u32 {
-        #[cfg(target_arch = "x86_64")]
-        if self.instruction {
-            // SAFETY: `instruction` is set by `detect` alone, after it saw SSE4.2 on this machine.
-            return unsafe { seal_by_instruction(target, head, source, used) };
-        }
-        seal_by_table(target, head, source, used)
     }
 }
 

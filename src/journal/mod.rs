@@ -63,7 +63,7 @@ pub use render::{to_json, to_text};
 pub use seal::{Seal, Sealed, seal};
 pub use seal_check::{SealFound, SealVerdict};
 pub use segment::{segment_indices, segment_path};
-pub use writer::{Appended, Position, Writer};
+pub use writer::Writer;
 
 #[cfg(test)]
 mod tests;

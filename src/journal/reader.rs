@@ -35,7 +35,7 @@ pub struct Reader {
 
 /// What lies at the reader's place.
 enum Found {
-    Record { offset: usize },
+    Record,
     Nothing,
 }
 
@@ -129,14 +129,12 @@ impl Reader {
     pub fn next_record(&mut self) -> Result<Option<RecordRef<'_>>, JournalError> {
         match self.advance()? {
             Found::Nothing => Ok(None),
-            Found::Record { offset } => match self.segment.block(offset) {
-                Block::Cells(cells) => Ok(RecordRef::first_of(cells)),
-                Block::Empty | Block::Impossible | Block::Outside => Ok(None),
-            },
+            Found::Record => Ok(self.last_record()),
         }
     }
 
     /// The record that [`Self::next_record`] gave last; `None` before the first. For callers that also need the catalogue.
+    #[inline]
     pub fn last_record(&self) -> Option<RecordRef<'_>> {
         match self.segment.block(self.last_offset) {
             Block::Cells(cells) if self.last_offset > 0 => RecordRef::first_of(cells),
@@ -144,6 +142,7 @@ impl Reader {
         }
     }
 
+    #[inline]
     fn advance(&mut self) -> Result<Found, JournalError> {
         if self.offset == 0 && !self.begin()? {
             return Ok(Found::Nothing);
@@ -154,7 +153,7 @@ impl Reader {
                     Ok(record) => {
                         self.last_offset = self.offset;
                         self.offset += record.cells().len() * CELL_LEN;
-                        return Ok(Found::Record { offset: self.last_offset });
+                        return Ok(Found::Record);
                     }
                     Err(damage) => damage,
                 },

@@ -10,7 +10,9 @@ use rtrb::{Consumer, Producer};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::catalogue::Layouts;
-use super::crc::Crc32c;
+#[cfg(target_arch = "x86_64")]
+use super::crc::instruction_word;
+use super::crc::{Crc32c, seal, table_word};
 use super::durable::DurableWriter;
 use super::error::JournalError;
 use super::head::{BeginMark, SealMark, SealedBy, publish_mark};
@@ -20,23 +22,8 @@ use super::segment::{Segment, Template};
 
 /// How often the writer tells the helper where it is.
 const PROGRESS_STEP: usize = 64 << 10;
-
-/// Where a record lies: good until the writer leaves the segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    segment: u32,
-    offset: u32,
-    cells: u32,
-}
-
-/// What an append gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// The record's sequence.
-    pub seq: u64,
-    /// Where it lies; see [`Writer::record`].
-    pub position: Position,
-}
+/// In place of a number of cells: as many as the record has.
+const ANY: usize = 0;
 
 /// The journal's writer.
 ///
@@ -51,6 +38,8 @@ pub struct Writer {
     segment: Segment,
     /// Where the next record will lie.
     offset: usize,
+    /// Where the last one lies; its segment may have been left since.
+    last_at: usize,
     /// Records end here at the latest; one cell is left behind for the end cell.
     limit: usize,
     /// Passing this offset, the writer tells the helper.
@@ -93,6 +82,7 @@ impl Writer {
         let mut writer = Self {
             segment: parts.segment,
             offset: records,
+            last_at: records,
             limit,
             report_at: 0,
             last_seq: parts.last_seq,
@@ -113,19 +103,14 @@ impl Writer {
         writer
     }
 
-    /// Appends an unstamped record with the sequencer's stamp. `cause` is, for a decision, how many records ago its event
-    /// was; 0 for an event.
+    /// Appends an unstamped record with the sequencer's stamp; returns its sequence. `cause` is, for a decision, how many
+    /// records ago its event was; 0 for an event.
     ///
     /// # Errors
     /// Where the stamp goes back, the record is not of the catalogue, or there is no room for another segment. Nothing
     /// was written then, and the writer can go on.
     #[inline]
-    pub fn append(
-        &mut self,
-        record: RecordRef<'_>,
-        now: Nanos,
-        cause: u16,
-    ) -> Result<Appended, JournalError> {
+    pub fn append(&mut self, record: RecordRef<'_>, now: Nanos, cause: u16) -> Result<u64, JournalError> {
         self.append_flagged(record, now, cause, 0)
     }
 
@@ -140,31 +125,83 @@ impl Writer {
         now: Nanos,
         cause: u16,
         extra_flags: u8,
-    ) -> Result<Appended, JournalError> {
+    ) -> Result<u64, JournalError> {
+        // The whole append is there for each means of computing the checksum, so that this stands within it and not behind
+        // a call; and for the short records, so that their cells are copied without a loop.
+        #[cfg(target_arch = "x86_64")]
+        if self.crc.is_by_instruction() {
+            // SAFETY: the checksum is by the instruction only where this machine has SSE4.2.
+            return unsafe {
+                match (record.cells().len(), record_len(record.header().commit).is_multiple_of(CELL_LEN)) {
+                    (1, true) => self.append_by_instruction::<1, true>(record, now, cause, extra_flags),
+                    (1, false) => self.append_by_instruction::<1, false>(record, now, cause, extra_flags),
+                    (2, true) => self.append_by_instruction::<2, true>(record, now, cause, extra_flags),
+                    (2, false) => self.append_by_instruction::<2, false>(record, now, cause, extra_flags),
+                    _ => self.append_by_instruction::<ANY, false>(record, now, cause, extra_flags),
+                }
+            };
+        }
+        self.append_by_table(record, now, cause, extra_flags)
+    }
+
+    #[inline(never)]
+    fn append_by_table(
+        &mut self,
+        record: RecordRef<'_>,
+        now: Nanos,
+        cause: u16,
+        extra_flags: u8,
+    ) -> Result<u64, JournalError> {
+        self.append_sealed::<ANY, false>(record, now, cause, extra_flags, table_word)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "sse4.2")]
+    fn append_by_instruction<const CELLS: usize, const FULL: bool>(
+        &mut self,
+        record: RecordRef<'_>,
+        now: Nanos,
+        cause: u16,
+        extra_flags: u8,
+    ) -> Result<u64, JournalError> {
+        // A closure is compiled with the features of the function around it.
+        self.append_sealed::<CELLS, FULL>(record, now, cause, extra_flags, |crc, word| {
+            instruction_word(crc, word)
+        })
+    }
+
+    /// `CELLS` is how many cells the record has, or [`ANY`]; `FULL` says that it fills them.
+    #[inline(always)]
+    fn append_sealed<const CELLS: usize, const FULL: bool>(
+        &mut self,
+        record: RecordRef<'_>,
+        now: Nanos,
+        cause: u16,
+        extra_flags: u8,
+        step: impl Fn(u32, u64) -> u32,
+    ) -> Result<u64, JournalError> {
         let header = record.header();
         let len = record_len(header.commit);
         if now < self.last_now || !self.layouts.admits(header, len) {
-            return Err(self.refusal(record, now));
+            return self.refuse(record, now);
         }
-        let cells = record.cells().len();
-        if self.offset + cells * CELL_LEN > self.limit {
+        let cells = if CELLS == ANY { record.cells().len() } else { CELLS };
+        if self.offset.wrapping_add(cells * CELL_LEN) > self.limit {
             self.roll()?;
         }
-        let seq = self.last_seq + 1;
-        let last_word = u64::from(header.kind)
-            | u64::from(header.version) << 16
-            | u64::from(header.flags | extra_flags) << 24
-            | u64::from(header.source.0) << 32
-            | u64::from(cause) << 48;
-        let head = [seq, now.0.cast_unsigned(), last_word];
         let source = <[CellWords]>::ref_from_bytes(record.cells().as_bytes()).unwrap_or(&[]);
-        let offset = self.offset;
-        let Some((commit, body)) = self.segment.map.block(offset, cells) else {
-            return Err(self.refusal(record, now));
+        let (offset, seq) = (self.offset, self.last_seq + 1);
+        let (Some((commit, body)), Some(source)) =
+            (self.segment.map.block(offset, cells), source.get(..cells))
+        else {
+            return self.refuse(record, now);
         };
-        let crc = self.crc.seal(body, head, source, len / 8);
+        let kind_to_source = source.first().map_or(0, |[_, _, _, word, ..]| word & (u64::MAX >> 16));
+        let last_word = kind_to_source | u64::from(extra_flags) << 24 | u64::from(cause) << 48;
+        let crc = seal::<FULL>(body, [seq, now.0.cast_unsigned(), last_word], source, len / 8, step);
         // Release: partner of the acquire in `ReadMap::block`; who sees the word sees the body.
         commit.store(u64::from(crc) << 32 | len as u64, Ordering::Release);
+        self.last_at = offset;
         self.offset = offset + cells * CELL_LEN;
         self.last_seq = seq;
         self.last_now = now;
@@ -172,10 +209,7 @@ impl Writer {
         if self.offset >= self.report_at {
             self.report();
         }
-        // Segments are at most 1 GiB and their numbers stay far below 2^32, so nothing is cut here.
-        let position =
-            Position { segment: self.segment.index as u32, offset: offset as u32, cells: cells as u32 };
-        Ok(Appended { seq, position })
+        Ok(seq)
     }
 
     /// Lays `record` into cells and appends it.
@@ -189,7 +223,7 @@ impl Writer {
         flags: u8,
         now: Nanos,
         cause: u16,
-    ) -> Result<Appended, JournalError> {
+    ) -> Result<u64, JournalError> {
         let mut cells = [Cell::ZERO; MAX_CELLS];
         write_record(&mut cells, record, source, flags);
         match RecordRef::first_of(&cells) {
@@ -198,13 +232,11 @@ impl Writer {
         }
     }
 
-    /// The record at `position`, in place. `None` once a later append has left its segment.
+    /// The last record that was appended, in place. `None` where this writer has appended none.
     #[inline]
-    pub fn record(&self, position: Position) -> Option<RecordRef<'_>> {
-        if u64::from(position.segment) != self.segment.index {
-            return None;
-        }
-        RecordRef::first_of(self.segment.map.cells(position.offset as usize, position.cells as usize)?)
+    pub fn last_record(&self) -> Option<RecordRef<'_>> {
+        let cells = self.offset.saturating_sub(self.last_at) / CELL_LEN;
+        RecordRef::first_of(self.segment.map.cells(self.last_at, cells)?)
     }
 
     /// Sequence of the last record; 0 where there is none.
@@ -222,6 +254,11 @@ impl Writer {
     /// The run that this writer writes.
     pub fn run(&self) -> u64 {
         self.template.head.run
+    }
+
+    /// Number of the segment that is written.
+    pub fn segment_index(&self) -> u64 {
+        self.segment.index
     }
 
     /// How often an append had to wait for a segment because the helper was late.
@@ -295,6 +332,7 @@ impl Writer {
 
     fn begin(&mut self) {
         self.offset = self.template.head.records_offset as usize;
+        self.last_at = self.offset;
         self.last_kind = 0;
         self.report();
         let mark = BeginMark::new(self.last_seq + 1, self.last_now);
@@ -308,7 +346,8 @@ impl Writer {
         debug_assert!(published.is_some(), "the head always lies in the map");
     }
 
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn report(&mut self) {
         self.report_at = self.offset.saturating_add(PROGRESS_STEP);
         self.shared.report(self.segment.index, self.offset);
@@ -355,12 +394,13 @@ impl Writer {
     }
 
     #[cold]
-    fn refusal(&self, record: RecordRef<'_>, now: Nanos) -> JournalError {
+    #[inline(never)]
+    fn refuse(&self, record: RecordRef<'_>, now: Nanos) -> Result<u64, JournalError> {
         let header = record.header();
         if now < self.last_now {
-            return JournalError::TimeWentBack { now, last: self.last_now };
+            return Err(JournalError::TimeWentBack { now, last: self.last_now });
         }
         let len = record_len(header.commit);
-        JournalError::NotInCatalogue { kind: header.kind, version: header.version, len }
+        Err(JournalError::NotInCatalogue { kind: header.kind, version: header.version, len })
     }
 }

@@ -12,7 +12,7 @@ use pricewright_core::kernel::{
     SourceId, Step, flags, write_record,
 };
 
-use crate::journal::{Appended, JournalError, Writer};
+use crate::journal::{JournalError, Writer};
 use crate::telemetry::trace::{TraceEntry, Tracer};
 
 /// The source of records that the kernel itself makes (timers, operator commands).
@@ -93,10 +93,10 @@ impl<M: Machine> Sequencer<M> {
         sink: &mut S,
     ) -> Result<Ingested, SequencerError> {
         let now = now.max(self.driver.now());
-        let Appended { seq, position } = self.journal.append(record, now, 0)?;
+        let seq = self.journal.append(record, now, 0)?;
         self.events += 1;
         {
-            let Some(event) = self.journal.record(position).as_ref().and_then(EventRef::of) else {
+            let Some(event) = self.journal.last_record().as_ref().and_then(EventRef::of) else {
                 return Err(SequencerError::NotAnEvent { kind: record.header().kind });
             };
             match event {
@@ -121,7 +121,7 @@ impl<M: Machine> Sequencer<M> {
         let mut decisions = 0;
         for decision in self.driver.decisions() {
             let cause = u16::try_from(decisions + 1).unwrap_or(u16::MAX);
-            let seq = self.journal.append(decision, now, cause)?.seq;
+            let seq = self.journal.append(decision, now, cause)?;
             decisions += 1;
             if let Some(decision) = DecisionRef::of(&decision) {
                 sink.decide(seq, now, decision);
@@ -236,5 +236,5 @@ impl<M: Machine> Sequencer<M> {
 /// Where the journal cannot take it.
 pub fn append_system<R: Record>(journal: &mut Writer, now: Nanos, record: &R) -> Result<u64, SequencerError> {
     const { assert!(matches!(R::CLASS, Class::System), "only records about the run") };
-    Ok(journal.append_record(record, KERNEL_SOURCE, 0, now, 0)?.seq)
+    Ok(journal.append_record(record, KERNEL_SOURCE, 0, now, 0)?)
 }

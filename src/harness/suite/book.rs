@@ -10,7 +10,7 @@
 use std::hint::black_box;
 
 use hdrhistogram::Histogram;
-use pricewright_core::kernel::{InstrumentId, Side};
+use pricewright_core::kernel::{InstrumentId, Numbers, Side};
 use pricewright_core::market::book::naive::NaiveBooks;
 use pricewright_core::market::book::{BookStore, Books};
 use pricewright_feeds::nasdaq::itch::FileReader;
@@ -20,7 +20,6 @@ use super::stream::{Market, Stream};
 use crate::error::{Error, Result};
 use crate::harness::figure::{Goal, Samples, Spec, new_histogram};
 use crate::harness::lab::Lab;
-use crate::harness::numbers::Numbers;
 use crate::harness::runner::{Bench, Checked};
 use crate::harness::timing::{BATCH, Stopwatch, on_core};
 use crate::pipeline::huge_pages::gather;

@@ -8,14 +8,13 @@
 //!
 //! The generator keeps the live orders itself, so that every message is about an order that is there.
 
+use pricewright_core::kernel::Numbers;
 use pricewright_feeds::nasdaq::itch::{
     AddOrder, AddOrderAttributed, Body, Header, OrderCancel, OrderDelete, OrderExecuted,
     OrderExecutedWithPrice, OrderReplace, append_file_frame,
 };
 use pricewright_feeds::nasdaq::{Alpha, Symbol};
 use zerocopy::big_endian::{U32, U64};
-
-use crate::harness::numbers::Numbers;
 
 /// The middle of every market, in units of 0.0001.
 const MIDDLE: u64 = 1_000_000;

@@ -87,7 +87,7 @@ impl Bench {
 
     /// Appends `record` and, where it is a decision, tells the gate.
     fn append<R: Record>(&mut self, record: &R) {
-        let seq = self.writer.append_record(record, SourceId(0), 0, NOW, 0).unwrap().seq;
+        let seq = self.writer.append_record(record, SourceId(0), 0, NOW, 0).unwrap();
         let mut buffer = RecordBuf::default();
         buffer.put(record, SourceId(0), 0).unwrap();
         let record = buffer.iter().next().unwrap();

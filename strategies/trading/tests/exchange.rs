@@ -11,7 +11,6 @@ use pricewright_core::market::matching::{
 
 use super::super::{Desk, DeskConfig};
 use super::records::{FEED, GATEWAY, record, replay, send_report, venue_executed};
-use super::world::Random;
 
 const PRCW: InstrumentId = InstrumentId(0);
 const DESK: u32 = 1;
@@ -19,7 +18,7 @@ const DESK: u32 = 1;
 struct Exchange {
     driver: Driver<Desk>,
     engine: MatchingEngine,
-    random: Random,
+    random: Numbers,
     now: Nanos,
     fair: i64,
     tokens: u64,
@@ -43,7 +42,7 @@ impl Exchange {
         let mut exchange = Self {
             driver: Driver::new(config).expect("configuration"),
             engine: MatchingEngine::with_capacity(2, 4_096, 256, SelfMatch::Allow),
-            random: Random(seed),
+            random: Numbers::new(seed),
             now: Nanos::from_secs(1_000),
             fair: 10_000,
             tokens: 1 << 40,

@@ -14,28 +14,6 @@ mod checks;
 mod market;
 mod venue;
 
-/// SplitMix64 (S. Vigna).
-#[derive(Clone)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    pub(super) fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Resting {
     client: u64,
@@ -75,7 +53,7 @@ pub(super) struct Counts {
 pub(super) struct World {
     pub(super) driver: Driver<Desk>,
     pub(super) config: DeskConfig,
-    pub(super) random: Random,
+    pub(super) random: Numbers,
     pub(super) now: Nanos,
     pub(super) counts: Counts,
     /// Every event that the desk saw, with its stamp, and the decisions that came of it.
@@ -121,7 +99,7 @@ impl World {
         let mut world = Self {
             driver: Driver::new(config).expect("configuration"),
             config: config.clone(),
-            random: Random(seed),
+            random: Numbers::new(seed),
             now: Nanos::from_secs(1_700_000_000),
             counts: Counts::default(),
             script: Vec::new(),

@@ -1,6 +1,7 @@
 use super::super::{PacketBuilder, Responder, end_of_session, heartbeat};
 use super::*;
 use crate::nasdaq::{MessageLog, MessageStore};
+use pricewright_core::kernel::Numbers;
 
 const SESSION: SessionId = crate::nasdaq::Alpha(*b"SESSION1  ");
 const NEXT_SESSION: SessionId = crate::nasdaq::Alpha(*b"SESSION2  ");
@@ -299,34 +300,16 @@ fn skipping_goes_on_behind_what_is_skipped() {
     assert_eq!(bench.ledger.last().0, Health::VALID);
 }
 
-/// A splitmix64 generator: the stream of faults follows from its seed alone.
-struct Faults(u64);
-
-impl Faults {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
+fn percent(faults: &mut Numbers, limit: u64) -> bool {
+    faults.below(100) < limit
 }
 
-/// What one line carries: each packet with the moment it arrives. Loss, duplication and reordering as the seed says.
-fn line_of(packets: &[Vec<u8>], line: u16, faults: &mut Faults) -> Vec<(i64, u16, Vec<u8>)> {
+fn line_of(packets: &[Vec<u8>], line: u16, faults: &mut Numbers) -> Vec<(i64, u16, Vec<u8>)> {
     let (loss, twice, spread) = (faults.below(40), faults.below(30), 1 + faults.below(200));
     let mut arrivals = Vec::new();
     for (sent, packet) in (0..).step_by(20).zip(packets) {
-        for _ in 0..1 + u64::from(faults.percent(twice)) {
-            if !faults.percent(loss) {
+        for _ in 0..1 + u64::from(percent(faults, twice)) {
+            if !percent(faults, loss) {
                 arrivals.push((sent + faults.below(spread).cast_signed(), line, packet.clone()));
             }
         }
@@ -336,14 +319,14 @@ fn line_of(packets: &[Vec<u8>], line: u16, faults: &mut Faults) -> Vec<(i64, u16
 
 /// Runs a session over two faulty lines and a faulty re-request server; true where the stream came out as it went in.
 fn stream_survives(seed: u64) -> bool {
-    let mut faults = Faults(seed);
+    let mut faults = Numbers::new(seed);
     let mut log = MessageLog::default();
     let mut packets = Vec::new();
     for _ in 0..10 + faults.below(120) {
         let mut builder = PacketBuilder::new(400);
         let first = log.next_sequence();
         for _ in 0..faults.below(8) {
-            let message: Vec<u8> = (0..faults.below(40)).map(|_| faults.next().to_be_bytes()[0]).collect();
+            let message: Vec<u8> = (0..faults.below(40)).map(|_| faults.draw().to_be_bytes()[0]).collect();
             if builder.push(&message) {
                 log.push(&message);
             }
@@ -369,11 +352,11 @@ fn stream_survives(seed: u64) -> bool {
             offer(&mut bench, line, &packet, now, &mut faults);
         }
         while let Some(request) = bench.receiver.next_request(Nanos(now)) {
-            if faults.percent(server_loss) {
+            if percent(&mut faults, server_loss) {
                 continue;
             }
             let answer = responder.respond(&request, &log).unwrap().map(<[u8]>::to_vec);
-            if let Some(answer) = answer.filter(|_| !faults.percent(server_loss)) {
+            if let Some(answer) = answer.filter(|_| !percent(&mut faults, server_loss)) {
                 offer(&mut bench, 2, &answer, now, &mut faults);
             }
         }
@@ -390,9 +373,9 @@ fn stream_survives(seed: u64) -> bool {
 }
 
 /// Offers a packet to a subscriber that has no room now and then.
-fn offer(bench: &mut Bench, line: u16, packet: &[u8], now: i64, faults: &mut Faults) {
+fn offer(bench: &mut Bench, line: u16, packet: &[u8], now: i64, faults: &mut Numbers) {
     loop {
-        bench.ledger.full = faults.percent(10);
+        bench.ledger.full = percent(faults, 10);
         match bench.receiver.on_packet(line, packet, Nanos(now), &mut bench.ledger) {
             Ok(result) => return result.unwrap(),
             Err(NotTaken) => continue,

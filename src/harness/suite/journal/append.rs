@@ -55,7 +55,7 @@ impl Appends {
             }
             let start = watch.stamp();
             for _ in 0..BATCH {
-                failed += u64::from(black_box(writer.append(record, Nanos(1), 0)).is_err());
+                failed += u64::from(black_box(writer.append(black_box(record), Nanos(1), 0)).is_err());
             }
             let end = watch.stamp();
             if batch >= 4 {
@@ -95,18 +95,17 @@ pub(super) fn rolls(watch: Stopwatch, dir: &Path, cells: &[Cell], count: usize) 
     let (mut writer, mut preallocator) = open(dir, SMALL_SEGMENT, AHEAD)?;
     let record = record_in(cells)?;
     let mut histogram = new_histogram()?;
-    let mut last = writer.append(record, Nanos(1), 0)?.position;
+    let mut segment = writer.segment_index();
     while histogram.len() < count as u64 {
         settle(dir, &mut preallocator)?;
         for _ in 0..BATCH {
             let start = watch.stamp();
-            let appended = writer.append(record, Nanos(1), 0)?;
+            writer.append(record, Nanos(1), 0)?;
             let end = watch.stamp();
-            // A position is good only as long as the writer is in its segment.
-            if writer.record(last).is_none() {
+            if writer.segment_index() != segment {
+                segment = writer.segment_index();
                 watch.record(&mut histogram, start, end);
             }
-            last = appended.position;
         }
     }
     finish(writer, 0)?;

@@ -117,7 +117,7 @@ pub(super) fn one_by_one(lab: &Lab) -> Result<Histogram<u64>> {
         let mut histogram = new_histogram()?;
         for _ in 0..count {
             let start = watch.stamp();
-            let seq = writer.append(record, clock.now(), 0)?.seq;
+            let seq = writer.append(record, clock.now(), 0)?;
             while position.seq() < seq && !position.has_failed() {
                 spin_loop();
             }

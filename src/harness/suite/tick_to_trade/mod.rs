@@ -12,8 +12,8 @@
 //! packet was meant to leave, and beside it against the time at which it did leave.
 //!
 //! The floor is the same with nothing decided: the same thread of this process receives the same packets through a socket
-//! of the same kind and sends as many bytes over a connection of the same kind. Echo and engine take turns, round by
-//! round, so that what the machine does to one it does to the other. These are software stamps on both ends: nothing here
+//! of the same kind and sends as many bytes over a connection of the same kind. Echo and engine take turns of at most five
+//! seconds, so that what the machine does to one it does to the other. These are software stamps on both ends: nothing here
 //! is a wire stamp.
 
 mod echo;
@@ -47,8 +47,9 @@ const RATE: u64 = 10_000;
 const SMOKE_RATE: u64 = 500;
 /// Length of each half of a pair.
 const LENGTH: Duration = Duration::from_secs(2);
-/// Longer than this the venue's session would be silent too long (15 s, SoupBinTCP) while the echo has two turns in a row.
-pub const LONGEST_S: f64 = 6.0;
+/// The longest turn. The echo has two in a row at times, and the venue's session, which nobody polls meanwhile, ends where it
+/// was silent for 15 s (SoupBinTCP).
+const TURN: Duration = Duration::from_secs(5);
 /// Packets of the check.
 const CHECKED: u64 = 500;
 /// Of so many packets, one may be without any order behind it.
@@ -58,7 +59,8 @@ const LOST_PART: u64 = 100;
 #[derive(Default)]
 pub struct TickToTrade {
     session: Option<Session>,
-    rounds: u32,
+    /// Pairs of turns so far.
+    turns: u32,
     sent: u64,
     overtaken: u64,
     facts: Vec<String>,
@@ -121,29 +123,33 @@ impl Bench for TickToTrade {
             empty => empty.insert(Session::open(lab)?),
         };
         let rate = lab.rate(if lab.asked().smoke { SMOKE_RATE } else { RATE });
-        let count = ((lab.time(LENGTH).as_secs_f64() * rate as f64) as u64).max(20);
-        // Who comes first changes from pair to pair.
-        let order = [Mode::Echo, Mode::Engine];
-        let order = if self.rounds.is_multiple_of(2) { order } else { [order[1], order[0]] };
-        for mode in order {
-            let measured = session.phase(mode, rate, count, lab.rate_tolerance())?;
-            let (intended, actual) = (histogram(&measured.intended)?, histogram(&measured.actual)?);
-            let names = if mode == Mode::Echo { [ECHO, ECHO_ACTUAL] } else { [TRADE, TRADE_ACTUAL] };
-            samples.add(names[0], &intended)?;
-            samples.add(names[1], &actual)?;
-            if mode == Mode::Engine {
-                self.sent += measured.sent;
-                self.overtaken += measured.overtaken;
-            }
-            if measured.lost * LOST_PART > measured.sent && !lab.asked().smoke {
-                return Err(Error::Failed(format!(
-                    "{} of {} packets had no order behind them: the rate is too high for this machine; give a lower \
-                     --rate",
-                    measured.lost, measured.sent
-                )));
+        let length = lab.time(LENGTH);
+        let turns = length.as_nanos().div_ceil(TURN.as_nanos()).max(1) as u32;
+        let count = (((length / turns).as_secs_f64() * rate as f64) as u64).max(20);
+        for _ in 0..turns {
+            // Who comes first changes from turn to turn.
+            let order = [Mode::Echo, Mode::Engine];
+            let order = if self.turns.is_multiple_of(2) { order } else { [order[1], order[0]] };
+            self.turns += 1;
+            for mode in order {
+                let measured = session.phase(mode, rate, count, lab.rate_tolerance())?;
+                let lost = measured.lost * LOST_PART > measured.sent && !lab.asked().smoke;
+                if lost {
+                    return Err(Error::Failed(format!(
+                        "{} of {} packets had no order behind them: the rate is too high for this machine; give a \
+                         lower --rate",
+                        measured.lost, measured.sent
+                    )));
+                }
+                let names = if mode == Mode::Echo { [ECHO, ECHO_ACTUAL] } else { [TRADE, TRADE_ACTUAL] };
+                samples.add(names[0], &histogram(&measured.intended)?)?;
+                samples.add(names[1], &histogram(&measured.actual)?)?;
+                if mode == Mode::Engine {
+                    self.sent += measured.sent;
+                    self.overtaken += measured.overtaken;
+                }
             }
         }
-        self.rounds += 1;
         Ok(())
     }
 

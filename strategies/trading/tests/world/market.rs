@@ -183,7 +183,8 @@ impl World {
             self.delete(id, order, 0);
         }
         for side in [Side::Buy, Side::Sell] {
-            self.add(id, side, 1 + self.random.0 as i64 % 5, side == Side::Sell);
+            let distance = 1 + self.random.below(5) as i64;
+            self.add(id, side, distance, side == Side::Sell);
         }
     }
 

@@ -1,7 +1,7 @@
-//! Seeded numbers for what is generated between measurements.
+//! Seeded numbers for generated markets, faults and tests: no machine decides by them.
 
 /// SplitMix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014): fast, seeded, and the same on every machine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers(u64);
 
 impl Numbers {
@@ -25,4 +25,13 @@ impl Numbers {
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
+
+    /// True once in `times` on average; never where that is 0.
+    #[inline]
+    pub fn one_in(&mut self, times: u64) -> bool {
+        times > 0 && self.below(times) == 0
+    }
 }
+
+#[cfg(test)]
+mod tests;
