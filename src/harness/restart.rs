@@ -4,8 +4,8 @@
 //! snapshots, all on one thread and as fast as they go. It ends as a crash does, [`TAIL`] events behind the last moment
 //! the helper could look; so the start has a tail to follow and to chain whose length is not the journal's.
 //! Correctness first: each start must come to the state that the machine was in, hash for hash, or it is not measured.
-//! The files were just written, so they lie in the page cache, as after the end of a process and unlike after a loss of
-//! power.
+//! The files lie in the page cache, as after the end of a process and unlike after a loss of power; they are on the disk, too,
+//! so that no start waits for the writing of gigabytes that the bench has just made.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use zerocopy::FromZeros as _;
 use crate::clock::ManualClock;
 use crate::config::{ConfigText, PipelineConfig};
 use crate::error::{Error, Result};
-use crate::journal::{Chainer, Preallocator, Reader, segments};
+use crate::journal::{Chainer, Preallocator, Reader, segment_path, segments};
 use crate::pipeline::core_loop::end_record;
 use crate::pipeline::open::{Begun, OpenJournal};
 use crate::pipeline::run_control::RunControl;
@@ -81,6 +81,7 @@ pub struct Restarted {
 pub fn measure(events: u64, whole: bool, dir: &Path) -> Result<Restarted> {
     let config = config(dir)?;
     let state_hash = make(&config, dir, events)?;
+    write_back(dir)?;
     let sizes = sizes(dir)?;
     let newest = snapshot_seqs(dir)?.last().copied();
     let newest = newest.ok_or_else(|| Error::Failed("the replica took no snapshot".to_owned()))?;
@@ -145,6 +146,15 @@ fn without_snapshots(config: &PipelineConfig<Config>, dir: &Path, state_hash: [u
     Ok(took)
 }
 
+/// Waits until the journal is on the disk.
+fn write_back(dir: &Path) -> Result<()> {
+    for segment in segments(dir)? {
+        let path = segment_path(dir, segment.index);
+        std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(complain(&path))?;
+    }
+    Ok(())
+}
+
 struct Sizes {
     last_seq: u64,
     segments: usize,
@@ -155,7 +165,7 @@ fn sizes(dir: &Path) -> Result<Sizes> {
     let found = segments(dir)?;
     let mut bytes = 0;
     for segment in &found {
-        let path = crate::journal::segment_path(dir, segment.index);
+        let path = segment_path(dir, segment.index);
         bytes += std::fs::metadata(&path).map_err(complain(&path))?.len();
     }
     let last_seq = Reader::from_end(dir)?.next_seq().saturating_sub(1);
