@@ -46,6 +46,17 @@ pub fn make_read_only(path: &Path) {
     assert!(run("mount", &["-o", "remount,ro", &path.display().to_string()]), "remount read-only");
 }
 
+/// Lets the kernel name another boot to this thread and what it starts, as after the machine went down; `file` is where
+/// the name is kept.
+pub fn boot_anew(file: &Path) {
+    std::fs::write(file, "b0b0b0b0-b0b0-4b0b-8b0b-b0b0b0b0b0b0\n").expect("a file");
+    let file = file.display().to_string();
+    assert!(
+        run("mount", &["--bind", &file, "/proc/sys/kernel/random/boot_id"]),
+        "mount over the boot's name"
+    );
+}
+
 /// An ext4 file system on a loop device.
 pub struct Disk {
     image: PathBuf,

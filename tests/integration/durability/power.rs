@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pricewright::journal::{Crc32c, Outcome, Reader, segment_indices, segment_path, verify};
+use pricewright::journal::{Outcome, Reader, segment_indices, verify};
 use pricewright_core::kernel::{DecisionRef, EventRef, SessionPhase};
 
 use super::disk::{Disk, with_mounts};
@@ -21,15 +21,14 @@ struct Power {
 }
 
 impl Power {
-    fn new(mode: &str) -> Option<Self> {
+    fn new(mode: &str, chain: bool) -> Option<Self> {
         let place = Place::new();
         let disk = Disk::make(&place.path("disk"))?;
         let ram = place.path("ram");
         super::disk::mount_ram(&ram, 64);
         let market = Market::find();
-        // No hash chain: the boot id is changed by hand below, which a chain would rightly call an alteration.
         let settings = format!(
-            "segment_mib = 1\nchain = false\nmin_free_mib = 0\ndurability = \"{mode}\"\nram_dir = {:?}",
+            "segment_mib = 1\nchain = {chain}\nmin_free_mib = 0\ndurability = \"{mode}\"\nram_dir = {:?}",
             ram.display().to_string()
         );
         let text = include_str!("../../../strategies/trading/desk.toml")
@@ -73,20 +72,8 @@ impl Power {
             std::fs::remove_dir_all(entry.expect("an entry").path()).expect("RAM is gone");
         }
         self.disk.mount_again();
-        for index in segment_indices(&self.journal()).expect("segments") {
-            set_boot(&segment_path(&self.journal(), index));
-        }
+        super::disk::boot_anew(&self.place.path("boot"));
     }
-}
-
-/// Gives a segment the id of another boot, as a machine that went down and came back finds it: bytes 24 to 39 of the head,
-/// and the head's checksum at 3704.
-fn set_boot(path: &Path) {
-    let mut bytes = std::fs::read(path).expect("a segment");
-    bytes[24..40].fill(0xb0);
-    let crc = Crc32c::detect().of_bytes(&bytes[..3704]);
-    bytes[3704..3712].copy_from_slice(&(u64::from(crc) << 32 | 3704).to_le_bytes());
-    std::fs::write(path, bytes).expect("written");
 }
 
 /// The durable position in the side file, as its page in the documentation says: the slot with the higher generation.
@@ -127,8 +114,8 @@ fn next_client(journal: &Path, from: u64) -> Option<u64> {
     None
 }
 
-fn power_loss(mode: &str) {
-    let Some(power) = Power::new(mode) else {
+fn power_loss(mode: &str, chain: bool) {
+    let Some(power) = Power::new(mode, chain) else {
         println!("skipped: no loop device, or no mkfs.ext4");
         return;
     };
@@ -168,6 +155,7 @@ fn power_loss(mode: &str) {
         let ended = engine.finish();
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         assert_eq!(power.place.verify(JOURNAL)["clean_end"], true);
+        verified(&journal, chain);
         let day = summary(power.exchange);
         let fills = fills(&journal);
         assert_eq!(day["outside_fills"], fills, "the exchange's fills are the desk's: {day:#}");
@@ -176,8 +164,18 @@ fn power_loss(mode: &str) {
     engine.signal("TERM");
     let ended = engine.finish();
     assert_eq!(ended.code, Some(0), "{mode}: {ended:#?}");
-    let verified = verify(&journal).outcome;
-    assert!(matches!(verified, Outcome::Good(_)), "{mode}: {verified:?}");
+    verified(&journal, chain);
+}
+
+/// The journal is whole, and where a chain is kept, every segment is in it.
+fn verified(journal: &Path, chain: bool) {
+    let report = verify(journal);
+    assert!(matches!(report.outcome, Outcome::Good(_)), "{:?}", report.outcome);
+    let chained = segment_indices(journal)
+        .expect("segments")
+        .into_iter()
+        .all(|index| journal.join(format!("chain-{index:08}.pwc")).exists());
+    assert_eq!(chained, chain, "every segment has its side file");
 }
 
 fn fills(journal: &Path) -> u64 {
@@ -191,15 +189,30 @@ fn fills(journal: &Path) -> u64 {
 
 #[test]
 fn async_keeps_what_it_said_was_durable() {
-    with_mounts(|| power_loss("async"));
+    with_mounts(|| power_loss("async", false));
 }
 
 #[test]
 fn group_keeps_what_it_said_was_durable() {
-    with_mounts(|| power_loss("group"));
+    with_mounts(|| power_loss("group", false));
 }
 
 #[test]
 fn sync_keeps_every_order_that_the_venue_saw() {
-    with_mounts(|| power_loss("sync"));
+    with_mounts(|| power_loss("sync", false));
+}
+
+#[test]
+fn async_with_a_hash_chain() {
+    with_mounts(|| power_loss("async", true));
+}
+
+#[test]
+fn group_with_a_hash_chain() {
+    with_mounts(|| power_loss("group", true));
+}
+
+#[test]
+fn sync_with_a_hash_chain() {
+    with_mounts(|| power_loss("sync", true));
 }
