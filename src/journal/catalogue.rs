@@ -201,7 +201,9 @@ impl Layouts {
         let slots = schemas.iter().map(|schema| usize::from(schema.kind) + 1).max().unwrap_or(0);
         let mut by_kind = vec![0; slots].into_boxed_slice();
         for schema in schemas {
-            if let Some(slot) = by_kind.get_mut(usize::from(schema.kind)) {
+            // A layout that is no whole number of words is left out, and so never admitted.
+            let whole = schema.size.is_multiple_of(8);
+            if let Some(slot) = by_kind.get_mut(usize::from(schema.kind)).filter(|_| whole) {
                 *slot = u32::from(schema.version) << 16 | (HEADER_LEN + schema.size) as u32;
             }
         }
@@ -212,7 +214,7 @@ impl Layouts {
     #[inline]
     pub(super) fn admits(&self, header: &RecordHeader, len: usize) -> bool {
         let layout = u32::from(header.version) << 16 | len as u32;
-        len.is_multiple_of(8) && self.by_kind.get(usize::from(header.kind)) == Some(&layout)
+        self.by_kind.get(usize::from(header.kind)) == Some(&layout)
     }
 }
 

@@ -46,8 +46,6 @@ pub struct Writer {
     report_at: usize,
     last_seq: u64,
     last_now: Nanos,
-    /// 0 where the segment has no record.
-    last_kind: u16,
     crc: Crc32c,
     layouts: Layouts,
     stalls: u64,
@@ -87,7 +85,6 @@ impl Writer {
             report_at: 0,
             last_seq: parts.last_seq,
             last_now: parts.last_now,
-            last_kind: 0,
             crc: Crc32c::detect(),
             layouts: parts.layouts,
             stalls: 0,
@@ -186,8 +183,9 @@ impl Writer {
             return self.refuse(record, now);
         }
         let cells = if CELLS == ANY { record.cells().len() } else { CELLS };
+        // What is rare is left by a call at the end: across a call in between, registers would have to be kept.
         if self.offset.wrapping_add(cells * CELL_LEN) > self.limit {
-            self.roll()?;
+            return self.roll_and_append(record, now, cause, extra_flags);
         }
         let source = <[CellWords]>::ref_from_bytes(record.cells().as_bytes()).unwrap_or(&[]);
         let (offset, seq) = (self.offset, self.last_seq + 1);
@@ -205,10 +203,29 @@ impl Writer {
         self.offset = offset + cells * CELL_LEN;
         self.last_seq = seq;
         self.last_now = now;
-        self.last_kind = header.kind;
         if self.offset >= self.report_at {
-            self.report();
+            return self.report_and_give(seq);
         }
+        Ok(seq)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn roll_and_append(
+        &mut self,
+        record: RecordRef<'_>,
+        now: Nanos,
+        cause: u16,
+        extra_flags: u8,
+    ) -> Result<u64, JournalError> {
+        self.roll()?;
+        self.append_flagged(record, now, cause, extra_flags)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_and_give(&mut self, seq: u64) -> Result<u64, JournalError> {
+        self.report();
         Ok(seq)
     }
 
@@ -333,7 +350,6 @@ impl Writer {
     fn begin(&mut self) {
         self.offset = self.template.head.records_offset as usize;
         self.last_at = self.offset;
-        self.last_kind = 0;
         self.report();
         let mark = BeginMark::new(self.last_seq + 1, self.last_now);
         let published = publish_mark(&mut self.segment.map, &mark, self.crc);
@@ -341,13 +357,12 @@ impl Writer {
     }
 
     fn seal(&mut self) {
-        let mark = SealMark::new(self.last_seq, self.last_now, self.offset, self.last_kind, SealedBy::Writer);
+        let last_kind = self.last_record().map_or(0, |record| record.header().kind);
+        let mark = SealMark::new(self.last_seq, self.last_now, self.offset, last_kind, SealedBy::Writer);
         let published = publish_mark(&mut self.segment.map, &mark, self.crc);
         debug_assert!(published.is_some(), "the head always lies in the map");
     }
 
-    #[cold]
-    #[inline(never)]
     fn report(&mut self) {
         self.report_at = self.offset.saturating_add(PROGRESS_STEP);
         self.shared.report(self.segment.index, self.offset);
