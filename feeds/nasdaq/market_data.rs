@@ -154,11 +154,6 @@ impl MarketData {
         self.receiver.lines()
     }
 
-    /// How many messages behind the furthest line this one is.
-    pub fn lag(&self, line: u16) -> u64 {
-        self.receiver.lag(line)
-    }
-
     /// What the decoder counted.
     pub fn counters(&self) -> &Counters {
         self.state.counters()

@@ -269,11 +269,6 @@ impl OrderEntry {
         self.latched = true;
     }
 
-    /// Releases the kill latch.
-    pub fn release(&mut self) {
-        self.latched = false;
-    }
-
     /// Whether the kill latch is set.
     pub fn is_latched(&self) -> bool {
         self.latched

@@ -46,6 +46,8 @@ pub use summary::SimSummary;
 
 /// Bytes of a packet at most: what an Ethernet frame carries, with room for a tunnel.
 const MAX_PACKET: usize = 1400;
+/// How long no participant is accepted after one could not be: the process may have too many open files.
+const ACCEPT_PAUSE: Nanos = Nanos::from_secs(1);
 /// The longest sleep: how soon a stop is noticed.
 const LONGEST_WAIT: Nanos = Nanos::from_millis(20);
 /// After the end, the server stays until nobody has asked for a re-request for this long …
@@ -218,6 +220,7 @@ struct Server<C> {
     next: u64,
     rerequests: ReRequests,
     acceptor: TcpAcceptor,
+    accept_from: Nanos,
     clients: Vec<Client>,
     logins: u64,
     recorder: Option<Recorder>,
@@ -255,6 +258,7 @@ impl<C: Clock> Server<C> {
             next: 1,
             rerequests,
             acceptor,
+            accept_from: Nanos::ZERO,
             clients: Vec::new(),
             logins: 0,
             recorder,
@@ -297,9 +301,17 @@ impl<C: Clock> Server<C> {
     }
 
     fn accept(&mut self, now: Nanos) {
-        // A peer that was gone before it was accepted is none.
-        while let Ok(Some((connection, _))) = self.acceptor.accept() {
-            self.clients.push(Client::new(connection, self.addresses.session, now));
+        while now >= self.accept_from {
+            match self.acceptor.accept() {
+                Ok(Some((connection, _))) => {
+                    self.clients.push(Client::new(connection, self.addresses.session, now));
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a participant could not be accepted");
+                    self.accept_from = now + ACCEPT_PAUSE;
+                }
+            }
         }
     }
 
@@ -365,7 +377,10 @@ impl<C: Clock> Server<C> {
     fn wait(&mut self, now: Nanos, due: Option<Nanos>) -> Result<(), SimError> {
         let until_due = due.map_or(LONGEST_WAIT, |due| Nanos((due - now).0.clamp(0, LONGEST_WAIT.0)));
         self.waiter.clear();
-        self.waiter.readable(self.acceptor.as_fd());
+        // Who waits to be accepted meanwhile must not wake it again and again.
+        if now >= self.accept_from {
+            self.waiter.readable(self.acceptor.as_fd());
+        }
         self.waiter.readable(self.rerequests.as_fd());
         for client in &self.clients {
             client.watch(&mut self.waiter);

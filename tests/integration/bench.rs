@@ -102,7 +102,7 @@ fn a_comparison_says_worse_by_its_exit_code() {
 fn arguments_out_of_bounds_are_refused() {
     let place = Place::new();
     let refused = [
-        vec!["tick-to-trade", "--seconds", "9"],
+        vec!["tick-to-trade", "--seconds", "3601"],
         vec!["tick-to-trade", "--rate", "0"],
         vec!["tick-to-trade", "--pairs", "0"],
         vec!["tick-to-trade", "--pairs", "7", "--rounds", "7"],

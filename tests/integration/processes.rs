@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use serde_json::Value;
 
-use crate::support::{Place, Process};
+use crate::support::{Place, Process, free_address};
 
 /// Addresses that were free a moment ago, on the loopback.
 pub(crate) struct Market {
@@ -14,16 +14,11 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    /// Finds free ports. All are held until the last is found, so that they differ.
+    /// Finds free ports.
     pub(crate) fn find() -> Self {
-        let udp: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = |index: usize| udp[index].local_addr().expect("an address");
-        Self {
-            lines: [address(0), address(1)],
-            rerequest: address(2),
-            ouch: tcp.local_addr().expect("an address"),
-        }
+        let udp = || free_address(|address| UdpSocket::bind(address).is_ok());
+        let tcp = || free_address(|address| TcpListener::bind(address).is_ok());
+        Self { lines: [udp(), udp()], rerequest: udp(), ouch: tcp() }
     }
 
     /// Starts the exchange; it says what it was, as JSON, when it is asked to end.

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -111,6 +112,21 @@ impl Place {
     }
 }
 
+/// An address of this machine that is free, and that the kernel gives to nobody who asks for any: ports of each test
+/// program lie below those.
+pub(crate) fn free_address(bind: impl Fn(SocketAddr) -> bool) -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 40) as u16 * 256;
+    for _ in 0..256 {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 256;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if bind(address) {
+            return address;
+        }
+    }
+    panic!("none of 256 ports is free");
+}
+
 impl Process {
     fn start(dir: &Path, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pricewright"))
@@ -163,6 +179,13 @@ impl Process {
     /// True until it has ended.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a status").is_none()
+    }
+
+    /// Fails, with what it said, where it has ended while `doing` something.
+    pub(crate) fn must_run(&mut self, doing: &str) {
+        if !self.is_running() {
+            panic!("{doing}: it has ended; standard error: {:#?}", self.err.all());
+        }
     }
 
     /// Sends a signal by its name: `TERM`, `INT`, `KILL`.

@@ -14,17 +14,6 @@ pub fn write<B: Body>(message: &B, out: &mut [u8]) -> Option<usize> {
     Some(size)
 }
 
-/// Writes `message` with its length before it to the front of `out`; returns the bytes taken, `None` where they do not
-/// fit or the message is longer than a frame can say.
-pub fn write_file_frame(message: &[u8], out: &mut [u8]) -> Option<usize> {
-    let len = u16::try_from(message.len()).ok()?;
-    let size = 2 + message.len();
-    let (head, body) = out.get_mut(..size)?.split_first_chunk_mut::<2>()?;
-    *head = len.to_be_bytes();
-    body.copy_from_slice(message);
-    Some(size)
-}
-
 /// Appends `message` with its length before it to `file`; false where the message is longer than a frame can say.
 pub fn append_file_frame(message: &[u8], file: &mut Vec<u8>) -> bool {
     match u16::try_from(message.len()) {

@@ -10,7 +10,7 @@ mod encode;
 mod message;
 
 pub use decode::{DecodeError, FileError, FileFault, FileReader, decode};
-pub use encode::{END_OF_FILE, append_file_frame, write, write_file_frame};
+pub use encode::{END_OF_FILE, append_file_frame, write};
 pub use message::*;
 
 /// Codes of the markets that an operational halt may concern.

@@ -246,11 +246,6 @@ impl Receiver {
         &self.lines
     }
 
-    /// How many messages behind the furthest line this one is.
-    pub fn lag(&self, line: u16) -> u64 {
-        self.lines.get(usize::from(line)).map_or(0, |line| self.horizon.saturating_sub(line.next.max(1)))
-    }
-
     /// Takes a packet that `line` brought at `now`.
     ///
     /// # Errors

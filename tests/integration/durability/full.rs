@@ -56,7 +56,7 @@ impl Watched {
             if wanted(self) {
                 return;
             }
-            assert!(engine.is_running(), "{what}: the engine ended");
+            engine.must_run(what);
             let state = (&self.storage, self.orders, self.records);
             assert!(start.elapsed() < BOUND, "{what}: {state:?}");
             std::thread::sleep(Duration::from_millis(5));
@@ -107,7 +107,7 @@ fn full(mode: &str) {
         if watched.records != records {
             (records, since) = (watched.records, Instant::now());
         }
-        assert!(engine.is_running(), "{mode}: it lives on a full disk");
+        engine.must_run("on a full disk");
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(watched.storage, [OperatorCommand::STORAGE_LOW]);

@@ -53,7 +53,7 @@ impl Power {
         let mut reader = None;
         let mut accepted = 0;
         while accepted < wanted {
-            assert!(engine.is_running(), "the engine ended");
+            engine.must_run("trading");
             assert!(start.elapsed() < BOUND, "{accepted} orders accepted");
             std::thread::sleep(Duration::from_millis(2));
             if reader.is_none() {

@@ -15,6 +15,7 @@ use crate::market::BookLine;
 use crate::market::audit::audit;
 use crate::market::engine::{Engine, PATIENCE, config, end_both, symbols};
 use crate::market::plain::book_of_file;
+use crate::support::free_address;
 
 #[test]
 fn another_session_begins_with_empty_books_and_settles_the_orders_of_the_last() {
@@ -123,8 +124,7 @@ impl Drop for Running {
 }
 
 fn free_addresses<const N: usize>() -> [SocketAddrV4; N] {
-    let sockets = [(); N].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
-    sockets.map(|socket| match socket.local_addr().expect("an address") {
+    [(); N].map(|()| match free_address(|address| UdpSocket::bind(address).is_ok()) {
         SocketAddr::V4(address) => address,
         SocketAddr::V6(_) => panic!("IPv4 was asked for"),
     })
