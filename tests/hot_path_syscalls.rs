@@ -43,7 +43,7 @@ use pricewright::pipeline::stage::Stage as _;
 use pricewright::sim::{Sim, SimConfig};
 use pricewright::telemetry::trace::{TraceWriter, Tracer};
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{DecisionRef, Machine as _, Nanos, OperatorCommand, RecordBuf, Text};
+use pricewright_core::kernel::{DecisionRef, Machine as _, Nanos, OperatorCommand, RecordBuf};
 use pricewright_strategies::trading::{Desk, DeskConfig};
 
 /// Tells a child which case it is.
@@ -268,8 +268,7 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
         }
     });
     let (commands, received) = crossbeam::channel::bounded(4);
-    let (command, spare, operator) = (OperatorCommand::START, [0; 6], Text::excerpt("test"));
-    commands.try_send(Operator { argument: 0, command, spare, operator }).unwrap();
+    commands.try_send(Operator::says("test", OperatorCommand::START, 0)).unwrap();
     let sequencer = Sequencer::new(begun.driver, begun.writer, Some(tracer));
     let sent = Arc::new(AtomicU64::new(0));
     let gateway = Counted { gateway, sent: Arc::clone(&sent) };

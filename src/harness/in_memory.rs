@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{Machine as _, Nanos, OperatorCommand, RecordSink, Text};
+use pricewright_core::kernel::{Machine as _, Nanos, OperatorCommand, RecordSink};
 use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig;
@@ -280,12 +280,7 @@ impl InMemory {
         };
         let clock = PacedClock { shown, live };
         let (commands, received) = crossbeam::channel::bounded(4);
-        let start = Operator {
-            argument: 0,
-            command: OperatorCommand::START,
-            spare: [0; 6],
-            operator: Text::excerpt("pricewright"),
-        };
+        let start = Operator::says("pricewright", OperatorCommand::START, 0);
         commands.try_send(start).map_err(|_| Error::Failed("the command queue is full".to_owned()))?;
         let sequencer = Sequencer::new(begun.driver, begun.writer, Some(tracer));
         let core = CoreLoop::new(sequencer, gateway, clock.clone(), received);

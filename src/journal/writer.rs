@@ -27,8 +27,8 @@ const ANY: usize = 0;
 
 /// The journal's writer.
 ///
-/// An append copies the record once, into the mapped file, and publishes it by its commit word: about 10 ns for 64 bytes,
-/// no allocation, no lock, no system call. Only where a segment is full and the helper has not made the next one in time
+/// An append copies the record once, into the mapped file, and publishes it by its commit word: a few
+/// nanoseconds (`pricewright bench journal`), no allocation, no lock, no system call. Only where a segment is full and the helper has not made the next one in time
 /// does the append make it itself ([`Writer::stalls`] counts that).
 ///
 /// Dropping the writer is like a crash: everything appended is kept, and the next opening seals it. [`Writer::close`]

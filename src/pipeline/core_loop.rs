@@ -10,7 +10,7 @@ use pricewright_core::kernel::record::{CELL_LEN, MAX_CELLS};
 use pricewright_core::kernel::table::{Operator, RunEnd};
 use pricewright_core::kernel::{
     Driver, EndReason, Full, Machine, Nanos, OUTBOX_CELLS, OperatorCommand, RecordBuf, RecordRef, RecordSink,
-    Text, state_hash_of,
+    state_hash_of,
 };
 
 use super::edge::Gateway;
@@ -100,7 +100,7 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             return Ok(0);
         }
         self.storage = storage;
-        self.command(&Operator { argument: 0, command, spare: [0; 6], operator: Text::excerpt(STORAGE) })?;
+        self.command(&Operator::says(STORAGE, command, 0))?;
         Ok(1)
     }
 
@@ -261,12 +261,7 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     /// Tells the machine to stop and sees to it that nothing rests and nothing received is left out.
     fn drain(&mut self, reason: EndReason, poll: &mut impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let start = self.clock.now();
-        self.command(&Operator {
-            argument: i64::from(reason.0),
-            command: OperatorCommand::STOP,
-            spare: [0; 6],
-            operator: Text::excerpt(reason.name()),
-        })?;
+        self.command(&Operator::says(reason.name(), OperatorCommand::STOP, i64::from(reason.0)))?;
         while (self.gateway.open_orders() > 0 || self.gateway.is_holding())
             && self.clock.now() < start + DRAIN
         {

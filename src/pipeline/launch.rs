@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender};
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand, Text};
+use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand};
 
 use super::core_loop::end_record;
 use super::durable::{DurableStage, Released};
@@ -369,7 +369,7 @@ fn durable_parts(
 }
 
 fn command(commands: &Sender<Operator>, command: OperatorCommand, operator: &str) {
-    let event = Operator { argument: 0, command, spare: [0; 6], operator: Text::excerpt(operator) };
+    let event = Operator::says(operator, command, 0);
     if commands.try_send(event).is_err() {
         tracing::error!("the pipeline takes no commands any more: {} was not heard", command.name());
     }

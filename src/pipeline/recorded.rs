@@ -21,7 +21,7 @@ use std::path::Path;
 
 use crossbeam::channel::bounded;
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{Machine, Nanos, OperatorCommand, Text};
+use pricewright_core::kernel::{Machine, Nanos, OperatorCommand};
 
 use self::gateway::RecordedGateway;
 use self::merge::MergeStage;
@@ -146,12 +146,7 @@ fn stages<M: Machine + Send + 'static>(
 /// The operator's commands of a run from a recording: to start.
 fn started() -> crossbeam::channel::Receiver<Operator> {
     let (commands, received) = bounded(1);
-    let start = Operator {
-        argument: 0,
-        command: OperatorCommand::START,
-        spare: [0; 6],
-        operator: Text::excerpt("pricewright"),
-    };
+    let start = Operator::says("pricewright", OperatorCommand::START, 0);
     // The channel has room for one, and its other end is in the hand.
     let _taken = commands.send(start);
     received

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use pricewright_core::kernel::table::{Operator, RunEnd};
-use pricewright_core::kernel::{Machine, Nanos, OperatorCommand, Text};
+use pricewright_core::kernel::{Machine, Nanos, OperatorCommand};
 
 use super::follow::{Follower, Progress};
 use super::snapshot::{Identity, Place, Snapshot, dir};
@@ -312,12 +312,8 @@ impl<M: Machine, C: Clock> Replica<M, C> {
         self.healthy = false;
         tracing::error!("self-check: {what}");
         Watch::say(&self.watch.shared.alarm, what);
-        let event = Operator {
-            argument: i64::try_from(seq).unwrap_or(i64::MAX),
-            command: OperatorCommand::ALARM,
-            spare: [0; 6],
-            operator: Text::excerpt("self-check"),
-        };
+        let event =
+            Operator::says("self-check", OperatorCommand::ALARM, i64::try_from(seq).unwrap_or(i64::MAX));
         if self.commands.try_send(event).is_err() {
             tracing::error!("the alarm could not be journalled: the pipeline takes no commands any more");
         }

@@ -77,7 +77,7 @@ fn random_event(sequencer: &mut Sequencer<FlashSale>, position: u64, random: &mu
     }
     if number(random, 50) == 0 {
         let command = OperatorCommand::STORAGE_OK;
-        offer(sequencer, &Operator { argument: 0, command, spare: [0; 6], operator: Text::excerpt("test") });
+        offer(sequencer, &Operator::says("test", command, 0));
     }
 }
 

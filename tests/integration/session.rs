@@ -18,7 +18,7 @@ use pricewright::sim::faults::{FaultRates, FaultyLine};
 use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{
     Driver, EndReason, EventRef, Machine as _, Nanos, NoProbe, OperatorCommand, RecordBuf, RecordRef,
-    RecordSink as _, SourceId, Step, Text, flags,
+    RecordSink as _, SourceId, Step, flags,
 };
 use pricewright_feeds::nasdaq::market_data::MarketData;
 use pricewright_feeds::nasdaq::moldudp64::{Responder, Sender};
@@ -295,7 +295,7 @@ impl Twin {
     }
 
     fn command(&mut self, now: Nanos, command: OperatorCommand, argument: i64, operator: &str) {
-        self.own(now, &Operator { argument, command, spare: [0; 6], operator: Text::excerpt(operator) }, 0);
+        self.own(now, &Operator::says(operator, command, argument), 0);
     }
 
     fn settle(&mut self, now: Nanos) {

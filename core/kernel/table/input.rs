@@ -106,3 +106,10 @@ fields! {
         text: Text<80>,
     }
 }
+
+impl Operator {
+    /// `operator`'s command; a name that does not fit is cut.
+    pub fn says(operator: &str, command: OperatorCommand, argument: i64) -> Self {
+        Self { argument, command, spare: [0; 6], operator: Text::excerpt(operator) }
+    }
+}

@@ -417,8 +417,7 @@ fn instruments_that_cannot_be_used_are_refused() {
 #[ignore = "needs the data set itch50_ritch: set PRICEWRIGHT_DATA"]
 #[expect(clippy::disallowed_methods, reason = "where the data set lies is said by the environment")]
 fn the_sample_of_ritch_becomes_as_many_records_as_its_readme_says() {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
-    let root = std::env::var("PRICEWRIGHT_DATA").unwrap_or(default.to_owned());
+    let root = std::env::var("PRICEWRIGHT_DATA").expect("PRICEWRIGHT_DATA is set");
     let bytes = std::fs::read(format!("{root}/itch50_ritch/ex20101224.TEST_ITCH_50")).unwrap();
     let instruments = ["ALC", "BOB", "CHAR"].iter().zip(0..).map(|(symbol, id)| InstrumentSpec {
         id: InstrumentId(id),

@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Sender, bounded};
 use pricewright_core::kernel::table::{EventRef, Purchase, Rejected};
-use pricewright_core::kernel::{
-    DecisionRef, Kind, Outbox, Probe, RejectReason, SnapshotError, SourceId, Text,
-};
+use pricewright_core::kernel::{DecisionRef, Kind, Outbox, Probe, RejectReason, SnapshotError, SourceId};
 use serde::{Deserialize, Serialize};
 use zerocopy::FromZeros as _;
 
@@ -196,8 +194,7 @@ fn a_clean_end_is_journalled_with_counts_and_goes_on_at_the_next_start() {
     let dir = tempfile::tempdir().expect("directory");
     let (mut core, gateway, commands) = start(dir.path()).expect("started");
     offer(&mut core, 1);
-    let operator = Text::excerpt("test");
-    let pull = Operator { argument: 0, command: OperatorCommand::REARM, spare: [0; 6], operator };
+    let pull = Operator::says("test", OperatorCommand::REARM, 0);
     commands.send(pull).expect("room");
     core.turn().expect("good");
     core.end(EndReason::DURATION, |_| Ok(())).expect("ended");
@@ -244,8 +241,7 @@ fn a_full_disk_takes_no_event_ends_nothing_and_is_journalled_with_its_end() {
     }
     assert_eq!(commands_of(dir.path()), [OperatorCommand::STORAGE_LOW]);
     assert_eq!(core.sink().room(), 0);
-    let operator = Text::excerpt("test");
-    let rearm = Operator { argument: 0, command: OperatorCommand::REARM, spare: [0; 6], operator };
+    let rearm = Operator::says("test", OperatorCommand::REARM, 0);
     commands.send(rearm).expect("room");
     for _ in 0..1000 {
         assert_eq!(core.turn().expect("alive"), 0);

@@ -244,8 +244,7 @@ fn malformed_input_becomes_a_dead_letter() {
 fn other_events_are_ignored() {
     let mut driver = driver(&Config::default());
     let before = driver.state_hash().expect("a hash");
-    let stop =
-        Operator { argument: 0, command: OperatorCommand::STOP, spare: [0; 6], operator: Text::default() };
+    let stop = Operator::says("", OperatorCommand::STOP, 0);
     driver.step(Nanos(0), EventRef::Operator(&stop), &mut NoProbe);
     assert_eq!(outputs(&driver), []);
     assert_eq!(driver.state_hash().expect("a hash"), before);

@@ -63,9 +63,7 @@ impl Exchange {
     }
 
     fn open(&mut self) {
-        let operator = Text::default();
-        let command = OperatorCommand::START;
-        self.give(&record(&Operator { argument: 0, command, spare: [0; 6], operator }));
+        self.give(&record(&Operator::says("", OperatorCommand::START, 0)));
         self.give(&record(&FeedHealth {
             expected: 1,
             seen: 1,

@@ -77,8 +77,7 @@ impl Stage {
     }
 
     pub(super) fn operator(&mut self, command: OperatorCommand) {
-        let operator = Text::new("ada").expect("short");
-        self.give(&Operator { argument: 0, command, spare: [0; 6], operator });
+        self.give(&Operator::says("ada", command, 0));
     }
 
     pub(super) fn health(&mut self, health: Health, reason: HealthReason) {

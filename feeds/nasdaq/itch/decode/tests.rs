@@ -128,8 +128,7 @@ fn a_file_cut_anywhere_gives_a_prefix_or_says_so() {
 #[ignore = "needs the data set itch50_ritch: set PRICEWRIGHT_DATA"]
 #[expect(clippy::disallowed_methods, reason = "where the data set lies is said by the environment")]
 fn the_sample_of_ritch_holds_what_its_readme_says() {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
-    let root = std::env::var("PRICEWRIGHT_DATA").unwrap_or(default.to_owned());
+    let root = std::env::var("PRICEWRIGHT_DATA").expect("PRICEWRIGHT_DATA is set");
     let bytes = std::fs::read(format!("{root}/itch50_ritch/ex20101224.TEST_ITCH_50")).unwrap();
     let mut counts = std::collections::BTreeMap::<char, usize>::new();
     for item in FileReader::new(&bytes) {

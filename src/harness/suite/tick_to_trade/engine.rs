@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{EndReason, Machine as _, Minor, OperatorCommand, Text};
+use pricewright_core::kernel::{EndReason, Machine as _, Minor, OperatorCommand};
 use pricewright_strategies::trading::{Desk, DeskConfig, StrategyConfig};
 
 use super::echo::Echo;
@@ -220,12 +220,7 @@ fn assemble(config: &PipelineConfig<DeskConfig>, dir: &Path, control: &RunContro
     let feed = NasdaqFeed::open(feed, &units, &begun.resume, midnight, None)?;
     let gateway = OuchGateway::open(ouch, &units, &begun.resume, midnight, now, None)?;
     let (commands, received) = crossbeam::channel::bounded(4);
-    let start = Operator {
-        argument: 0,
-        command: OperatorCommand::START,
-        spare: [0; 6],
-        operator: Text::excerpt("pricewright"),
-    };
+    let start = Operator::says("pricewright", OperatorCommand::START, 0);
     commands.try_send(start).map_err(|_| Error::Failed("the command queue is full".to_owned()))?;
     let sequencer = Sequencer::new(begun.driver, begun.writer, Some(tracer));
     let core = CoreLoop::new(sequencer, gateway, clock.clone(), received);

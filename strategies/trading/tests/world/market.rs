@@ -19,8 +19,7 @@ impl World {
             OperatorCommand::STORAGE_OK => self.storage_low = false,
             _ => {}
         }
-        let operator = Text::new("test").expect("short");
-        self.give(&Operator { argument: 0, command, spare: [0; 6], operator });
+        self.give(&Operator::says("test", command, 0));
     }
 
     pub(super) fn health(&mut self, health: Health, reason: HealthReason) {
