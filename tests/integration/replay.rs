@@ -2,6 +2,7 @@
 //! sees every sabotage at the right record, explains decisions; the journal commands show, count and judge it.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use pricewright::journal::{JournalConfig, Reader, RunIdentity, Writer};
 use pricewright::replay::Owned;
@@ -12,9 +13,10 @@ use serde_json::Value;
 
 use crate::processes::{Market, summary};
 use crate::session::{SYMBOLS, desk_config};
-use crate::support::Place;
+use crate::support::{BOUND, Place};
 
-const SECONDS: &str = "15";
+/// Decisions of the session: however slow the machine is, it trades until it has made them.
+const DECISIONS: usize = 2_500;
 
 #[test]
 fn a_live_session_and_what_is_asked_of_its_journal() {
@@ -22,14 +24,14 @@ fn a_live_session_and_what_is_asked_of_its_journal() {
     let market = Market::find();
     place.write("desk.toml", &market.configure(&desk_config()));
     let exchange = market.start(&place, &SYMBOLS, 7, 8_000, 2);
-    place.expect(0, &["run", "desk.toml", "--seconds", SECONDS, "--journal", "live"]);
+    trade(&place, DECISIONS);
     let day = summary(exchange);
     assert_eq!(day["malformed"], 0, "{day:#}");
 
     let records = read(&place.path("live"));
     let counts = |name: &str| records.iter().filter(|record| name_of(record) == name).count();
     let decisions = records.iter().filter(|record| class_of(record) == Class::Decision).count();
-    assert!(decisions >= 2_000, "{decisions} decisions");
+    assert!(decisions >= DECISIONS, "{decisions} decisions");
     assert!(counts("Timer") >= 50 && counts("ReplaceOrder") >= 300, "{}", counts("Timer"));
     assert!(counts("OrderRefused") + counts("VenueRejected") > 0, "something was refused");
     assert!(counts("BookTransition") > 2, "lines lost packets at the same time");
@@ -42,6 +44,29 @@ fn a_live_session_and_what_is_asked_of_its_journal() {
     explained(&place, &records);
     inspected(&place, &records);
     damaged(&place, &records);
+}
+
+/// Runs the desk until its journal holds so many decisions, and stops it.
+fn trade(place: &Place, wanted: usize) {
+    let mut engine = place.start(&["run", "desk.toml", "--journal", "live"]);
+    let start = Instant::now();
+    let (mut reader, mut decisions) = (None, 0);
+    while decisions < wanted {
+        engine.must_run("trading");
+        assert!(start.elapsed() < BOUND, "{decisions} of {wanted} decisions");
+        std::thread::sleep(Duration::from_millis(20));
+        if reader.is_none() {
+            reader = Reader::open(&place.path("live")).ok();
+        }
+        let Some(reader) = &mut reader else { continue };
+        while let Some(record) = reader.next_record().expect("what is committed is readable") {
+            let kind = Kind::from_u16(record.header().kind).expect("known");
+            decisions += usize::from(kind.schema().class == Class::Decision);
+        }
+    }
+    engine.signal("TERM");
+    let ended = engine.finish();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 
 fn read(dir: &Path) -> Vec<Owned> {
