@@ -207,11 +207,14 @@ impl DurableWriter {
             let source = io::Error::other("the disk failed before");
             return Err(self.not_durable(path, "write on", source));
         }
-        let result = self.try_step();
-        if result.is_err() {
+        self.try_step().map_err(|error| {
             self.position.fail();
-        }
-        result
+            match error {
+                // Whatever the disk refuses here, what was promised is said with it.
+                JournalError::Io { path, action, source } => self.not_durable(path, action, source),
+                error => error,
+            }
+        })
     }
 
     fn try_step(&mut self) -> Result<u64, JournalError> {
