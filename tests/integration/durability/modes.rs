@@ -2,70 +2,37 @@
 
 use std::path::PathBuf;
 
-use pricewright::config::Topology;
 use pricewright::journal::Durability;
-use pricewright::pipeline::plan::{PlannedThread, Role};
-use pricewright::sim::{Sim, SimConfig};
 
-use crate::market::audit::audit;
-use crate::market::engine::{Config, Engine, config, end_both};
+use crate::market::engine::Config;
 use crate::support::{Place, objects};
+use crate::topology::{behind_a_ring, fused, gateway_apart, trade};
 
-const ORDERS: u64 = 60;
+/// Messages a second of the exchange: fewer than elsewhere, since every order waits for the disk.
+const RATE: u32 = 3_000;
 
 /// A desk in mode `sync` trades, and its journal is decided again to the same decisions.
 fn trade_in_sync(what: &str, lay: impl FnOnce(&mut Config)) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let sim = SimConfig { rate: 3_000, loss: 0.02, ..SimConfig::embedded(false) };
-    let sim = Sim::start(&sim).expect("an exchange");
-    let mut config = config(sim.addresses(), 1);
-    config.journal.durability = Durability::Sync;
-    lay(&mut config);
-    let journal = folder.path().join("journal");
-    let engine = Engine::start(&config, &journal, what);
-    engine.until_orders(ORDERS);
-    engine.until("fills", |seen| seen.fills > 0);
-    let summary = end_both(sim, engine);
-    let audit = audit(&journal, &config, what);
-    assert_eq!(audit.desk.len(), summary.book.len(), "{what}: orders in the book");
-    assert!(summary.exchange.orders > 0 && summary.exchange.outside_fills > 0, "{what}: {summary:?}");
-    assert!(!journal.join("ram").exists(), "{what}: everything is on the disk");
-}
-
-fn thread(name: &str, stages: &[Role]) -> PlannedThread {
-    let idle = "backoff".to_owned().try_into().expect("an idle strategy");
-    PlannedThread { name: name.to_owned(), stages: stages.to_vec(), core: None, idle }
+    let folder = trade(what, RATE, |config| {
+        config.journal.durability = Durability::Sync;
+        lay(config);
+    });
+    assert!(!folder.path().join("journal/ram").exists(), "{what}: everything is on the disk");
 }
 
 #[test]
 fn sync_on_one_thread() {
-    trade_in_sync("sync, fused", |config| config.runtime.topology = Topology::Fused);
+    trade_in_sync("sync, fused", fused);
 }
 
 #[test]
 fn sync_behind_a_ring() {
-    trade_in_sync("sync, pipelined", |config| {
-        config.runtime.topology = Topology::Explicit;
-        config.runtime.idle = None;
-        config.runtime.thread = vec![
-            thread("ingress", &[Role::Ingress]),
-            thread("machine", &[Role::Machine, Role::Gateway]),
-            thread("helper", &[Role::Helper]),
-        ];
-    });
+    trade_in_sync("sync, pipelined", behind_a_ring);
 }
 
 #[test]
 fn sync_with_the_gateway_apart() {
-    trade_in_sync("sync, gateway apart", |config| {
-        config.runtime.topology = Topology::Explicit;
-        config.runtime.idle = None;
-        config.runtime.thread = vec![
-            thread("ingress+machine", &[Role::Ingress, Role::Machine]),
-            thread("gateway", &[Role::Gateway]),
-            thread("helper", &[Role::Helper]),
-        ];
-    });
+    trade_in_sync("sync, gateway apart", gateway_apart);
 }
 
 fn shop(mode: &str) -> String {
