@@ -32,6 +32,11 @@ pub trait Machine: Sized {
         DisplayUnits::default()
     }
 
+    /// What one of its timers is for, in words.
+    fn timer_name(_config: &Self::Config, _key: u32) -> Option<String> {
+        None
+    }
+
     /// The machine in its first state.
     ///
     /// # Errors
@@ -61,6 +66,8 @@ pub struct DisplayUnits {
     pub instruments: Vec<InstrumentUnits>,
     /// Decimals of a minor unit of money.
     pub money_decimals: u8,
+    /// The currency of money, such as `USD`; empty if nobody says.
+    pub currency: String,
 }
 
 /// How an instrument's prices are written: a tick is `tick_units / 10^decimals`.

@@ -23,7 +23,7 @@ pub use driver::{Driver, Step};
 pub use machine::{DisplayUnits, InstrumentUnits, Machine, SnapshotError, state_hash_of};
 pub use numbers::Numbers;
 pub use outbox::{OUTBOX_CELLS, Outbox};
-pub use probe::{NoProbe, Note, Probe, Recorder};
+pub use probe::{Amount, NoProbe, Note, Probe, Recorder, Relation, Term};
 pub use record::{
     Cell, Class, Full, HEADER_LEN, MAX_CELLS, Record, RecordBuf, RecordHeader, RecordRef, RecordSink, flags,
     write_record,

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::order::Exposure;
 use super::portfolio::HalfTicks;
 use crate::kernel::{
-    Control, Health, InstrumentId, Lots, Minor, Nanos, Note, Probe, SessionPhase, Side, Ticks, TradingState,
+    Control, Health, InstrumentId, Lots, Minor, Nanos, Note, Probe, Relation, SessionPhase, Side, Ticks,
+    TradingState,
 };
 
 mod checks;
@@ -221,15 +222,31 @@ struct Verdict<'a, P> {
 
 impl<P: Probe> Verdict<'_, P> {
     fn at_most(&mut self, control: Control, value: i64, limit: i64, unit: &'static str) {
-        self.record(control, value, limit, unit, value <= limit);
+        self.record(control, value, Relation::AtMost, limit, unit);
     }
 
     fn at_least(&mut self, control: Control, value: i64, limit: i64, unit: &'static str) {
-        self.record(control, value, limit, unit, value >= limit);
+        self.record(control, value, Relation::AtLeast, limit, unit);
     }
 
-    fn record(&mut self, control: Control, value: i64, limit: i64, unit: &'static str, passed: bool) {
-        self.probe.note(self.slot, || Note::Check { control: control.name(), value, limit, unit, passed });
+    fn record(&mut self, control: Control, value: i64, relation: Relation, limit: i64, unit: &'static str) {
+        let passed = relation.holds(value, limit);
+        self.judge((control, control.name()), value, relation, limit, unit, passed);
+    }
+
+    /// One of several checks of a control: each is shown under a name of its own. `passed` may ask for more than the
+    /// relation.
+    fn judge(
+        &mut self,
+        (control, name): (Control, &'static str),
+        value: i64,
+        relation: Relation,
+        limit: i64,
+        unit: &'static str,
+        passed: bool,
+    ) {
+        let note = || Note::Check { control: name, value, relation, limit, unit, passed };
+        self.probe.note(self.slot, note);
         if !passed && self.first.is_none() {
             self.first = Some(Refusal { control, value, limit });
         }

@@ -98,6 +98,7 @@ fn section_of(note: &Note) -> &'static str {
         Note::Value { .. } => "Values",
         Note::Check { .. } => "Checks",
         Note::Step { .. } => "Because",
+        Note::Formula { .. } => "Formulas",
     }
 }
 

@@ -109,12 +109,14 @@ impl Renderer {
                 format!("{name} = {}", short(*value))
             }
             Note::Value { name, value, unit } => format!("{name} = {}", self.amount(*value, unit)),
-            Note::Check { control, value, limit, unit, passed } => format!(
-                "{} {control:<16} {} of {}",
+            Note::Check { control, value, relation, limit, unit, passed } => format!(
+                "{} {control:<16} {} {} {}",
                 if *passed { "pass" } else { "FAIL" },
                 self.amount(*value, unit),
+                relation.sign(*passed),
                 self.amount(*limit, unit)
             ),
+            Note::Formula { name, expression, .. } => format!("{name} = {expression}"),
             Note::Step { text } => (*text).to_owned(),
         }
     }

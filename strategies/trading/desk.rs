@@ -59,7 +59,18 @@ impl Machine for Desk {
             })
             .collect();
         let money_decimals = config.instruments.first().map_or(2, |instrument| instrument.currency_decimals);
-        DisplayUnits { instruments, money_decimals }
+        let currency = config.instruments.first().map_or_else(String::new, |first| first.currency.clone());
+        DisplayUnits { instruments, money_decimals, currency }
+    }
+
+    fn timer_name(config: &DeskConfig, key: u32) -> Option<String> {
+        match key.checked_sub(REQUOTE_TIMERS) {
+            None => Some("the desk's status".to_owned()),
+            Some(id) => {
+                let instrument = config.instruments.get(usize::try_from(id).ok()?)?;
+                Some(format!("a quote of {} may move", instrument.symbol))
+            }
+        }
     }
 
     fn new(config: &DeskConfig) -> Result<Self, String> {

@@ -1,11 +1,12 @@
 //! The trail of reasons that a decision of the desk rests on, for a probe that listens.
 
-use pricewright_core::kernel::{CancelReason, Lots, Minor, Note, Probe, Side, Ticks};
+use pricewright_core::kernel::{Amount, CancelReason, Lots, Minor, Note, Probe, Side, Term, Ticks};
 use pricewright_core::market::book::BookView;
-use pricewright_core::models::features::Features;
+use pricewright_core::models::features::{Features, Touch};
 
+use super::market_maker::MarketMakerConfig;
 use super::state::{InstrumentState, State, Turn};
-use super::strategy::{Plan, StrategyConfig};
+use super::strategy::{Plan, Reasoning, StrategyConfig, Target};
 
 /// Levels of each side that are shown.
 const LEVELS: usize = 3;
@@ -53,16 +54,31 @@ pub(super) fn inventory<P: Probe>(instrument: &InstrumentState, desk: &State, tu
     turn.value("daily_profit", desk.daily_profit().0, Minor::UNIT);
 }
 
-pub(super) fn plan<P: Probe>(plan: &Plan, turn: &mut Turn<'_, P>) {
-    match plan.reasoning {
-        Some(reasoning) => {
-            let mut feature = |name, value| turn.note(|| Note::Feature { name, value });
-            feature("fair_ticks", reasoning.fair);
-            feature("volatility_used_ticks_per_root_s", reasoning.sigma);
-            feature("half_spread_ticks", reasoning.half_spread);
-            feature("skew_ticks", reasoning.skew);
+/// How the targets came about, with the values inserted; what is not quoted, and why.
+pub(super) fn plan<P: Probe>(
+    plan: &Plan,
+    config: &StrategyConfig,
+    instrument: &InstrumentState,
+    increment: Ticks,
+    turn: &mut Turn<'_, P>,
+) {
+    let StrategyConfig::MarketMaker(config) = config;
+    match (plan.reasoning, instrument.features.touch) {
+        (Some(reasoning), Some(touch)) => {
+            for formula in formulas(&reasoning, &touch, config, instrument.holding.position()) {
+                turn.note(|| formula);
+            }
+            for (side, target) in [(Side::Buy, plan.bid), (Side::Sell, plan.ask)] {
+                match target {
+                    Some(target) => turn.note(|| price_formula(side, &reasoning, target, increment)),
+                    None => turn.step(match side {
+                        Side::Buy => "no bid is wanted: the position is at its limit, or no price is left",
+                        Side::Sell => "no ask is wanted: the position is at its limit, or no price is left",
+                    }),
+                }
+            }
         }
-        None => turn.step("the book has no sound best bid and ask: nothing to quote around"),
+        _ => turn.step("the book has no sound best bid and ask: nothing to quote around"),
     }
     for (target, price, qty) in
         [(plan.bid, "target_bid", "target_bid_qty"), (plan.ask, "target_ask", "target_ask_qty")]
@@ -71,6 +87,89 @@ pub(super) fn plan<P: Probe>(plan: &Plan, turn: &mut Turn<'_, P>) {
             turn.value(price, target.price.0, Ticks::UNIT);
             turn.value(qty, i64::from(target.qty), Lots::UNIT);
         }
+    }
+}
+
+/// A volatility's unit.
+const PER_ROOT_SECOND: &str = "ticks/√s";
+
+fn ticks(value: f64) -> Amount {
+    Amount::number(value, Ticks::UNIT)
+}
+
+fn plain(value: f64) -> Amount {
+    Amount::number(value, "")
+}
+
+fn lots(value: i64) -> Amount {
+    Amount::integer(value, Lots::UNIT)
+}
+
+/// The model's formulas as the market maker's module states them.
+fn formulas(reasoning: &Reasoning, touch: &Touch, config: &MarketMakerConfig, position: Lots) -> [Note; 4] {
+    let horizon = config.quote_horizon_ms as f64 / 1e3;
+    let width = reasoning.sigma * horizon.sqrt();
+    [
+        Note::Formula {
+            name: "fair",
+            expression: "(bid · ask_qty + ask · bid_qty) / (bid_qty + ask_qty)",
+            terms: vec![
+                Term::new("bid", Amount::integer(touch.bid.0, Ticks::UNIT)),
+                Term::new("ask_qty", lots(touch.ask_qty.0)),
+                Term::new("ask", Amount::integer(touch.ask.0, Ticks::UNIT)),
+                Term::new("bid_qty", lots(touch.bid_qty.0)),
+            ],
+            result: ticks(reasoning.fair),
+        },
+        Note::Formula {
+            name: "width",
+            expression: "volatility_used · √horizon_s",
+            terms: vec![
+                Term::new("volatility_used", Amount::number(reasoning.sigma, PER_ROOT_SECOND)),
+                Term::new("horizon_s", plain(horizon)),
+            ],
+            result: ticks(width),
+        },
+        Note::Formula {
+            name: "half_spread",
+            expression: "max(min_half_spread, volatility_factor · width)",
+            terms: vec![
+                Term::new("min_half_spread", ticks(config.min_half_spread_ticks)),
+                Term::new("volatility_factor", plain(config.volatility_factor)),
+                Term::new("width", ticks(width)),
+            ],
+            result: ticks(reasoning.half_spread),
+        },
+        Note::Formula {
+            name: "skew",
+            expression: "skew_factor · width · position / max_inventory",
+            terms: vec![
+                Term::new("skew_factor", plain(config.skew_factor)),
+                Term::new("width", ticks(width)),
+                Term::new("position", lots(position.0)),
+                Term::new("max_inventory", lots(config.max_inventory_lots.0)),
+            ],
+            result: ticks(reasoning.skew),
+        },
+    ]
+}
+
+/// Where a side's price comes from: the formula, then the increment, and never through the other side.
+fn price_formula(side: Side, reasoning: &Reasoning, target: Target, increment: Ticks) -> Note {
+    let (name, expression) = match side {
+        Side::Buy => ("bid", "⌊fair − skew − half_spread⌋ on increment, below the asks"),
+        Side::Sell => ("ask", "⌈fair − skew + half_spread⌉ on increment, above the bids"),
+    };
+    Note::Formula {
+        name,
+        expression,
+        terms: vec![
+            Term::new("fair", ticks(reasoning.fair)),
+            Term::new("skew", ticks(reasoning.skew)),
+            Term::new("half_spread", ticks(reasoning.half_spread)),
+            Term::new("increment", Amount::integer(increment.0, Ticks::UNIT)),
+        ],
+        result: Amount::integer(target.price.0, Ticks::UNIT),
     }
 }
 

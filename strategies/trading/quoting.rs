@@ -3,7 +3,7 @@
 
 use pricewright_core::kernel::table::{CancelOrder, OrderRefused, PlaceOrder, ReplaceOrder};
 use pricewright_core::kernel::{
-    CancelReason, Control, InstrumentId, Nanos, Probe, SessionPhase, Side, Ticks, TimeInForce,
+    CancelReason, Control, InstrumentId, Nanos, Probe, SessionPhase, Side, TimeInForce,
 };
 use pricewright_core::market::order::{NewOrder, OrderState};
 use pricewright_core::market::risk::{GateContext, Intent, PriorOrder, Reference, Refusal};
@@ -256,7 +256,6 @@ impl Desk {
         explain::features(&state.features, turn);
         explain::parameters(&self.config.strategy, turn);
         explain::inventory(state, &self.state, turn);
-        explain::plan(plan, turn);
-        turn.value("increment", instrument.increment.0, Ticks::UNIT);
+        explain::plan(plan, &self.config.strategy, state, instrument.increment, turn);
     }
 }

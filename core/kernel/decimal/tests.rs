@@ -73,6 +73,7 @@ fn display_units_show_every_tick_size_exactly() {
     let units = |tick_units, decimals| DisplayUnits {
         instruments: vec![InstrumentUnits { symbol: "X".to_owned(), tick_units, decimals, lot: 1 }],
         money_decimals: 2,
+        currency: String::new(),
     };
     let shown =
         |tick_units, decimals, ticks| units(tick_units, decimals).price(InstrumentId(0), Ticks(ticks));

@@ -3,7 +3,8 @@
 
 use super::duplicate::DuplicateGuard;
 use super::{GateContext, Intent, RiskConfig, Verdict};
-use crate::kernel::{Control, Health, Probe, SessionPhase, Side, Ticks, TradingState};
+use crate::kernel::probe::units;
+use crate::kernel::{Control, Health, Probe, Relation, SessionPhase, Side, Ticks, TradingState};
 use crate::market::order::notional;
 use crate::market::portfolio::{in_range, minor};
 
@@ -16,17 +17,18 @@ pub(super) fn standing<P: Probe>(
     context: &GateContext,
     verdict: &mut Verdict<'_, P>,
 ) {
-    verdict.at_most(Control::KILL_LATCH, i64::from(latch.0), i64::from(Control::NONE.0), "control code");
+    let none = i64::from(Control::NONE.0);
+    verdict.record(Control::KILL_LATCH, i64::from(latch.0), Relation::Equal, none, units::CONTROL);
     let ready = context.accepting && context.phase == SessionPhase::READY;
-    verdict.at_least(Control::SESSION, i64::from(ready), 1, "accepting orders");
+    verdict.record(Control::SESSION, i64::from(ready), Relation::Equal, 1, units::YES_NO);
     let (now, wanted) = (i64::from(context.trading.0), i64::from(TradingState::TRADING.0));
-    verdict.record(Control::TRADING_STATUS, now, wanted, "trading state", now == wanted);
+    verdict.record(Control::TRADING_STATUS, now, Relation::Equal, wanted, units::TRADING_STATE);
     let (now, wanted) = (i64::from(context.health.0), i64::from(Health::VALID.0));
-    verdict.record(Control::STALE_BOOK, now, wanted, "health", now == wanted);
+    verdict.record(Control::STALE_BOOK, now, Relation::Equal, wanted, units::HEALTH);
     let lag = context.lag.map_or(i64::MAX, |lag| micros_up(lag.0));
     verdict.at_most(Control::INGRESS_LAG, lag, limits.ingress_lag_max_us, "us");
     let (profit, limit) = (context.daily_profit.0, limits.max_daily_loss.0.saturating_neg());
-    verdict.record(Control::DAILY_LOSS, profit, limit, "minor", profit > limit);
+    verdict.record(Control::DAILY_LOSS, profit, Relation::Above, limit, "minor");
 }
 
 /// Reference, increment, collar and band.
@@ -40,12 +42,21 @@ pub(super) fn price<P: Probe>(
     verdict.at_most(Control::NO_REFERENCE, millis_up(age), limits.reference_max_age_ms, "ms");
     let rest = intent.price.0.checked_rem(context.increment.0).unwrap_or(1);
     let sound = rest == 0 && in_range(intent.price) && context.increment.0 > 0;
-    verdict.record(Control::MALFORMED, rest, 0, "ticks off increment", sound);
+    verdict.judge((Control::MALFORMED, "malformed"), rest, Relation::Equal, 0, "ticks off increment", sound);
     let away = deviation_bps(intent, context);
     let aggressive = away.map_or(i64::MAX, |away| away.saturating_mul(intent.side.sign()));
     verdict.at_most(Control::PRICE_COLLAR, aggressive, limits.collar_bps.0, "bps beyond reference");
     let distance = away.map_or(i64::MAX, i64::saturating_abs);
-    verdict.at_most(Control::PRICE_COLLAR, distance, limits.band_bps.0, "bps from reference");
+    let band = limits.band_bps.0;
+    let inside = distance <= band;
+    verdict.judge(
+        (Control::PRICE_COLLAR, "price_band"),
+        distance,
+        Relation::AtMost,
+        band,
+        "bps from reference",
+        inside,
+    );
 }
 
 /// Lots and money, of this order and in the worst case.
@@ -55,7 +66,8 @@ pub(super) fn size<P: Probe>(
     context: &GateContext,
     verdict: &mut Verdict<'_, P>,
 ) {
-    verdict.at_least(Control::MALFORMED, i64::from(intent.qty), 1, "lots");
+    let qty = i64::from(intent.qty);
+    verdict.judge((Control::MALFORMED, "quantity"), qty, Relation::AtLeast, 1, "lots", qty >= 1);
     verdict.at_most(Control::ORDER_SIZE, i64::from(intent.qty), limits.max_order_lots.0, "lots");
     let value = notional(intent.price.0, context.tick_value, intent.qty);
     verdict.at_most(Control::NOTIONAL, minor(value).0, limits.max_notional.0, "minor");
@@ -86,10 +98,10 @@ pub(super) fn repetition<P: Probe>(
         Side::Sell => Ticks(i64::MIN),
     });
     let clear = match intent.side {
-        Side::Buy => intent.price < own,
-        Side::Sell => intent.price > own,
+        Side::Buy => Relation::Below,
+        Side::Sell => Relation::Above,
     };
-    verdict.record(Control::SELF_CROSS, intent.price.0, own.0, "ticks", clear);
+    verdict.record(Control::SELF_CROSS, intent.price.0, clear, own.0, "ticks");
     let count = duplicates.count(context.now, limits.duplicate_window(), intent);
     verdict.at_most(Control::DUPLICATE, count, 0, "same orders in window");
 }

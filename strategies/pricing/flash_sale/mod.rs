@@ -27,8 +27,8 @@ mod state;
 use pricewright_core::kernel::machine::{read_state, write_state};
 use pricewright_core::kernel::table::{Inventory, Malformed, PricePublished, Purchase, Rejected};
 use pricewright_core::kernel::{
-    DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, Outbox, Probe, RejectReason,
-    SnapshotError, SourceId, Text,
+    Amount, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, Outbox, Probe, RejectReason,
+    Relation, SnapshotError, SourceId, Term, Text,
 };
 
 pub use config::{Config, MAX_SKUS, MAX_SOURCES, Publish};
@@ -206,31 +206,42 @@ fn explain<P: Probe>(
     if !P::ON {
         return;
     }
+    let money = |value: Minor| Amount::integer(value.0, Minor::UNIT);
+    let pieces = |value| Amount::integer(value, "pieces");
     for (name, value, unit) in [
         ("stock", article.stock, "pieces"),
         ("initial", article.initial, "pieces"),
         ("base", article.base.0, Minor::UNIT),
-        ("formula", formula.0, Minor::UNIT),
     ] {
         probe.note(slot, || Note::Value { name, value, unit });
     }
+    probe.note(slot, || Note::Formula {
+        name: "formula",
+        expression: "base · (1 + (1 − stock / initial))",
+        terms: vec![
+            Term::new("base", money(article.base)),
+            Term::new("stock", pieces(article.stock)),
+            Term::new("initial", pieces(article.initial)),
+        ],
+        result: money(formula),
+    });
     let (floor, ceiling) = (limits.floor, limits.ceiling);
-    let check = |control, value: Minor, limit: Minor, passed| Note::Check {
+    let check = |control, value: Minor, relation: Relation, limit: Minor| Note::Check {
         control,
         value: value.0,
+        relation,
         limit: limit.0,
         unit: Minor::UNIT,
-        passed,
+        passed: relation.holds(value.0, limit.0),
     };
-    probe.note(slot, || check("floor", formula, floor, formula >= floor));
+    probe.note(slot, || check("floor", formula, Relation::AtLeast, floor));
     if ceiling.0 < i64::MAX {
-        let raised = formula.max(floor);
-        probe.note(slot, || check("ceiling", raised, ceiling, raised <= ceiling));
+        probe.note(slot, || check("ceiling", formula.max(floor), Relation::AtMost, ceiling));
     }
     if let Some((previous, most)) = limits.change {
         probe.note(slot, || Note::Value { name: "previous", value: previous.0, unit: Minor::UNIT });
         let change = Minor((railed.wanted - previous).0.abs());
-        probe.note(slot, || check("max_change", change, most, change <= most));
+        probe.note(slot, || check("max_change", change, Relation::AtMost, most));
     }
     probe.note(slot, || Note::Value { name: "price", value: railed.price.0, unit: Minor::UNIT });
 }
@@ -241,7 +252,7 @@ impl Machine for FlashSale {
     const NAME: &'static str = "flash_sale";
 
     fn units(config: &Config) -> DisplayUnits {
-        DisplayUnits { instruments: Vec::new(), money_decimals: config.currency_decimals }
+        DisplayUnits { money_decimals: config.currency_decimals, ..DisplayUnits::default() }
     }
 
     fn new(config: &Config) -> Result<Self, String> {

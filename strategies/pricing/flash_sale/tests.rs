@@ -291,19 +291,31 @@ fn an_explanation_names_every_number_and_guard() {
     let mut recorder = Recorder::default();
     step(&mut driver, 2, purchase(0, 35), &mut recorder);
     let value = |name, value, unit| (0, Note::Value { name, value, unit });
-    let check =
-        |control, value, limit, passed| (0, Note::Check { control, value, limit, unit: "minor", passed });
+    let check = |control, value, relation, limit, passed| {
+        (0, Note::Check { control, value, relation, limit, unit: "minor", passed })
+    };
+    let money = |value| Amount::integer(value, "minor");
+    let formula = Note::Formula {
+        name: "formula",
+        expression: "base · (1 + (1 − stock / initial))",
+        terms: vec![
+            Term::new("base", money(10_000)),
+            Term::new("stock", Amount::integer(5, "pieces")),
+            Term::new("initial", Amount::integer(40, "pieces")),
+        ],
+        result: money(18_750),
+    };
     assert_eq!(
         recorder.notes,
         [
             value("stock", 5, "pieces"),
             value("initial", 40, "pieces"),
             value("base", 10_000, "minor"),
-            value("formula", 18_750, "minor"),
-            check("floor", 18_750, 50, true),
-            check("ceiling", 18_750, 17_000, false),
+            (0, formula),
+            check("floor", 18_750, Relation::AtLeast, 50, true),
+            check("ceiling", 18_750, Relation::AtMost, 17_000, false),
             value("previous", 10_000, "minor"),
-            check("max_change", 7_000, 2_000, false),
+            check("max_change", 7_000, Relation::AtMost, 2_000, false),
             value("price", 12_000, "minor"),
         ]
     );

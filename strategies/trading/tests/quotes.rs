@@ -225,8 +225,15 @@ fn every_decision_to_send_has_its_whole_trail() {
             })
         };
         assert_eq!(feature("microprice_ticks"), Some(10_000.0));
-        assert_eq!(feature("half_spread_ticks"), Some(1.0));
-        assert_eq!(feature("skew_ticks"), Some(0.0));
+        let formula = |wanted: &str| {
+            notes.iter().find_map(|note| match note {
+                Note::Formula { name, result, .. } if *name == wanted => Some(*result),
+                _ => None,
+            })
+        };
+        assert_eq!(formula("half_spread"), Some(Amount::number(1.0, "ticks")));
+        assert_eq!(formula("skew"), Some(Amount::number(0.0, "ticks")));
+        assert_eq!(formula("bid"), Some(Amount::integer(9_999, "ticks")));
         let value = |wanted: &str| {
             notes.iter().find_map(|note| match note {
                 Note::Value { name, value, .. } if *name == wanted => Some(*value),
