@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! market data:   ITCH 5.0 in MoldUDP64 packets     [`itch`] [`moldudp64`]    → [`market_data`] → records
+//! snapshots:     GLIMPSE 5.0 in SoupBinTCP packets [`glimpse`]                → [`market_data`], where packets are lost for good
 //! order entry:   OUCH 5.0 in SoupBinTCP packets    [`ouch`] [`soupbintcp`]   ↔ [`order_entry`] ↔ records
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! Sources: Nasdaq TotalView-ITCH 5.0, MoldUDP64 1.00, SoupBinTCP 3.00 and OUCH 5.0 (revision of October 2025).
 
 pub mod alpha;
+pub mod glimpse;
 pub mod instrument;
 pub mod itch;
 pub mod market_data;
