@@ -11,7 +11,7 @@
 //!
 //! A replacement is an order of its own (OUCH 5.0, Replace Order: a new number each). While the venue has not answered, the
 //! order that is to leave points to it by `next`, and it points back by `prior`. Only a live order may be replaced, so
-//! there are never more than two in such a pair.
+//! there are never more than two in such a pair. Its total counts all that the chain used up ([`OwnOrder::spent`]).
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,11 @@ pub struct OwnOrder {
     pub filled: u32,
     /// Lots cancelled.
     pub canceled: u32,
+    /// Of these, lots that the venue's self-match prevention took off.
+    pub prevented: u32,
+    /// Lots that the orders before it in its chain of replacements executed, or lost to self-match prevention: the venue
+    /// counts them into the total of the next replacement.
+    pub spent_before: u32,
     /// Instrument.
     pub instrument: InstrumentId,
     /// Side.
@@ -124,6 +129,8 @@ impl OwnOrder {
         open: 0,
         filled: 0,
         canceled: 0,
+        prevented: 0,
+        spent_before: 0,
         instrument: InstrumentId(0),
         side: Side::Buy,
         state: OrderState::Done,
@@ -141,6 +148,11 @@ impl OwnOrder {
     /// True while it may be executed.
     pub fn is_alive(&self) -> bool {
         self.state != OrderState::Done
+    }
+
+    /// Lots of its chain that are used up, its own included. `None` beyond 32 bits.
+    pub fn spent(&self) -> Option<u32> {
+        self.spent_before.checked_add(self.filled)?.checked_add(self.prevented)
     }
 
     /// True where no answer is awaited.
@@ -167,8 +179,8 @@ pub struct NewOrder {
 pub struct Replacement {
     /// Our number of the new order.
     pub client: u64,
-    /// Total lots as the venue counts them: what the order that leaves has executed, and what shall be open. (A venue
-    /// that counted what orders before that one executed too would leave less open than asked for, never more.)
+    /// Total lots as the venue counts them (OUCH 5.0, section 2.2): what the whole chain of orders has executed and lost to
+    /// self-match prevention, and what shall be open.
     pub total: u32,
 }
 
@@ -298,7 +310,8 @@ impl OrderTable {
         if old.state != OrderState::Live || open == 0 || !in_range(price) {
             return None;
         }
-        let total = old.filled.checked_add(open)?;
+        let spent_before = old.spent()?;
+        let total = spent_before.checked_add(open)?;
         let slot = self.free_slot()?;
         let client = self.next_client;
         self.next_client = client.checked_add(1)?;
@@ -312,6 +325,7 @@ impl OrderTable {
             price,
             qty: open,
             open,
+            spent_before,
             instrument: old.instrument,
             side: old.side,
             state: OrderState::PendingNew,

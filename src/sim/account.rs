@@ -8,14 +8,18 @@ use std::collections::BTreeMap;
 use pricewright_core::kernel::{Lots, Side, Ticks};
 use pricewright_feeds::nasdaq::Alpha;
 use pricewright_feeds::nasdaq::ouch::{
-    AccountQueryResponse, AppendageBuf, Body, EnterOrder, MAX_MESSAGE, OrderAccepted, OrderCanceled,
-    OrderExecuted, OrderModified, OrderReplaced, Rejected, ReplaceOrder, SystemEvent, write,
+    AccountQueryResponse, AiqCanceled, AppendageBuf, Body, EnterOrder, MAX_MESSAGE, OrderAccepted,
+    OrderCanceled, OrderExecuted, OrderModified, OrderReplaced, Rejected, ReplaceOrder, SystemEvent, cancel,
+    write,
 };
 use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Symbol, ouch::tag};
 use zerocopy::big_endian::{U16, U32, U64};
 
 use super::tape::Tape;
+
+/// This exchange's letter for the rule that both orders lose what they would have traded.
+const DECREMENT: u8 = b'D';
 
 /// Bytes of a page of answers.
 const PAGE_BYTES: usize = 1 << 16;
@@ -193,6 +197,22 @@ impl Account {
             price: price_of(price),
             liquidity,
             match_number: U64::new(match_number),
+        };
+        self.push(&message, &AppendageBuf::default());
+    }
+
+    /// Self-match prevention took `qty` off.
+    pub(super) fn decremented(&mut self, user_ref_num: u32, qty: Lots, price: Ticks, liquidity: u8) {
+        let message = AiqCanceled {
+            message_type: AiqCanceled::TYPE,
+            timestamp: self.timestamp(),
+            user_ref_num: U32::new(user_ref_num),
+            quantity: shares(qty),
+            reason: cancel::SELF_MATCH,
+            prevented: shares(qty),
+            execution_price: price_of(price),
+            liquidity,
+            strategy: DECREMENT,
         };
         self.push(&message, &AppendageBuf::default());
     }

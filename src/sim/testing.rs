@@ -249,6 +249,9 @@ pub(super) fn line(answer: &[u8]) -> String {
         Response::OrderCanceled(body, _) => {
             format!("C{} -{} {}", body.user_ref_num, body.quantity, char::from(body.reason))
         }
+        Response::AiqCanceled(body, _) => {
+            format!("D{} -{} {}", body.user_ref_num, body.quantity, char::from(body.reason))
+        }
         Response::OrderExecuted(body, _) => {
             format!("E{} {}@{} {}", body.user_ref_num, body.quantity, body.price, char::from(body.liquidity))
         }

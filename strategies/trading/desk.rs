@@ -47,6 +47,8 @@ impl Machine for Desk {
 
     const NAME: &'static str = "desk";
 
+    const STATE_VERSION: u32 = 2;
+
     fn units(config: &DeskConfig) -> DisplayUnits {
         let instruments = config
             .instruments

@@ -15,6 +15,9 @@ use super::strategy::{Context, Plan, QuoteIntent, own_best};
 
 /// Later than any stamp.
 pub(super) const NEVER: Nanos = Nanos(i64::MAX);
+/// The largest total that a replacement may name (OUCH 5.0: quantities are below a million shares). A chain of orders that
+/// executed so much ends, and another one begins.
+const MOST_TOTAL: u32 = 999_999;
 /// Nanoseconds after which a cancel that did not leave is tried again.
 const CANCEL_RETRY: i64 = 1_000_000;
 
@@ -98,6 +101,14 @@ impl Desk {
             QuoteIntent::Place { side, price, qty } => (side, price, qty, None),
             QuoteIntent::Replace { prior, side, price, qty } => {
                 let Some(order) = self.state.orders.get(prior) else { return };
+                if order.spent().is_none_or(|spent| spent.saturating_add(qty) > MOST_TOTAL) {
+                    self.explain(id, plan, turn);
+                    turn.step(
+                        "a replacement would name more than the venue takes in total: another order follows",
+                    );
+                    self.cancel(prior, CancelReason::STRATEGY, turn);
+                    return;
+                }
                 (side, price, qty, Some(PriorOrder { client: prior, open: order.open, price: order.price }))
             }
         };

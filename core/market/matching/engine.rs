@@ -2,8 +2,8 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::events::{
-    Accepted, Added, Deleted, Executed, Lapsed, MatchSink, NewOrder, OpenOrder, OwnerToken, Reduced, Refusal,
-    Rejected, RemovalReason, Replaced, Replacement, SelfMatch,
+    Accepted, Added, Chain, Deleted, Executed, Lapsed, MatchSink, NewOrder, OpenOrder, OwnerToken, Prevented,
+    Reduced, Refusal, Rejected, RemovalReason, Replaced, Replacement, SelfMatch,
 };
 use crate::kernel::{InstrumentId, Lots, Side, Ticks, TimeInForce};
 use crate::market::book::{BookView, Books, OrderView, Probe, Resting, SlotIndex, hash_of};
@@ -30,10 +30,11 @@ pub struct MatchingEngine {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owned {
     pub(super) key: OwnerToken,
-    pub(super) executed: Lots,
+    pub(super) chain: Chain,
 }
 
-const NO_ONE: Owned = Owned { key: OwnerToken { owner: 0, token: 0 }, executed: Lots(0) };
+const NO_ONE: Owned =
+    Owned { key: OwnerToken { owner: 0, token: 0 }, chain: Chain { executed: Lots(0), prevented: Lots(0) } };
 
 /// An order on its way through the book.
 #[derive(Clone, Copy)]
@@ -41,6 +42,8 @@ struct Incoming {
     order: u64,
     new: NewOrder,
     left: Lots,
+    /// What it and those that it replaced have used up so far.
+    chain: Chain,
     /// Why it must not go on, where it must not.
     stopped: Option<RemovalReason>,
 }
@@ -72,6 +75,11 @@ impl MatchingEngine {
         }
     }
 
+    /// What happens from now on when an owner's order meets another of its own.
+    pub fn set_self_match(&mut self, rule: SelfMatch) {
+        self.self_match = rule;
+    }
+
     /// Takes a new order: accepts or rejects it, trades what crosses, and rests or lapses what is left.
     pub fn enter<S: MatchSink>(&mut self, new: &NewOrder, sink: &mut S) {
         let crosses = self.crosses(new.instrument, new.side, new.price);
@@ -83,7 +91,7 @@ impl MatchingEngine {
         let live = crosses || new.tif != TimeInForce::IOC;
         sink.accepted(&Accepted { order, new: *new, live });
         if live {
-            self.run(order, new, sink);
+            self.run(order, new, Chain::default(), sink);
         }
     }
 
@@ -210,8 +218,8 @@ impl MatchingEngine {
     }
 
     /// Trades an accepted order against the book, then rests or lapses what is left.
-    fn run<S: MatchSink>(&mut self, order: u64, new: &NewOrder, sink: &mut S) {
-        let mut incoming = Incoming { order, new: *new, left: new.qty, stopped: None };
+    fn run<S: MatchSink>(&mut self, order: u64, new: &NewOrder, chain: Chain, sink: &mut S) {
+        let mut incoming = Incoming { order, new: *new, left: new.qty, chain, stopped: None };
         while incoming.left.0 > 0 && incoming.stopped.is_none() {
             match self.books.front(new.instrument, new.side.opposite()) {
                 Some(front) if meets(new.side, new.price, front.price) => {
@@ -239,16 +247,29 @@ impl MatchingEngine {
     fn meet<S: MatchSink>(&mut self, incoming: &mut Incoming, front: &Resting, sink: &mut S) {
         let Some(owned) = self.owned.get_mut(front.slot as usize) else { return };
         let key = owned.key;
-        if key.owner == incoming.new.key.owner && self.self_match != SelfMatch::Allow {
-            if self.self_match == SelfMatch::CancelIncoming {
-                incoming.stopped = Some(RemovalReason::SelfMatch);
-            } else if let Some(open) = self.books.order_in(front.slot) {
-                self.delete(front.slot, key, &open, RemovalReason::SelfMatch, sink);
-            }
-            return;
-        }
         let qty = incoming.left.min(front.qty);
-        owned.executed += qty;
+        if key.owner == incoming.new.key.owner {
+            match self.self_match {
+                SelfMatch::Allow => {}
+                SelfMatch::CancelIncoming => {
+                    incoming.stopped = Some(RemovalReason::SelfMatch);
+                    return;
+                }
+                SelfMatch::CancelResting => {
+                    if let Some(open) = self.books.order_in(front.slot) {
+                        self.delete(front.slot, key, &open, RemovalReason::SelfMatch, sink);
+                    }
+                    return;
+                }
+                SelfMatch::Decrement => {
+                    owned.chain.prevented += qty;
+                    self.decrement(incoming, front, key, qty, sink);
+                    return;
+                }
+            }
+        }
+        owned.chain.executed += qty;
+        incoming.chain.executed += qty;
         if qty == front.qty {
             self.forget(key);
         }
@@ -271,6 +292,35 @@ impl MatchingEngine {
         });
     }
 
+    /// Two orders of one owner lose `qty` lots each and do not trade.
+    fn decrement<S: MatchSink>(
+        &mut self,
+        incoming: &mut Incoming,
+        front: &Resting,
+        key: OwnerToken,
+        qty: Lots,
+        sink: &mut S,
+    ) {
+        if qty == front.qty {
+            self.forget(key);
+        }
+        self.books.take_from(front.slot, qty);
+        incoming.left -= qty;
+        incoming.chain.prevented += qty;
+        sink.prevented(&Prevented {
+            instrument: incoming.new.instrument,
+            price: front.price,
+            qty,
+            order: front.order,
+            key,
+            side: incoming.new.side.opposite(),
+            left: front.qty - qty,
+            incoming: incoming.order,
+            incoming_key: incoming.new.key,
+            incoming_left: incoming.left,
+        });
+    }
+
     /// Rests what is left of an order; says why it could not.
     fn rest<S: MatchSink>(&mut self, incoming: &Incoming, sink: &mut S) -> Option<RemovalReason> {
         let (order, qty) = (incoming.order, incoming.left);
@@ -278,7 +328,7 @@ impl MatchingEngine {
         match self.books.add_resting(instrument, order, side, price, qty) {
             Err(_) => Some(RemovalReason::Capacity),
             Ok(slot) => {
-                self.remember(slot, key, incoming.new.qty - qty);
+                self.remember(slot, key, incoming.chain);
                 sink.added(&Added { order, key, instrument, side, price, qty });
                 None
             }
@@ -295,12 +345,13 @@ impl MatchingEngine {
         live: bool,
         sink: &mut S,
     ) {
+        let chain = self.chain_in(slot);
         self.forget(key);
         self.books.take_from(slot, open.qty);
         let order = self.take_number();
         sink.replaced(&replaced(open, key, order, new, false, live));
         if live {
-            self.run(order, new, sink);
+            self.run(order, new, chain, sink);
         }
     }
 
@@ -312,11 +363,12 @@ impl MatchingEngine {
         new: &NewOrder,
         sink: &mut S,
     ) {
+        let chain = self.chain_in(slot);
         match self.books.replace_resting(open.order, self.next_order, new.price, new.qty) {
             Err(_) => self.delete(slot, key, open, RemovalReason::Capacity, sink),
             Ok((_, new_slot)) => {
                 self.forget(key);
-                self.remember(new_slot, new.key, Lots(0));
+                self.remember(new_slot, new.key, chain);
                 let order = self.take_number();
                 sink.replaced(&replaced(open, key, order, new, true, true));
             }
@@ -337,13 +389,13 @@ impl MatchingEngine {
     }
 
     /// Keeps the owner's side of the order in a slot.
-    pub(super) fn remember(&mut self, slot: u32, key: OwnerToken, executed: Lots) {
+    pub(super) fn remember(&mut self, slot: u32, key: OwnerToken, chain: Chain) {
         let at = slot as usize;
         if at >= self.owned.len() {
             self.owned.resize(at + 1, NO_ONE);
         }
         if let Some(owned) = self.owned.get_mut(at) {
-            *owned = Owned { key, executed };
+            *owned = Owned { key, chain };
         }
         let hash = hash_of(key.token, key.owner);
         self.tokens.reserve();
@@ -375,10 +427,15 @@ impl MatchingEngine {
         Some((slot, self.books.order_in(slot)?))
     }
 
+    #[inline]
+    fn chain_in(&self, slot: u32) -> Chain {
+        self.owned.get(slot as usize).map(|owned| owned.chain).unwrap_or_default()
+    }
+
     fn open_in(&self, slot: u32) -> Option<OpenOrder> {
         let OrderView { order, instrument, side, price, qty } = self.books.order_in(slot)?;
-        let Owned { key, executed } = *self.owned.get(slot as usize)?;
-        Some(OpenOrder { order, key, instrument, side, price, qty, executed })
+        let Owned { key, chain } = *self.owned.get(slot as usize)?;
+        Some(OpenOrder { order, key, instrument, side, price, qty, chain })
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Replacement {
     pub token: u64,
     /// Its price.
     pub price: Ticks,
-    /// Its open lots. (A protocol that counts what was executed before subtracts [`OpenOrder::executed`] first.)
+    /// Its open lots. (A protocol that counts what the chain used up before asks [`OpenOrder::left_of`] first.)
     pub qty: Lots,
     /// Rest, take or only rest.
     pub tif: TimeInForce,
@@ -55,6 +55,17 @@ pub enum SelfMatch {
     CancelResting,
     /// What is left of the incoming order is cancelled.
     CancelIncoming,
+    /// Both lose the lots that they would have traded.
+    Decrement,
+}
+
+/// What an order has used up together with the orders that it replaced, directly or through others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// Lots executed, on arrival and since.
+    pub executed: Lots,
+    /// Lots that self-match prevention took off.
+    pub prevented: Lots,
 }
 
 /// A live order and its owner's side of it.
@@ -72,8 +83,22 @@ pub struct OpenOrder {
     pub price: Ticks,
     /// Open lots.
     pub qty: Lots,
-    /// Lots executed under this number, on arrival and since.
-    pub executed: Lots,
+    /// What it and the orders that it replaced have used up.
+    pub chain: Chain,
+}
+
+impl OpenOrder {
+    /// Lots that a replacement leaves open where the whole chain is to be liable for `total`, as OUCH 5.0 section 2.2 has
+    /// it: what was executed and what self-match prevention took off count. Below 1 where nothing is left.
+    pub fn left_of(&self, total: Lots) -> Lots {
+        total - self.chain.executed - self.chain.prevented
+    }
+
+    /// Lots that a cancel keeps open where the whole chain is to execute `total` at the most, as OUCH 5.0 section 2.3 has
+    /// it: what was executed counts. 0 where nothing is left.
+    pub fn kept_of(&self, total: Lots) -> Lots {
+        (total - self.chain.executed).max(Lots(0))
+    }
 }
 
 /// Why lots left without a trade.
@@ -186,6 +211,30 @@ events! {
         /// The resting order's price.
         price: Ticks,
         /// Lots.
+        qty: Lots,
+        /// The resting order.
+        order: u64,
+        /// Its owner and token.
+        key: OwnerToken,
+        /// Its side.
+        side: Side,
+        /// What is left of it; at 0 it has left the book.
+        left: Lots,
+        /// The incoming order.
+        incoming: u64,
+        /// Its owner and token.
+        incoming_key: OwnerToken,
+        /// What is left of it for now.
+        incoming_left: Lots,
+    }
+    /// Two orders of one owner met and neither traded: both lost the lots. To the market (ITCH `X` of the resting order, `D`
+    /// where nothing is left of it) and to the owner, once for each order (OUCH `D`).
+    Prevented, prevented {
+        /// What would have been traded.
+        instrument: InstrumentId,
+        /// The resting order's price.
+        price: Ticks,
+        /// Lots that each lost.
         qty: Lots,
         /// The resting order.
         order: u64,

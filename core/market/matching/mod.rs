@@ -6,6 +6,7 @@
 //! * Better prices trade first, then earlier orders; every trade is at the resting order's price.
 //! * The books are never crossed or locked after a command.
 //! * Lots are conserved: accepted = executed + cancelled + resting.
+//! * What an order used up stays with it through every replacement ([`Chain`]).
 //! * An order that trades fully on arrival is never displayed; of one that trades in part, only the rest is.
 //! * Post-only never takes; immediate-or-cancel never rests.
 //! * A replaced order has a new number and loses its priority; a mere reduction keeps both.
@@ -20,8 +21,8 @@ mod snapshot;
 
 pub use engine::MatchingEngine;
 pub use events::{
-    Accepted, Added, Deleted, Executed, Lapsed, MatchEvent, MatchSink, NewOrder, OpenOrder, OwnerToken,
-    Reduced, Refusal, Rejected, RemovalReason, Replaced, Replacement, SelfMatch,
+    Accepted, Added, Chain, Deleted, Executed, Lapsed, MatchEvent, MatchSink, NewOrder, OpenOrder,
+    OwnerToken, Prevented, Reduced, Refusal, Rejected, RemovalReason, Replaced, Replacement, SelfMatch,
 };
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! and sharing no code with the engine but the vocabulary, so that it can judge it.
 
 use super::events::{
-    Accepted, Added, Deleted, Executed, Lapsed, MatchSink, NewOrder, OpenOrder, OwnerToken, Reduced, Refusal,
-    Rejected, RemovalReason, Replaced, Replacement, SelfMatch,
+    Accepted, Added, Chain, Deleted, Executed, Lapsed, MatchSink, NewOrder, OpenOrder, OwnerToken, Prevented,
+    Reduced, Refusal, Rejected, RemovalReason, Replaced, Replacement, SelfMatch,
 };
 use crate::kernel::{Lots, Side, TimeInForce};
 
@@ -34,7 +34,7 @@ impl NaiveEngine {
         let live = new.tif != TimeInForce::IOC || self.counterparty(new).is_some();
         sink.accepted(&Accepted { order, new: *new, live });
         if live {
-            self.trade(order, new, sink);
+            self.trade(order, new, Chain::default(), sink);
         }
     }
 
@@ -91,9 +91,9 @@ impl NaiveEngine {
             live,
         });
         if displayed {
-            self.live.push(opened(order, &new, new.qty));
+            self.live.push(opened(order, &new, new.qty, old.chain));
         } else if live {
-            self.trade(order, &new, sink);
+            self.trade(order, &new, old.chain, sink);
         }
     }
 
@@ -142,7 +142,8 @@ impl NaiveEngine {
         .copied()
     }
 
-    fn trade<S: MatchSink>(&mut self, order: u64, new: &NewOrder, sink: &mut S) {
+    fn trade<S: MatchSink>(&mut self, order: u64, new: &NewOrder, before: Chain, sink: &mut S) {
+        let mut chain = before;
         let mut left = new.qty;
         let mut end = (new.tif == TimeInForce::IOC).then_some(RemovalReason::ImmediateOrCancel);
         while left > Lots(0) {
@@ -158,13 +159,37 @@ impl NaiveEngine {
                         end = Some(RemovalReason::SelfMatch);
                         break;
                     }
+                    SelfMatch::Decrement => {
+                        let qty = left.min(other.qty);
+                        left -= qty;
+                        chain.prevented += qty;
+                        for open in self.live.iter_mut().filter(|open| open.order == other.order) {
+                            open.qty -= qty;
+                            open.chain.prevented += qty;
+                        }
+                        self.live.retain(|open| open.qty > Lots(0));
+                        sink.prevented(&Prevented {
+                            instrument: new.instrument,
+                            price: other.price,
+                            qty,
+                            order: other.order,
+                            key: other.key,
+                            side: other.side,
+                            left: other.qty - qty,
+                            incoming: order,
+                            incoming_key: new.key,
+                            incoming_left: left,
+                        });
+                        continue;
+                    }
                 }
             }
             let qty = if left < other.qty { left } else { other.qty };
             left -= qty;
+            chain.executed += qty;
             for open in self.live.iter_mut().filter(|open| open.order == other.order) {
                 open.qty -= qty;
-                open.executed += qty;
+                open.chain.executed += qty;
             }
             self.live.retain(|open| open.qty > Lots(0));
             self.last_match += 1;
@@ -187,7 +212,7 @@ impl NaiveEngine {
             _ if left == Lots(0) => {}
             Some(reason) => sink.lapsed(&Lapsed { order, key, instrument, qty: left, reason }),
             None => {
-                self.live.push(opened(order, new, left));
+                self.live.push(opened(order, new, left, chain));
                 sink.added(&Added { order, key, instrument, side, price, qty: left });
             }
         }
@@ -202,7 +227,7 @@ impl NaiveEngine {
     }
 }
 
-fn opened(order: u64, new: &NewOrder, left: Lots) -> OpenOrder {
-    let NewOrder { key, instrument, side, price, qty, .. } = *new;
-    OpenOrder { order, key, instrument, side, price, qty: left, executed: qty - left }
+fn opened(order: u64, new: &NewOrder, left: Lots, chain: Chain) -> OpenOrder {
+    let NewOrder { key, instrument, side, price, .. } = *new;
+    OpenOrder { order, key, instrument, side, price, qty: left, chain }
 }

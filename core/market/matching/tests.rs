@@ -77,7 +77,8 @@ fn engine(self_match: SelfMatch) -> MatchingEngine {
 }
 
 fn mode(number: u8) -> SelfMatch {
-    [SelfMatch::Allow, SelfMatch::CancelResting, SelfMatch::CancelIncoming][usize::from(number % 3)]
+    [SelfMatch::Allow, SelfMatch::CancelResting, SelfMatch::CancelIncoming, SelfMatch::Decrement]
+        [usize::from(number % 4)]
 }
 
 quickcheck! {
@@ -169,6 +170,7 @@ fn show(event: &MatchEvent, shown: &mut Books) {
             let touched = shown.execute(e.order, e.qty).unwrap();
             assert_eq!((touched.price, touched.left, touched.side), (e.price, e.left, e.side));
         }
+        MatchEvent::Prevented(e) => assert_eq!(shown.reduce(e.order, e.qty).unwrap().left, e.left),
         MatchEvent::Reduced(e) => assert_eq!(shown.reduce(e.order, e.qty).unwrap().left, e.left),
         MatchEvent::Deleted(e) => {
             shown.delete(e.order).unwrap();
@@ -222,6 +224,10 @@ impl Ledger {
                     Some(e.price),
                     "not the resting price"
                 );
+            }
+            MatchEvent::Prevented(e) => {
+                self.account(e.order).removed += i128::from(e.qty.0);
+                self.account(e.incoming).removed += i128::from(e.qty.0);
             }
             MatchEvent::Reduced(e) => self.account(e.order).removed += i128::from(e.qty.0),
             MatchEvent::Deleted(e) => self.account(e.order).removed += i128::from(e.qty.0),
@@ -282,6 +288,7 @@ fn story(engine: &mut MatchingEngine, command: Command) -> Vec<(&'static str, u6
         MatchEvent::Accepted(e) => (if e.live { "accepted" } else { "dead" }, e.order, e.new.qty.0),
         MatchEvent::Added(e) => ("added", e.order, e.qty.0),
         MatchEvent::Executed(e) => ("executed", e.order, e.qty.0),
+        MatchEvent::Prevented(e) => ("prevented", e.order, e.qty.0),
         MatchEvent::Reduced(e) => ("reduced", e.order, e.qty.0),
         MatchEvent::Deleted(e) => ("deleted", e.order, e.qty.0),
         MatchEvent::Lapsed(e) => ("lapsed", e.order, e.qty.0),
@@ -308,7 +315,7 @@ fn price_then_time_and_only_the_rest_is_displayed() {
     let buy = order(2, 1, Side::Buy, 100, 25, TimeInForce::DAY);
     let expected = [("accepted", 4, 25), ("executed", 1, 10), ("executed", 2, 10), ("added", 4, 5)];
     assert_eq!(story(&mut engine, Command::Enter(buy)), expected);
-    assert_eq!(engine.open_order(key(2, 1)).map(|open| (open.qty.0, open.executed.0)), Some((5, 20)));
+    assert_eq!(engine.open_order(key(2, 1)).map(|open| (open.qty.0, open.chain.executed.0)), Some((5, 20)));
     let sell = order(1, 9, Side::Sell, 90, 5, TimeInForce::DAY);
     let expected = [("accepted", 5, 5), ("executed", 4, 5)];
     assert_eq!(story(&mut engine, Command::Enter(sell)), expected, "trades fully: never displayed");
@@ -366,6 +373,61 @@ fn an_owner_may_be_kept_from_trading_with_itself() {
     assert_eq!(story(&mut resting, buy), expected);
     let mut incoming = three_asks(SelfMatch::CancelIncoming);
     assert_eq!(story(&mut incoming, buy), [("accepted", 4, 30), ("lapsed", 4, 30)]);
+}
+
+#[test]
+fn an_owner_that_would_trade_with_itself_loses_the_lots_on_both_sides() {
+    let mut engine = three_asks(SelfMatch::Decrement);
+    let buy = Command::Enter(order(1, 9, Side::Buy, 101, 24, TimeInForce::DAY));
+    let expected = [("accepted", 4, 24), ("prevented", 1, 10), ("prevented", 2, 10), ("prevented", 3, 4)];
+    assert_eq!(story(&mut engine, buy), expected);
+    let open = engine.open_order(key(1, 3)).unwrap();
+    assert_eq!((open.qty, open.chain), (Lots(6), Chain { executed: Lots(0), prevented: Lots(4) }));
+    assert_eq!(engine.open_orders().count(), 1);
+}
+
+/// OUCH 5.0, revision of October 2025, sections 2.2 and 2.3, over a chain of three: 500 entered, 100 executed, a replacement
+/// with 500 leaves 400; with 600 it leaves 500. What the first order of the chain executed still counts for the third.
+#[test]
+fn quantities_are_of_the_chain() {
+    let mut fast = MatchingEngine::with_capacity(1, 4, 2, SelfMatch::Decrement);
+    let mut naive = NaiveEngine::new(1, SelfMatch::Decrement);
+    let mut both = |command: Command| {
+        assert_eq!(apply!(fast, command), apply!(naive, command));
+        let open = fast.open_orders().find(|open| open.key.owner == 1);
+        assert_eq!(open, naive.live().iter().copied().find(|open| open.key.owner == 1));
+        open
+    };
+    let sell = |token, qty| Command::Enter(order(2, token, Side::Sell, 100, qty, TimeInForce::IOC));
+    let replace = |open: OpenOrder, token, price, total| {
+        let qty = open.left_of(Lots(total));
+        let with = Replacement { token, price: Ticks(price), qty, tif: TimeInForce::DAY };
+        Command::Replace { key: open.key, with }
+    };
+    both(Command::Enter(order(1, 1, Side::Buy, 100, 500, TimeInForce::DAY))).unwrap();
+    let open = both(sell(1, 100)).unwrap();
+    assert_eq!(open.left_of(Lots(500)), Lots(400));
+    assert_eq!(open.left_of(Lots(600)), Lots(500));
+    // The second link: by a replacement that only moves within the book.
+    let open = both(replace(open, 2, 101, 500)).unwrap();
+    assert_eq!((open.qty, open.chain.executed), (Lots(400), Lots(100)));
+    assert_eq!(open.left_of(Lots(600)), Lots(500));
+    assert_eq!(
+        (open.kept_of(Lots(500)), open.kept_of(Lots(150)), open.kept_of(Lots(60))),
+        (Lots(400), Lots(50), Lots(0))
+    );
+    // The third: by one that trades on arrival. 100 and 50 of 600 are gone, then 20 more by self-match prevention.
+    both(Command::Enter(order(2, 9, Side::Sell, 105, 50, TimeInForce::DAY)));
+    let open = both(replace(open, 3, 105, 600)).unwrap();
+    assert_eq!((open.qty, open.chain.executed), (Lots(450), Lots(150)));
+    let open = both(Command::Enter(order(1, 4, Side::Sell, 105, 20, TimeInForce::IOC))).unwrap();
+    assert_eq!((open.qty, open.chain), (Lots(430), Chain { executed: Lots(150), prevented: Lots(20) }));
+    // The fourth: the decrement counts for a replacement, and not for a cancel.
+    let open = both(replace(open, 5, 104, 600)).unwrap();
+    assert_eq!(open.qty, Lots(430));
+    assert_eq!(open.kept_of(Lots(550)), Lots(400));
+    let restored: MatchingEngine = read_state(&bytes_of(&fast)).unwrap();
+    assert_eq!(restored.open_order(open.key), Some(open));
 }
 
 #[test]

@@ -9,6 +9,9 @@ use crate::kernel::table::{
 use crate::kernel::{EventNanos, InstrumentId, Liveness, RejectReason, SendOutcome, SideCode, Ticks};
 use crate::market::portfolio::in_range;
 
+/// The venue's letter for a cancel by self-match prevention (OUCH 5.0, `C` and `D`).
+const SELF_MATCH: u8 = b'Q';
+
 /// Why an answer changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
@@ -125,11 +128,14 @@ impl OrderTable {
         }
         self.take_place(slot);
         self.revive(slot);
+        let prevented = if answer.reason == SELF_MATCH { answer.qty } else { 0 };
         self.change(slot, |order| {
             order.last_cancel = answer.event_ns;
             order.canceled = order.canceled.saturating_add(answer.qty);
+            order.prevented = order.prevented.saturating_add(prevented);
             order.open = left(order);
         });
+        self.shrink_replacement(order.next, prevented);
         if self.slots.get(slot).is_some_and(|order| order.open == 0) {
             self.finish(slot, DoneCause::Canceled);
         }
@@ -323,10 +329,11 @@ impl OrderTable {
         });
     }
 
-    /// The lots that an order executed are lots that its replacement will not have.
+    /// The lots that an order executed, or lost to self-match prevention, are lots that its replacement will not have.
     fn shrink_replacement(&mut self, next: u64, qty: u32) {
-        if let Some(slot) = self.slot_of(next) {
+        if let Some(slot) = self.slot_of(next).filter(|_| qty > 0) {
             self.change(slot, |order| {
+                order.spent_before = order.spent_before.saturating_add(qty);
                 order.qty = order.qty.saturating_sub(qty);
                 order.open = left(order);
             });

@@ -77,7 +77,8 @@ messages! {
         original: U32,
         /// Our number of the new order.
         user_ref_num: U32,
-        /// New total shares, executed ones included.
+        /// Total shares that the chain of orders is liable for: what it executed so far and what self-match prevention took
+        /// off count, under this number and all before it.
         quantity: U32,
         /// New limit price.
         price: U64,
@@ -94,7 +95,7 @@ messages! {
     b'X' Optional CancelOrder {
         /// Our number of the order.
         user_ref_num: U32,
-        /// The size that it shall have, executed shares included; 0 cancels all of it.
+        /// The most that the chain of orders may execute in total, what it executed so far included; 0 cancels what is open.
         quantity: U32,
     }
     /// Request: change side (between the kinds of selling) or size without losing priority.
@@ -341,6 +342,8 @@ pub mod cancel {
     pub const CLOSED: u8 = b'E';
     /// The venue's supervision.
     pub const SUPERVISORY: u8 = b'S';
+    /// It would have traded with an order of its owner.
+    pub const SELF_MATCH: u8 = b'Q';
     /// The venue's system.
     pub const SYSTEM: u8 = b'Z';
 }

@@ -45,6 +45,7 @@ pub(in crate::harness) struct Heard {
 struct Order {
     number: u32,
     open: u32,
+    /// Shares executed, those of the orders that it replaced included.
     executed: u32,
     price: u64,
     side: u8,
@@ -248,7 +249,7 @@ impl Floor {
         let post_only = options.letter(tag::POST_ONLY) == Some(b'P');
         let open = order.quantity.get().saturating_sub(before.executed);
         let number = order.user_ref_num.get();
-        self.keep(Order { number, open, executed: 0, price: order.price.get(), ..before });
+        self.keep(Order { number, open, price: order.price.get(), ..before });
         let replaced = OrderReplaced {
             message_type: OrderReplaced::TYPE,
             timestamp: self.stamp,

@@ -2,6 +2,8 @@
 //!
 //! - UserRefNums rise; a request with one that was used before is ignored, so that requests may be resent.
 //! - Requests about an order that is not live are ignored.
+//! - Quantities are of the chain (sections 2.2 and 2.3): a replacement names the total that is liable, in which all that the
+//!   chain executed and lost to self-match prevention counts; a cancel the most that it may execute in total.
 //! - A replacement or change with impossible details cancels the order it was for.
 //! - Day and immediate-or-cancel orders that are displayed, and post-only ones, are traded here; everything else that
 //!   OUCH can ask for is refused, never taken for something simpler.
@@ -100,7 +102,7 @@ impl Exchange {
         self.counters.orders += 1;
         let price = Ticks(i64::try_from(order.price.get()).unwrap_or(i64::MAX));
         let tif = duration(order.time_in_force, order.display, options);
-        let qty = Lots(i64::from(order.quantity.get())) - open.executed;
+        let qty = open.left_of(Lots(i64::from(order.quantity.get())));
         let possible =
             self.phase == Phase::Open && is_price(price) && order.quantity.get() <= MAX_SHARES as u32;
         let with = match tif {
@@ -115,7 +117,7 @@ impl Exchange {
     fn cancel(&mut self, account: AccountId, order: &CancelOrder) {
         let key = key(account, order.user_ref_num.get());
         let Some(open) = self.market.open_order(key) else { return };
-        let keep = Lots((i64::from(order.quantity.get()) - open.executed.0).max(0));
+        let keep = open.kept_of(Lots(i64::from(order.quantity.get())));
         self.carry_out(Request::Cancel, |market, reports| market.cancel(key, keep, reports));
     }
 
@@ -123,7 +125,7 @@ impl Exchange {
         let number = order.user_ref_num.get();
         let key = key(account, number);
         let Some(open) = self.market.open_order(key) else { return };
-        let keep = Lots((i64::from(order.quantity.get()) - open.executed.0).max(0));
+        let keep = open.kept_of(Lots(i64::from(order.quantity.get())));
         if keep > open.qty || side_of(order.side) != Some(open.side) {
             return;
         }

@@ -168,6 +168,14 @@ impl Exchange {
         }
     }
 
+    /// What happens when a participant's order meets another of its own; they trade unless said. Without effect on a
+    /// recorded market, where participants never meet.
+    pub fn set_self_match(&mut self, rule: SelfMatch) {
+        if let Market::Matched(engine) = &mut self.market {
+            engine.set_self_match(rule);
+        }
+    }
+
     /// Opens the market: start of messages, directory, opening book, market hours. A replayed market says all that itself.
     pub fn open(&mut self, now: Nanos) {
         self.publisher.set_time(now);

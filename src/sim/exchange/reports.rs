@@ -3,7 +3,7 @@
 use pricewright_core::kernel::{InstrumentId, Lots};
 use pricewright_core::market::book::OrderView;
 use pricewright_core::market::matching::{
-    Accepted, Added, Deleted, Executed, Lapsed, MatchSink, OwnerToken, Reduced, Refusal, Rejected,
+    Accepted, Added, Deleted, Executed, Lapsed, MatchSink, OwnerToken, Prevented, Reduced, Refusal, Rejected,
     RemovalReason, Replaced,
 };
 use pricewright_feeds::nasdaq::Alpha;
@@ -79,6 +79,15 @@ impl Reports<'_> {
         self.counters.outside_fills += 1;
     }
 
+    /// One side of a trade that self-match prevention kept from happening.
+    fn decremented(&mut self, key: OwnerToken, event: &Prevented, liquidity: u8, left: Lots) {
+        let Some(account) = self.account(key) else { return };
+        account.decremented(number(key), event.qty, event.price, liquidity);
+        if left == Lots(0) {
+            account.terms.remove(&number(key));
+        }
+    }
+
     fn flow_of(&mut self, key: OwnerToken) -> Option<&mut Flow> {
         if key.owner == BACKGROUND { self.flow.as_deref_mut() } else { None }
     }
@@ -121,6 +130,22 @@ impl MatchSink for Reports<'_> {
         self.counters.executions += 1;
         self.filled(event.key, event, b'A', event.left);
         self.filled(event.incoming_key, event, b'R', event.incoming_left);
+        if let Some(flow) = self.flow_of(event.key) {
+            flow.on_left(event.key.token, event.left);
+        }
+    }
+
+    fn prevented(&mut self, event: &Prevented) {
+        match event.left {
+            Lots(0) => self.left_the_book(event.order, event.instrument),
+            _ => {
+                if let Some(publisher) = self.publisher.as_deref_mut() {
+                    publisher.reduced(event.order, event.instrument, event.qty);
+                }
+            }
+        }
+        self.decremented(event.key, event, b'A', event.left);
+        self.decremented(event.incoming_key, event, b'R', event.incoming_left);
         if let Some(flow) = self.flow_of(event.key) {
             flow.on_left(event.key.token, event.left);
         }

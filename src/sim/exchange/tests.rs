@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use pricewright_core::kernel::{InstrumentId, Lots, Nanos, Side};
+use pricewright_core::market::matching::SelfMatch;
 use pricewright_feeds::nasdaq::ouch::{Response, decode_response};
 use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Alpha, MessageStore};
@@ -172,10 +173,71 @@ fn a_replacement_counts_what_was_executed() {
     exchange.request(maker, &enter(1, b'B', 300, price, b'0'));
     exchange.request(taker, &enter(1, b'S', 100, price, b'3'));
     exchange.request(maker, &replace(1, 2, 250, price, b'0'));
-    exchange.request(maker, &cancel(2, 20));
-    // 250 shares in all, of which 100 were executed under the old number.
+    exchange.request(maker, &cancel(2, 120));
+    // 250 shares in all, then 120, of which 100 were executed under the old number.
     let lines = lines_from(&exchange, maker, 4);
     assert_eq!(lines, [format!("U1>2 L 150@{price}"), "C2 -130 U".to_owned()]);
+}
+
+/// OUCH 5.0, revision of October 2025, sections 2.2 and 2.3: 500 entered, 100 executed, a replacement with 500 leaves 400, one
+/// with 600 leaves 500; so too for the third order of a chain, which itself executed nothing yet. A cancel names the most
+/// that the chain may execute in total.
+#[test]
+fn quantities_are_of_the_chain_over_its_second_and_third_link() {
+    let (mut exchange, maker) = quiet();
+    let taker = log_in(&mut exchange, "second");
+    let best = exchange.best(InstrumentId(0)).bid.expect("bids").price.0;
+    let price = best + 100;
+    exchange.request(maker, &enter(1, b'B', 500, price, b'0'));
+    exchange.request(taker, &enter(1, b'S', 100, price, b'3'));
+    exchange.request(maker, &replace(1, 2, 500, price, b'0'));
+    exchange.request(maker, &replace(2, 3, 600, price, b'0'));
+    // The same size again: nothing to cancel. Then 50 more are executed under the third number, 150 in all.
+    exchange.request(maker, &cancel(3, 600));
+    exchange.request(taker, &enter(2, b'S', 50, price, b'3'));
+    exchange.request(maker, &modify(3, b'B', 400));
+    exchange.request(maker, &cancel(3, 350));
+    exchange.request(maker, &replace(3, 4, 300, price, b'0'));
+    exchange.request(maker, &replace(4, 5, 150, price, b'0'));
+    let lines = lines_from(&exchange, maker, 4);
+    let expected = [
+        format!("U1>2 L 400@{price}"),
+        format!("U2>3 L 500@{price}"),
+        format!("E3 50@{price} A"),
+        "M3 250".to_owned(),
+        "C3 -50 U".to_owned(),
+        format!("U3>4 L 150@{price}"),
+        // Nothing is left of 150: the replacement is impossible, and the order goes.
+        "C4 -150 Z".to_owned(),
+    ];
+    assert_eq!(lines, expected);
+    check_book(&exchange);
+}
+
+/// As above: what self-match prevention took off counts into the total of a replacement, and not into that of a cancel.
+#[test]
+fn self_match_decrements_count_into_the_chain() {
+    let (mut exchange, maker) = quiet();
+    exchange.set_self_match(SelfMatch::Decrement);
+    let best = exchange.best(InstrumentId(0)).bid.expect("bids").price.0;
+    let price = best + 100;
+    exchange.request(maker, &enter(1, b'B', 500, price, b'0'));
+    exchange.request(maker, &enter(2, b'S', 100, price, b'3'));
+    exchange.request(maker, &replace(1, 3, 500, price, b'0'));
+    exchange.request(maker, &replace(3, 4, 600, price, b'0'));
+    exchange.request(maker, &cancel(4, 450));
+    let lines = lines_from(&exchange, maker, 2);
+    let expected = [
+        format!("A1 L 500@{price}"),
+        format!("A2 L 100@{price}"),
+        "D1 -100 Q".to_owned(),
+        "D2 -100 Q".to_owned(),
+        format!("U1>3 L 400@{price}"),
+        format!("U3>4 L 500@{price}"),
+        "C4 -50 U".to_owned(),
+    ];
+    assert_eq!(lines, expected);
+    check_book(&exchange);
 }
 
 #[test]

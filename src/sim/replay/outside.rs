@@ -3,7 +3,7 @@
 use pricewright_core::kernel::{InstrumentId, Lots, Side, Ticks, TimeInForce};
 use pricewright_core::market::book::{Books, OrderView, Touched};
 use pricewright_core::market::matching::{
-    Accepted, Deleted, Executed, Lapsed, MatchSink, NewOrder, OpenOrder, OwnerToken, Reduced, Refusal,
+    Accepted, Chain, Deleted, Executed, Lapsed, MatchSink, NewOrder, OpenOrder, OwnerToken, Reduced, Refusal,
     Rejected, RemovalReason, Replaced, Replacement,
 };
 
@@ -60,7 +60,7 @@ impl Outside {
         let live = new.tif != TimeInForce::IOC || crosses(new, books);
         sink.accepted(&Accepted { order, new: *new, live });
         if live {
-            self.run(order, new, books, sink);
+            self.run(order, new, Chain::default(), books, sink);
         }
     }
 
@@ -117,7 +117,7 @@ impl Outside {
                     live,
                 });
                 if live {
-                    self.run(order, &new, books, sink);
+                    self.run(order, &new, open.chain, books, sink);
                 }
             }
         }
@@ -184,7 +184,7 @@ impl Outside {
         let Some(Resting { open, .. }) = self.resting.get_mut(at) else { return most };
         let qty = open.qty.min(most);
         open.qty -= qty;
-        open.executed += qty;
+        open.chain.executed += qty;
         let OpenOrder { order, key, instrument, side, price, qty: left, .. } = *open;
         if left.0 == 0 {
             self.resting.remove(at);
@@ -213,7 +213,7 @@ impl Outside {
     }
 
     /// Trades an accepted order with the displayed book, then rests or lapses what is left.
-    fn run<S: MatchSink>(&mut self, order: u64, new: &NewOrder, books: &Books, sink: &mut S) {
+    fn run<S: MatchSink>(&mut self, order: u64, new: &NewOrder, before: Chain, books: &Books, sink: &mut S) {
         let NewOrder { key, instrument, side, price, .. } = *new;
         let mut qty = new.qty;
         let book = books.book(instrument);
@@ -246,7 +246,8 @@ impl Outside {
         }
         let queue = book.iter().flat_map(|book| book.orders(side, price));
         let ahead = queue.map(|ahead| ahead.order).collect();
-        let open = OpenOrder { order, key, instrument, side, price, qty, executed: new.qty - qty };
+        let chain = Chain { executed: before.executed + (new.qty - qty), ..before };
+        let open = OpenOrder { order, key, instrument, side, price, qty, chain };
         self.resting.push(Resting { open, ahead });
     }
 

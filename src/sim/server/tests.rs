@@ -19,7 +19,7 @@ use crate::io::tcp::{Received, TcpConnection};
 use crate::io::udp::{self, UdpReceiver, probe_multicast};
 use crate::io::wait::Waiter;
 use crate::sim::config::SimConfig;
-use crate::sim::exchange::{BookOrder, Counters};
+use crate::sim::exchange::{BookOrder, Counters, Exchange, Source};
 use crate::sim::faults::LineCounters;
 use crate::sim::testing::{PlainBook, cancel, enter, line, replace, symbol};
 
@@ -336,6 +336,38 @@ fn a_participant_that_comes_back_gets_what_it_missed() {
     let summary = handle.join().expect("a summary");
     assert_eq!((summary.logins, summary.exchange.orders), (3, 4));
     assert_eq!(summary.book.len(), 240);
+}
+
+/// OUCH 5.0, section 2.2, on real connections: 500 entered, 100 executed; a replacement with 500 leaves 400, and one of that
+/// with 600 leaves 500.
+#[test]
+fn a_replacement_names_the_total_of_its_chain_over_the_wire() {
+    let handle = quiet_exchange();
+    let address = handle.addresses().ouch;
+    let symbols = vec![symbol("DEMO")];
+    let mut twin = Exchange::new(Source::Flow { seed: 1, rate: 0, symbols }, now());
+    twin.open(now());
+    let price = twin.best(InstrumentId(0)).bid.expect("bids").price.0 + 100;
+    let mut maker = Participant::connect(address, "maker", "secret", 1);
+    let mut taker = Participant::connect(address, "taker", "secret", 1);
+    maker.until_logged(1);
+    taker.until_logged(1);
+    maker.send(&enter(1, b'B', 500, price, b'0'));
+    maker.until_logged(2);
+    taker.send(&enter(1, b'S', 100, price, b'3'));
+    maker.until_logged(3);
+    maker.send(&replace(1, 2, 500, price, b'0'));
+    maker.send(&replace(2, 3, 600, price, b'0'));
+    maker.until_logged(5);
+    let expected = [
+        format!("A1 L 500@{price}"),
+        format!("E1 100@{price} A"),
+        format!("U1>2 L 400@{price}"),
+        format!("U2>3 L 500@{price}"),
+    ];
+    assert_eq!(maker.log[1..], expected);
+    handle.stop();
+    handle.join().expect("a summary");
 }
 
 #[test]

@@ -186,7 +186,7 @@ impl Exchange {
             }
             DecisionRef::ReplaceOrder(order) => {
                 let Some(open) = self.engine.open_order(key(order.prior)) else { return };
-                let qty = Lots(i64::from(order.qty)) - open.executed;
+                let qty = open.left_of(Lots(i64::from(order.qty)));
                 let with = Replacement { token: order.client, price: order.price, qty, tif: order.tif };
                 self.engine.replace(key(order.prior), &with, &mut events);
             }

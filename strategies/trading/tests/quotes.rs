@@ -3,7 +3,7 @@
 use pricewright_core::kernel::table::*;
 use pricewright_core::kernel::*;
 
-use super::super::DeskConfig;
+use super::super::{DeskConfig, StrategyConfig};
 use super::records::send_report;
 use super::stage::{LAST, PRCW, Stage};
 
@@ -69,6 +69,39 @@ fn quotes_are_pulled_for_each_reason() {
         stage.move_to(9_989, 9_991);
         assert_eq!(stage.count(), 0, "once is enough, and nothing new: {}", reason.name());
     }
+}
+
+/// OUCH 5.0: quantities are below a million shares, and a replacement names all that its chain executed.
+#[test]
+fn a_chain_that_used_up_what_a_replacement_can_name_ends() {
+    let mut config = DeskConfig::example().expect("example");
+    let StrategyConfig::MarketMaker(maker) = &mut config.strategy;
+    (maker.order_lots, maker.max_inventory_lots) = (Lots(600_000), Lots(1 << 30));
+    let risk = &mut config.risk;
+    (risk.max_order_lots, risk.max_position_lots) = (Lots(1_000_000), Lots(1 << 31));
+    (risk.max_notional, risk.max_open_notional) = (Minor(1 << 50), Minor(1 << 50));
+    risk.max_daily_loss = Minor(1 << 50);
+    let mut stage = Stage::with(&config);
+    stage.open();
+    stage.book(9_999, 10_001);
+    let [ask, _] = stage.all::<PlaceOrder>()[..] else { panic!("two quotes") };
+    for order in stage.all::<PlaceOrder>() {
+        stage.give(&VenueAccepted {
+            event_ns: EventNanos(0),
+            client: order.client,
+            venue_order: 1_000 + order.client,
+            price: order.price,
+            qty: order.qty,
+            instrument: PRCW,
+            side: order.side,
+            live: Liveness::LIVE,
+        });
+    }
+    stage.fill(ask.client, 1, 10_001, 500_000);
+    stage.wait(1_000);
+    stage.move_to(10_009, 10_011);
+    let canceled = stage.only::<CancelOrder>();
+    assert_eq!((canceled.client, canceled.reason), (ask.client, CancelReason::STRATEGY));
 }
 
 #[test]

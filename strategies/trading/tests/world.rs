@@ -21,6 +21,7 @@ struct Resting {
     side: Side,
     price: Ticks,
     open: u32,
+    /// Lots executed, under its own number and those that it replaced.
     executed: u32,
 }
 
@@ -77,6 +78,8 @@ pub(super) struct World {
     cash: Vec<i64>,
     fees: Vec<i64>,
     filled: BTreeMap<u64, u32>,
+    /// Which order each replacement was to replace.
+    prior: BTreeMap<u64, u64>,
     /// What each position is worth in half ticks, by the last mid of a sound book or a print since then.
     worth: Vec<i64>,
     printed: Vec<Option<i64>>,
@@ -119,6 +122,7 @@ impl World {
             cash: vec![0; count],
             fees: vec![0; count],
             filled: BTreeMap::new(),
+            prior: BTreeMap::new(),
             worth: vec![0; count],
             printed: vec![None; count],
             venue_position: vec![0; count],
@@ -191,8 +195,10 @@ impl World {
             }
             DecisionRef::ReplaceOrder(order) => {
                 self.counts.replaced += 1;
-                // A replacement carries the total: what the order that leaves has executed, and what shall be open.
-                let done = self.filled.get(&order.prior).copied().unwrap_or(0);
+                // A replacement carries the total: what its whole chain has executed, and what shall be open.
+                self.prior.insert(order.client, order.prior);
+                let links = std::iter::successors(Some(order.prior), |link| self.prior.get(link).copied());
+                let done: u32 = links.filter_map(|link| self.filled.get(&link)).sum();
                 let open = order.qty.checked_sub(done).expect("more than was executed");
                 self.check_new(order.client, order.instrument, order.side, order.price, open);
                 self.leave(Request::Replace(*order), order.client);

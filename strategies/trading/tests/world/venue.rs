@@ -73,13 +73,7 @@ impl World {
         let prior = self.resting.remove(at);
         let open = order.qty.saturating_sub(prior.executed);
         if open > 0 {
-            self.resting.push(Resting {
-                client: order.client,
-                price: order.price,
-                open,
-                executed: 0,
-                ..prior
-            });
+            self.resting.push(Resting { client: order.client, price: order.price, open, ..prior });
         }
         self.outbox.push_back(record(&VenueReplaced {
             event_ns: EventNanos(self.now.0),
