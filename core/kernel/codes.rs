@@ -130,6 +130,14 @@ codes! {
         TRADING_STATUS = 16 "trading_status",
         /// The price does not lie on the instrument's price increment, or a number is out of range.
         MALFORMED = 17 "malformed",
+        /// An answer of the venue could not be read, or belongs to no order of ours: it may be a fill.
+        UNREAD_ANSWER = 18 "unread_answer",
+        /// The venue's session began anew: what became of orders in the old one is not known.
+        SESSION_CHANGE = 19 "session_change",
+        /// An order of ours rests that the desk did not know.
+        UNKNOWN_ORDER = 20 "unknown_order",
+        /// The venue's drop copy and our own book of fills differ.
+        POSITION_BREAK = 21 "position_break",
     }
     /// Why an input was refused (the dead letter).
     RejectReason(u16, U16) {

@@ -49,6 +49,7 @@ macro_rules! fields {
 
 mod commerce;
 mod decisions;
+mod doubt;
 mod input;
 mod market;
 mod system;
@@ -182,6 +183,12 @@ record_table! {
         71 v 1 venue::VenueBroken,
         72 v 1 venue::VenueCancelHeld,
         73 v 1 venue::VenueRestated,
+        74 v 1 doubt::VenueUnread,
+        75 v 1 doubt::SessionChanged,
+        76 v 1 doubt::PositionStated,
+        77 v 1 doubt::DropCopyExecution,
+        78 v 1 doubt::DropCopyState,
+        79 v 1 doubt::DropCopyOrder,
         96 v 1 commerce::Inventory,
         97 v 1 commerce::Purchase,
     }
@@ -197,6 +204,9 @@ record_table! {
         135 v 1 decisions::DeskStatus,
         136 v 1 decisions::KillLatched,
         137 v 1 decisions::PricePublished,
+        138 v 1 doubt::OrderInDoubt,
+        139 v 1 doubt::LatchHeld,
+        140 v 1 doubt::PositionBreak,
     }
 }
 

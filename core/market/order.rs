@@ -20,6 +20,7 @@ use super::portfolio::in_range;
 use crate::kernel::{EventNanos, InstrumentId, Minor, Nanos, Side, Ticks};
 
 mod answers;
+mod doubt;
 mod exposure;
 mod fills;
 
@@ -107,6 +108,8 @@ pub struct OwnOrder {
     pub accepted: bool,
     /// The gateway reported it as sent.
     pub sent: bool,
+    /// Answers about it may be lost: it may have been executed, or may rest, and nobody here knows.
+    pub doubt: bool,
     /// When it was asked for.
     pub placed: Nanos,
     /// The venue's stamp of the last cancel applied, to know it again.
@@ -138,6 +141,7 @@ impl OwnOrder {
         known: false,
         accepted: false,
         sent: false,
+        doubt: false,
         placed: Nanos::ZERO,
         last_cancel: EventNanos(0),
         last_fill: 0,
@@ -189,6 +193,10 @@ pub struct Replacement {
 pub struct OrderTable {
     slots: Vec<OwnOrder>,
     next_client: u64,
+    /// The highest of our numbers that the venue has spoken of since its numbering began.
+    acknowledged: u64,
+    /// The first of our numbers that the venue's present numbering says anything about.
+    numbered_from: u64,
     /// The newest alive order of each instrument.
     newest: Vec<u32>,
     tick_values: Vec<Minor>,
@@ -224,6 +232,8 @@ impl OrderTable {
         Ok(Self {
             slots: vec![OwnOrder::EMPTY; capacity],
             next_client: 1,
+            acknowledged: 0,
+            numbered_from: 1,
             newest: vec![NONE; tick_values.len()],
             tick_values: tick_values.to_vec(),
             exposure: vec![Exposure::default(); tick_values.len()],
@@ -302,12 +312,13 @@ impl OrderTable {
         Some(client)
     }
 
-    /// Enters a replacement of `prior` that shall have `open` lots open. `None` where `prior` is not live, or as in
+    /// Enters a replacement of `prior` that shall have `open` lots open. `None` where `prior` is not live or is
+    /// being replaced, or as in
     /// [`Self::place`].
     pub fn replace(&mut self, now: Nanos, prior: u64, price: Ticks, open: u32) -> Option<Replacement> {
         let prior_slot = self.slot_of(prior)?;
         let old = *self.slots.get(prior_slot)?;
-        if old.state != OrderState::Live || open == 0 || !in_range(price) {
+        if old.state != OrderState::Live || old.next != 0 || open == 0 || !in_range(price) {
             return None;
         }
         let spent_before = old.spent()?;

@@ -106,6 +106,15 @@ impl Holding {
         Ok(())
     }
 
+    /// Makes the position what somebody who knows says it is. The difference is booked as a trade at `price`, without fee
+    /// and not counted as a fill.
+    ///
+    /// # Errors
+    /// [`OutOfRange`]; then nothing is booked.
+    pub fn restate(&mut self, position: Lots, price: Ticks) -> Result<(), OutOfRange> {
+        self.trade(position.0.checked_sub(self.position).ok_or(OutOfRange)?, price)
+    }
+
     fn trade(&mut self, signed: i64, price: Ticks) -> Result<(), OutOfRange> {
         let after = self.position.checked_add(signed).ok_or(OutOfRange)?;
         if !in_range(price) || !(-POSITION_MAX.0..=POSITION_MAX.0).contains(&after) {

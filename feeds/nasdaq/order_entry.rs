@@ -5,6 +5,8 @@
 //!   over any number of connections: each login goes on at the next sequence.
 //! - Orders leave only in phase READY, which is reached when the venue's answer to an account query of this connection
 //!   arrives: everything that was missed comes before it. An answer to a query of an earlier connection is told apart.
+//! - A venue that does not go on where its last session stood is said (`SessionChanged`) before anything else: answers are
+//!   lost. What cannot be read or attributed is kept as it came (`VenueUnread`): it may be a fill.
 //! - **The kill latch lies here.** While it is set, nothing but cancels leaves. It and [`OrderEntry::cancel_all`] work
 //!   from this gateway's own table of live orders, without the machine.
 //! - An order that waited past its `expires`, is off its grid, out of order or does not fit is never sent; the machine is
@@ -14,7 +16,8 @@
 
 use pricewright_core::kernel::table::{CancelOrder, DecisionRef, PlaceOrder, ReplaceOrder, SendReport};
 use pricewright_core::kernel::{
-    InstrumentId, Nanos, RecordSink, SendOutcome, SessionPhase, SideCode, SourceId, TimeInForce, flags,
+    InstrumentId, Nanos, RecordSink, RejectReason, SendOutcome, SessionPhase, SideCode, SourceId,
+    TimeInForce, flags,
 };
 use zerocopy::big_endian::{U32, U64};
 
@@ -24,8 +27,9 @@ use super::soupbintcp::{
     ClientConfig, ClientEvent, ClientSession, Deframer, OutBuffer, OutFull, Password, SessionError, SoupError,
 };
 use super::{Alpha, SessionId};
-use answers::{ANSWER_CELLS, Answers};
+use answers::{ANSWER_CELLS, Answers, Change, Numbers, same};
 use orders::LiveOrders;
+use unread::{Message, Unread};
 
 pub use answers::Counters;
 pub use orders::LiveOrder;
@@ -34,6 +38,7 @@ pub use venue::{VenueEvent, VenueSession, append_answer};
 mod answers;
 mod orders;
 mod queries;
+mod unread;
 mod venue;
 
 /// What an order gateway is made of.
@@ -62,6 +67,10 @@ pub struct OrderEntryConfig {
     /// Account queries of connections before, of other processes too, whose answers may still come. Where it is too high,
     /// logging in takes as many round trips more.
     pub unanswered: u32,
+    /// The highest of our order numbers that the venue has spoken of since its numbering began; 0 for none.
+    pub acknowledged: u32,
+    /// The first of our order numbers in the venue's present numbering.
+    pub numbered_from: u32,
     /// Bytes of each of the two buffers.
     pub buffer: usize,
 }
@@ -75,14 +84,9 @@ pub enum ConnectionError {
     /// The venue broke the protocol, or is silent.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The venue does not go on where it was asked to; its answers in between are lost.
-    #[error("the venue goes on at sequence {found} instead of {wanted}")]
-    Lost {
-        /// The sequence asked for.
-        wanted: u64,
-        /// The sequence granted.
-        found: u64,
-    },
+    /// The venue's session is another one, and was not entered at its beginning: log in to it from its first message.
+    #[error("the venue's session is another one now")]
+    Another,
 }
 
 /// Why a decision did not become bytes.
@@ -129,6 +133,8 @@ pub struct OrderEntry {
     answers: Answers,
     latched: bool,
     highest: u32,
+    /// The session whose answers the journal has, and the next of them, while another was asked for.
+    left: Option<(SessionId, u64)>,
 }
 
 impl OrderEntry {
@@ -157,10 +163,15 @@ impl OrderEntry {
                 instruments,
                 orders,
                 config.sessions,
-                config.unanswered,
+                Numbers {
+                    unanswered: config.unanswered,
+                    acknowledged: config.acknowledged,
+                    numbered_from: config.numbered_from,
+                },
             ),
             latched: false,
             highest,
+            left: None,
         })
     }
 
@@ -244,6 +255,11 @@ impl OrderEntry {
                 self.latched = latch.released == 0;
                 return Ok(());
             }
+            // Known from elsewhere to be gone: nothing is left to cancel.
+            DecisionRef::OrderInDoubt(order) if order.resolved != 0 => {
+                self.answers.forget(order.client);
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         if sink.room() < ANSWER_CELLS {
@@ -323,6 +339,9 @@ impl OrderEntry {
 
     /// Wants another session at the next login: for a new day, after the venue refused or ended the old one.
     pub fn resume_at(&mut self, session: SessionId, next_sequence: u64) {
+        if self.left.is_none() && !self.session.session().is_blank() {
+            self.left = Some(self.position());
+        }
         self.session.resume_at(session, next_sequence);
     }
 
@@ -330,19 +349,28 @@ impl OrderEntry {
         self.answers.tell(self.session.next_sequence(), sink);
         while sink.room() >= ANSWER_CELLS {
             let Some(packet) = self.deframer.packet()? else { break };
-            let wanted = self.session.next_sequence();
+            let before = (self.session.session(), self.session.next_sequence());
             match self.session.on_packet(packet, now)? {
-                ClientEvent::Nothing | ClientEvent::Unsequenced(_) => {}
+                ClientEvent::Nothing => {}
+                // OUCH has none: whatever it is, it may be a fill.
+                ClientEvent::Unsequenced(bytes) => {
+                    let text = "OUCH: a message outside the sequence";
+                    let unread = Unread::all(RejectReason::UNKNOWN_TYPE, text);
+                    self.answers.unread(Message { position: 0, bytes }, unread, sink);
+                }
                 ClientEvent::LoggedIn { session, next } => {
-                    if next != wanted {
-                        return Err(ConnectionError::Lost { wanted, found: next });
+                    let change = change(self.left.unwrap_or(before), session, next);
+                    if change.is_some() && before.1 > 1 && next > 1 && !same(before.0, session) {
+                        self.session.resume_at(before.0, before.1);
+                        return Err(ConnectionError::Another);
                     }
-                    self.answers.catch_up(session, sink);
+                    self.left = None;
+                    self.answers.catch_up(session, change, sink);
                 }
                 ClientEvent::Refused(reason) => self.answers.enter(SessionPhase::REFUSED, reason),
                 ClientEvent::Ended => self.answers.enter(SessionPhase::ENDED, 0),
                 ClientEvent::Message { sequence, bytes } => {
-                    let seen = self.answers.on_message(sequence, bytes, now, sink);
+                    let seen = self.answers.on_message(sequence, bytes, now, self.highest, sink);
                     self.highest = self.highest.max(seen);
                 }
             }
@@ -444,6 +472,13 @@ impl OrderEntry {
         self.answers.track(live);
         Ok(())
     }
+}
+
+/// What has changed where a session goes on in `session` at `found` instead of where `left` stood.
+fn change(left: (SessionId, u64), session: SessionId, found: u64) -> Option<Change> {
+    let (before, wanted) = left;
+    let goes_on = wanted == found && (before.is_blank() || same(before, session));
+    (!goes_on).then_some(Change { before, wanted, found })
 }
 
 fn send<B: Body>(

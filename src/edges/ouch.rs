@@ -138,7 +138,7 @@ impl OuchGateway {
             Some(SESSION_NOT_AVAILABLE) => self.entry.resume_at(SessionId::BLANK, 1),
             Some(NOT_AUTHORIZED) if !self.closing => {
                 return Err(Error::Failed(format!(
-                    "{}: the venue refused user and password; mend [gateway.ouch] user, password_env",
+                    "{}: the venue refused user and password; check [gateway.ouch] user, password_env",
                     self.address
                 )));
             }
@@ -150,16 +150,13 @@ impl OuchGateway {
         Ok(())
     }
 
-    /// What to do about a session that cannot go on: log in again, unless answers are lost for good. Fills may be among
-    /// those, so that no position can be trusted any more.
+    /// What to do about a session that cannot go on: log in again, to another one from its beginning.
     fn broken(&mut self, answers: &mut RecordBuf, error: &ConnectionError) -> Result<()> {
-        let ConnectionError::Lost { wanted, found } = error else { return self.disconnected(answers, error) };
-        self.hang_up(answers, error);
-        Err(Error::Failed(format!(
-            "{}: the venue goes on at sequence {found}, this journal at {wanted}: answers, perhaps fills, are lost. Cancel \
-             what is open and compare positions with the venue, then start a new journal",
-            self.address
-        )))
+        self.disconnected(answers, error)?;
+        if *error == ConnectionError::Another {
+            self.entry.resume_at(SessionId::BLANK, 1);
+        }
+        Ok(())
     }
 
     /// Gives the transport what it takes, what it kept back before first. Returns whether new bytes were given.
@@ -263,6 +260,7 @@ fn config(
         .map(|text| SessionId::new(text))
         .collect::<Option<_>>()
         .ok_or_else(|| Error::Usage("the journal's venue session is no SoupBinTCP session".to_owned()))?;
+    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let position = resume.position(GATEWAY_SOURCE);
     let session =
         position.and_then(|position| sessions.get(usize::try_from(position.session).ok()?).copied());
@@ -279,6 +277,8 @@ fn config(
         live: live_orders(resume),
         // One more than the journal shows: of the last login before a crash it may know nothing.
         unanswered: resume.unanswered_queries().saturating_add(1),
+        acknowledged: number(resume.numbers().acknowledged),
+        numbered_from: number(resume.numbers().numbered_from),
         buffer: BUFFER_LEN,
     })
 }

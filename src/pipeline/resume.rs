@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pricewright_core::kernel::table::{Define, PlaceOrder, ReplaceOrder, market_flags};
+use pricewright_core::kernel::table::{Define, PlaceOrder, ReplaceOrder, VenueAccepted, market_flags};
 use pricewright_core::kernel::{
     Cell, Column, DecisionRef, EventRef, InstrumentId, Liveness, Record as _, RecordRef, SendOutcome,
     SessionPhase, SideCode, SourceId, Text, flags, write_record,
@@ -24,6 +24,18 @@ pub struct Resume {
     latched: bool,
     latest: Latest,
     unanswered_queries: u32,
+    numbers: OrderNumbers,
+}
+
+/// What the journal says of our order numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderNumbers {
+    /// The highest that an order of ours had.
+    pub highest: u64,
+    /// The highest that the venue has spoken of since its numbering began.
+    pub acknowledged: u64,
+    /// The first that the venue's present numbering says anything about.
+    pub numbered_from: u64,
 }
 
 /// An order that may rest at the venue, by what the journal says.
@@ -118,6 +130,7 @@ fn progress_of(event: EventRef<'_>) -> Option<Progress> {
         | EventRef::VenueBroken(_)
         | EventRef::VenueCancelHeld(_)
         | EventRef::VenueRestated(_) => return Some(Progress::Last),
+        EventRef::VenueUnread(unread) if unread.is_last() => return Some(Progress::Last),
         _ => return None,
     };
     Some(if flags & market_flags::LAST_IN_BATCH == 0 { Progress::More } else { Progress::Last })
@@ -171,6 +184,10 @@ impl Resume {
                 self.latched = latch.released == 0;
                 return;
             }
+            Some(DecisionRef::OrderInDoubt(order)) if order.resolved != 0 => {
+                self.gone(order.client);
+                return;
+            }
             Some(DecisionRef::PlaceOrder(PlaceOrder { client, instrument, side, qty, .. })) => (
                 client,
                 OpenOrder { instrument: *instrument, side: *side, open: *qty, decision: seq, prior: 0 },
@@ -183,12 +200,36 @@ impl Resume {
             ),
             _ => return,
         };
+        self.numbers.highest = self.numbers.highest.max(*client);
         self.orders.insert(*client, order);
     }
 
+    /// The venue spoke of an order of ours.
+    fn acknowledged(&mut self, event: EventRef<'_>) {
+        let client = match event {
+            EventRef::VenueAccepted(answer) => answer.client,
+            EventRef::VenueReplaced(answer) => answer.client,
+            EventRef::VenueCanceled(answer) => answer.client,
+            EventRef::VenueExecuted(answer) => answer.client,
+            EventRef::VenueRejected(answer) => answer.client,
+            EventRef::VenueCancelHeld(answer) => answer.client,
+            EventRef::VenueRestated(answer) => answer.client,
+            _ => return,
+        };
+        self.numbers.acknowledged = self.numbers.acknowledged.max(client);
+        self.numbers.highest = self.numbers.highest.max(client);
+    }
+
     fn answered(&mut self, event: EventRef<'_>) {
+        self.acknowledged(event);
         match event {
             EventRef::VenueAccepted(answer) if answer.live == Liveness::DEAD => self.gone(answer.client),
+            // One that no decision asked for rests all the same.
+            EventRef::VenueAccepted(answer) => {
+                let &VenueAccepted { instrument, side, qty: open, .. } = answer;
+                let unknown = OpenOrder { instrument, side, open, decision: 0, prior: 0 };
+                self.orders.entry(answer.client).or_insert(unknown);
+            }
             EventRef::VenueReplaced(answer) => {
                 let replacement = self.orders.remove(&answer.client);
                 self.gone(answer.prior);
@@ -205,10 +246,7 @@ impl Resume {
             }
             EventRef::SessionState(state) if state.phase == SessionPhase::READY => {
                 self.unanswered_queries = self.unanswered_queries.saturating_sub(1);
-                // What the venue has never seen rests nowhere.
-                if state.next_client != 0 {
-                    self.orders.retain(|client, _| *client < state.next_client);
-                }
+                self.numbered(state.next_client);
             }
             // A cancel that did not leave says nothing about its order: only the order's own decision counts.
             EventRef::SendReport(report)
@@ -221,6 +259,18 @@ impl Resume {
                 self.gone(report.client);
             }
             _ => {}
+        }
+    }
+
+    /// The venue said which of our numbers is next. What it has never seen rests nowhere; where it has spoken of a higher
+    /// one, its numbering began anew and judges no older order.
+    fn numbered(&mut self, next: u64) {
+        let numbers = &mut self.numbers;
+        if next != 0 && next <= numbers.acknowledged {
+            (numbers.acknowledged, numbers.numbered_from) = (0, numbers.highest + 1);
+        } else if next != 0 {
+            let from = next.max(numbers.numbered_from);
+            self.orders.retain(|client, _| *client < from);
         }
     }
 
@@ -274,6 +324,11 @@ impl Resume {
     /// Logins at the venue whose account query was not answered, as far as the journal says.
     pub fn unanswered_queries(&self) -> u32 {
         self.unanswered_queries
+    }
+
+    /// What the journal says of our order numbers.
+    pub fn numbers(&self) -> OrderNumbers {
+        self.numbers
     }
 
     /// Where `source` stands; `None` where nothing of it is in the journal.

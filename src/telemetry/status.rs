@@ -43,7 +43,7 @@ impl Tally {
         let first = self.span.map_or(header.now, |(first, _)| first);
         self.span = Some((first, header.now));
         match DecisionRef::of(&record) {
-            Some(DecisionRef::PositionChanged(_)) => self.fills += 1,
+            Some(DecisionRef::PositionChanged(changed)) => self.fills += u64::from(changed.client != 0),
             Some(DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_)) => self.orders += 1,
             Some(DecisionRef::OrderRefused(_)) => self.refused += 1,
             Some(DecisionRef::PricePublished(_)) => self.prices += 1,

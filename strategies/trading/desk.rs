@@ -112,6 +112,10 @@ impl Machine for Desk {
             EventRef::VenueRestated(event) => self.on_restated(event, turn),
             EventRef::SessionState(event) => self.on_session_state(event, turn),
             EventRef::SendReport(event) => self.on_send_report(event, turn),
+            EventRef::VenueUnread(event) => self.on_unread(event, turn),
+            EventRef::SessionChanged(event) => self.on_session_changed(event, turn),
+            EventRef::PositionStated(event) => self.on_position_stated(event, turn),
+            EventRef::DropCopyExecution(_) | EventRef::DropCopyOrder(_) | EventRef::DropCopyState(_) => {}
 
             EventRef::Timer(event) => self.on_timer(event, turn),
             EventRef::Operator(event) => self.on_operator(event, turn),
@@ -228,6 +232,7 @@ impl Desk {
     fn on_operator<P: Probe>(&mut self, event: &Operator, turn: &mut Turn<'_, P>) {
         match event.command {
             OperatorCommand::START => {
+                self.note_start();
                 self.state.running = true;
                 // A run begins with good storage until it says otherwise; the one before may have ended while it was short.
                 self.state.storage_low = false;
@@ -277,25 +282,21 @@ impl Desk {
         turn.emit(&KillLatched { value, limit, control, released: 0, spare, operator });
     }
 
-    fn rearm<P: Probe>(&mut self, operator: Text<16>, turn: &mut Turn<'_, P>) {
-        let control = self.state.gate.release();
-        if control != Control::NONE {
-            turn.step("an operator released the kill latch");
-            let spare = [0; 5];
-            turn.emit(&KillLatched { value: 0, limit: 0, control, released: 1, spare, operator });
-        }
+    fn on_malformed<P: Probe>(&mut self, event: &Malformed, turn: &mut Turn<'_, P>) {
+        self.refuse_input((event.position, event.len), (event.reason, event.source), event.text, turn);
     }
 
-    fn on_malformed<P: Probe>(&mut self, event: &Malformed, turn: &mut Turn<'_, P>) {
+    /// Refuses an input that could not be read: where it is and how long, why and whose.
+    pub(super) fn refuse_input<P: Probe>(
+        &mut self,
+        (position, len): (u64, u32),
+        (reason, source): (RejectReason, SourceId),
+        text: Text<80>,
+        turn: &mut Turn<'_, P>,
+    ) {
         self.state.dead_letters += 1;
         turn.step("the input could not be read");
-        turn.emit(&Rejected {
-            position: event.position,
-            len: event.len,
-            reason: event.reason,
-            source: event.source,
-            text: event.text,
-        });
+        turn.emit(&Rejected { position, len, reason, source, text });
     }
 
     /// Refuses an input that was read and makes no sense. `letter` is a number that finds it again, and why.

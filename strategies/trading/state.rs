@@ -124,6 +124,8 @@ pub(super) struct InstrumentState {
     pub(super) gone: [u64; GONE],
     /// Updates of a batch were applied whose end has not come.
     pub(super) in_batch: bool,
+    /// Fills may be missing since the order session began anew: the position is not known.
+    pub(super) doubtful: bool,
 }
 
 impl InstrumentState {
@@ -184,6 +186,12 @@ pub(super) struct State {
     pub(super) gateway: Option<SourceId>,
     pub(super) running: bool,
     pub(super) storage_low: bool,
+    /// The venue said that its order session is over.
+    pub(super) session_ended: bool,
+    /// The run before was stopped, and nothing of ours was left then.
+    pub(super) left_nothing: bool,
+    /// The order session began anew, and what became of orders in the old one is not known.
+    pub(super) session_doubt: bool,
     /// When the market was last heard.
     pub(super) heard: Option<Nanos>,
     pub(super) gaps: u32,
@@ -223,6 +231,7 @@ impl State {
                 wake: None,
                 gone: [0; GONE],
                 in_batch: false,
+                doubtful: false,
             });
         }
         Ok(Self {
@@ -236,6 +245,9 @@ impl State {
             gateway: None,
             running: false,
             storage_low: false,
+            session_ended: false,
+            left_nothing: false,
+            session_doubt: false,
             heard: None,
             gaps: 0,
             dead_letters: 0,

@@ -6,6 +6,7 @@ use pricewright_core::kernel::*;
 use super::*;
 
 mod configuration;
+mod doubt;
 mod exchange;
 mod health;
 mod money;

@@ -16,11 +16,20 @@ use super::state::Turn;
 
 impl Desk {
     pub(super) fn on_accepted<P: Probe>(&mut self, event: &VenueAccepted, turn: &mut Turn<'_, P>) {
+        if self.state.orders.get(event.client).is_none() {
+            self.unknown_order(event, turn);
+            return;
+        }
         let outcome = self.state.orders.accepted(event);
         self.answered(event.client, outcome, "acceptance that fits no order of ours", turn);
     }
 
     pub(super) fn on_replaced<P: Probe>(&mut self, event: &VenueReplaced, turn: &mut Turn<'_, P>) {
+        if self.state.orders.get(event.client).is_none() {
+            self.unknown_replacement(event, turn);
+            self.note_gone(event.prior);
+            return;
+        }
         let outcome = self.state.orders.replaced(event);
         self.note_gone(event.prior);
         self.answered(event.client, outcome, "replacement that fits no order of ours", turn);
@@ -54,6 +63,10 @@ impl Desk {
     }
 
     pub(super) fn on_restated<P: Probe>(&mut self, event: &VenueRestated, turn: &mut Turn<'_, P>) {
+        if self.state.orders.get(event.client).is_none() {
+            self.unknown_restated(event.client, turn);
+            return;
+        }
         let outcome = self.state.orders.restated(event);
         self.answered(event.client, outcome, "restatement that fits no order of ours", turn);
     }
@@ -72,7 +85,14 @@ impl Desk {
                 return;
             }
         }
-        self.answered(event.client, outcome, "send report that fits no order of ours", turn);
+        match outcome {
+            // Our own gateway's word, not the venue's: nothing can have been executed by it.
+            Err(error) if error != AnswerError::Repeated => {
+                let text = "send report that fits no order of ours";
+                self.dead_letter((event.client, error.reason()), self.state.gateway, text, turn);
+            }
+            outcome => self.answered(event.client, outcome, "", turn),
+        }
     }
 
     /// An own order can no longer be executed; the book may show it for a while.
@@ -98,7 +118,7 @@ impl Desk {
                 self.act(id, turn);
             }
             Err(AnswerError::Repeated) => self.state.repeats += 1,
-            Err(error) => self.dead_letter((client, error.reason()), self.state.gateway, text, turn),
+            Err(error) => self.unattributable(client, error.reason(), text, turn),
         }
     }
 
@@ -199,8 +219,14 @@ impl Desk {
     pub(super) fn on_session_state<P: Probe>(&mut self, event: &SessionState, turn: &mut Turn<'_, P>) {
         let before = core::mem::replace(&mut self.state.phase, event.phase);
         self.state.gateway = Some(event.source);
-        if event.phase == SessionPhase::READY && before != SessionPhase::READY {
-            self.state.orders.session_ready(event.next_client);
+        match event.phase {
+            SessionPhase::ENDED => self.state.session_ended = true,
+            SessionPhase::CATCHING_UP => (self.state.session_ended, self.state.left_nothing) = (false, false),
+            SessionPhase::READY if before != SessionPhase::READY => {
+                let newly = self.state.orders.session_ready(event.next_client);
+                self.on_numbering_anew(newly, turn);
+            }
+            _ => {}
         }
         self.act_on_all(turn);
     }

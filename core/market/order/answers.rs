@@ -69,7 +69,7 @@ impl OrderTable {
     /// # Errors
     /// See [`AnswerError`].
     pub fn accepted(&mut self, answer: &VenueAccepted) -> Result<InstrumentId, AnswerError> {
-        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let slot = self.answered(answer.client)?;
         self.accept(slot, &answer.into())
     }
 
@@ -78,7 +78,7 @@ impl OrderTable {
     /// # Errors
     /// See [`AnswerError`].
     pub fn replaced(&mut self, answer: &VenueReplaced) -> Result<InstrumentId, AnswerError> {
-        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let slot = self.answered(answer.client)?;
         let instrument = self.accept(slot, &answer.into())?;
         // A replacement that was thought dead had its link cut: the venue says which order left.
         if let Some(prior) = self.slot_of(answer.prior).filter(|prior| *prior != slot) {
@@ -120,7 +120,7 @@ impl OrderTable {
     /// # Errors
     /// See [`AnswerError`]. The same cancel again (by its stamp) is [`AnswerError::Repeated`].
     pub fn canceled(&mut self, answer: &VenueCanceled) -> Result<InstrumentId, AnswerError> {
-        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         let again = answer.event_ns != EventNanos(0) && answer.event_ns == order.last_cancel;
         if again || !order.is_alive() {
@@ -148,7 +148,10 @@ impl OrderTable {
     /// # Errors
     /// See [`AnswerError`]. A match number seen before for this order is [`AnswerError::Repeated`].
     pub fn executed(&mut self, answer: &VenueExecuted) -> Result<FillOutcome, AnswerError> {
-        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let Ok(slot) = self.answered(answer.client) else {
+            let booked = self.fills.of(answer.client, answer.match_number);
+            return Err(booked.map_or(AnswerError::Unknown, |_| AnswerError::Repeated));
+        };
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if answer.qty == 0 || !in_range(answer.price) {
             return Err(AnswerError::OutOfRange);
@@ -183,14 +186,17 @@ impl OrderTable {
     }
 
     /// The venue broke a fill. It is returned so that it can be taken out of the position; the order does not come back.
+    /// The match number finds it, whether its order is still remembered or not. O(fills of the order), or O(log) where
+    /// that is forgotten.
     ///
     /// # Errors
     /// See [`AnswerError`].
     pub fn broken(&mut self, answer: &VenueBroken) -> Result<BookedFill, AnswerError> {
-        let order = self.get(answer.client).ok_or(AnswerError::Unknown)?;
-        let number = self
-            .fills
-            .find(order.last_fill, order.client, answer.match_number)
+        let of_order = self
+            .get(answer.client)
+            .and_then(|order| self.fills.find(order.last_fill, order.client, answer.match_number));
+        let number = of_order
+            .or_else(|| self.fills.search(answer.client, answer.match_number))
             .ok_or(AnswerError::Unknown)?;
         self.fills.break_entry(number).ok_or(AnswerError::Repeated)
     }
@@ -200,7 +206,7 @@ impl OrderTable {
     /// # Errors
     /// See [`AnswerError`].
     pub fn rejected(&mut self, answer: &VenueRejected) -> Result<InstrumentId, AnswerError> {
-        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if !order.is_alive() {
             return Err(AnswerError::Repeated);
@@ -218,7 +224,7 @@ impl OrderTable {
     /// # Errors
     /// See [`AnswerError`].
     pub fn cancel_held(&mut self, answer: &VenueCancelHeld) -> Result<InstrumentId, AnswerError> {
-        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if order.state != OrderState::PendingCancel {
             return Err(AnswerError::Repeated);
@@ -234,7 +240,7 @@ impl OrderTable {
     /// # Errors
     /// See [`AnswerError`].
     pub fn restated(&mut self, answer: &VenueRestated) -> Result<InstrumentId, AnswerError> {
-        let slot = self.slot_of(answer.client).ok_or(AnswerError::Unknown)?;
+        let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if !in_range(answer.price) {
             return Err(AnswerError::OutOfRange);
@@ -283,24 +289,14 @@ impl OrderTable {
         Ok(order.instrument)
     }
 
-    /// The session is ready and all answers that were missed have been seen. `next_client` is the lowest number that the
-    /// venue has not seen: orders from there on never reached it, older ones without an answer were ignored by it. 0
-    /// where the venue did not say: then only cancels that got no answer are asked for anew.
-    pub fn session_ready(&mut self, next_client: u64) {
-        for slot in 0..self.slots.len() {
-            let Some(order) = self.slots.get(slot).copied().filter(OwnOrder::is_alive) else { continue };
-            if next_client != 0 && order.client >= next_client {
-                self.finish(slot, DoneCause::NotSent);
-            } else if next_client != 0 && !order.known {
-                self.finish(slot, DoneCause::Inferred);
-            } else if order.state == OrderState::PendingCancel {
-                self.uncancel(slot);
-            }
-        }
-        self.raise_to(next_client);
+    /// The order that an answer speaks of.
+    fn answered(&mut self, client: u64) -> Result<usize, AnswerError> {
+        let slot = self.slot_of(client).ok_or(AnswerError::Unknown)?;
+        self.acknowledged = self.acknowledged.max(client);
+        Ok(slot)
     }
 
-    fn uncancel(&mut self, slot: usize) {
+    pub(super) fn uncancel(&mut self, slot: usize) {
         self.change(slot, |order| {
             order.state = if order.known { OrderState::Live } else { OrderState::PendingNew };
         });
@@ -341,13 +337,14 @@ impl OrderTable {
     }
 
     /// The order is done; whatever pointed to it is resolved.
-    fn finish(&mut self, slot: usize, cause: DoneCause) {
+    pub(super) fn finish(&mut self, slot: usize, cause: DoneCause) {
         let Some(order) = self.slots.get(slot).copied() else { return };
         if order.is_alive() {
             self.change(slot, |order| {
                 order.state = OrderState::Done;
                 order.cause = cause;
                 order.open = 0;
+                order.doubt = false;
             });
         }
         if let Some(next) = self.slot_of(order.next) {
@@ -357,6 +354,7 @@ impl OrderTable {
                     order.state = OrderState::Done;
                     order.cause = DoneCause::Inferred;
                     order.open = 0;
+                    order.doubt = false;
                 });
             }
         }

@@ -85,6 +85,27 @@ impl FillLog {
         None
     }
 
+    /// The entry of order `client` with this match number, wherever it is in the log. O(log).
+    pub(super) fn of(&self, client: u64, match_number: u64) -> Option<u64> {
+        self.matching(match_number).find(|(_, fill)| fill.client == client).map(|(number, _)| number)
+    }
+
+    /// As [`Self::of`], or else the only entry with that match number: where the venue names another order of the chain.
+    /// `None` where none or several fit. O(log).
+    pub(super) fn search(&self, client: u64, match_number: u64) -> Option<u64> {
+        let mut found = self.matching(match_number).map(|(number, _)| number);
+        let only = found.next().filter(|_| found.next().is_none());
+        self.of(client, match_number).or(only)
+    }
+
+    fn matching(&self, match_number: u64) -> impl Iterator<Item = (u64, &BookedFill)> {
+        let first = self.last.saturating_sub(self.entries.len() as u64) + 1;
+        (first..=self.last).filter_map(move |number| {
+            let entry = self.entries.get(self.index(number)?)?.as_ref()?;
+            (entry.fill.match_number == match_number).then_some((number, &entry.fill))
+        })
+    }
+
     /// Marks the entry as broken. `None` where it was before.
     pub(super) fn break_entry(&mut self, number: u64) -> Option<BookedFill> {
         let index = self.index(number)?;

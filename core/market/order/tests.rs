@@ -6,6 +6,8 @@ use super::*;
 use crate::kernel::table::*;
 use crate::kernel::{Liquidity, Liveness, SendOutcome};
 
+mod doubt;
+
 const AAPL: InstrumentId = InstrumentId(0);
 
 fn table() -> OrderTable {
@@ -419,6 +421,21 @@ fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
         _ if price == 77 => {
             table.session_ready(client);
             Ok(instrument)
+        }
+        _ if price % 16 == 8 => {
+            table.doubt_all();
+            Ok(instrument)
+        }
+        _ if price % 16 == 9 => table.conclude(client).then_some(instrument).ok_or(AnswerError::Repeated),
+        _ if price % 16 == 10 => {
+            let client = client + u64::from(qty);
+            let answer = VenueAccepted { side: side.into(), instrument, ..accepted(client, price, qty) };
+            match table.get(client).is_none() {
+                true => {
+                    table.adopt(Nanos(price), &answer).then_some(instrument).ok_or(AnswerError::OutOfRange)
+                }
+                false => table.accepted(&answer),
+            }
         }
         _ => table.send_report(client, SendOutcome(1 + u8::try_from(qty % 5).expect("small"))),
     };

@@ -1,8 +1,8 @@
 //! The venue's answers to records, and what they say about live orders.
 
 use pricewright_core::kernel::table::{
-    Define, Malformed, Mark, SessionState, VenueAccepted, VenueBroken, VenueCancelHeld, VenueCanceled,
-    VenueExecuted, VenueRejected, VenueReplaced, VenueRestated,
+    Define, Mark, SessionChanged, SessionState, VenueAccepted, VenueBroken, VenueCancelHeld, VenueCanceled,
+    VenueExecuted, VenueRejected, VenueReplaced, VenueRestated, VenueUnread,
 };
 use pricewright_core::kernel::{
     Column, EventNanos, InstrumentId, Liquidity, Liveness, Nanos, Record, RecordSink, RejectReason,
@@ -12,13 +12,21 @@ use pricewright_core::kernel::{
 use super::DecisionError;
 use super::orders::{LiveOrder, LiveOrders};
 use super::queries::Queries;
+use super::unread::{Message, Unread};
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::ouch::{self, Appendage, Response, decode_response, tag};
 use crate::nasdaq::{SessionId, Symbol};
 
 /// Cells that one packet of the venue, or one report, may need.
-pub(super) const ANSWER_CELLS: usize =
-    Mark::CELLS + VenueReplaced::CELLS + Malformed::CELLS + 2 * SessionState::CELLS + Define::CELLS;
+pub(super) const ANSWER_CELLS: usize = Mark::CELLS
+    + VenueReplaced::CELLS
+    + VenueUnread::CELLS
+    + SessionChanged::CELLS
+    + 2 * SessionState::CELLS
+    + Define::CELLS;
+
+/// The instrument of an order in a symbol that is not configured.
+const NO_INSTRUMENT: InstrumentId = InstrumentId(u16::MAX);
 
 /// `VenueRestated::qty` where the venue did not say it.
 const QTY_UNKNOWN: u32 = u32::MAX;
@@ -28,12 +36,28 @@ const QTY_UNKNOWN: u32 = u32::MAX;
 pub struct Counters {
     /// Messages of the venue.
     pub messages: u64,
-    /// Messages that could not be used, or not in full.
+    /// Messages that could not be used, or not in full; each is in the journal as it came.
     pub malformed: u64,
     /// Live orders that the table had no room for; `cancel_all` does not reach them.
     pub untracked: u64,
     /// Records that the sink refused although it had said that there was room.
     pub refused: u64,
+}
+
+/// The venue goes on elsewhere than its last session stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) before: SessionId,
+    pub(super) wanted: u64,
+    pub(super) found: u64,
+}
+
+/// What is known of numbers and queries when a gateway is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Numbers {
+    pub(super) unanswered: u32,
+    pub(super) acknowledged: u32,
+    pub(super) numbered_from: u32,
 }
 
 /// The gateway apart from its session.
@@ -48,6 +72,9 @@ pub(super) struct Answers {
     phase: SessionPhase,
     reason: u8,
     next_client: u64,
+    /// The highest of our numbers that the venue has spoken of, and the first that its numbering says anything about.
+    acknowledged: u32,
+    numbered_from: u32,
     queries: Queries,
     /// Whether an account query is to be sent.
     asks: bool,
@@ -63,7 +90,7 @@ impl Answers {
         instruments: Vec<Instrument>,
         orders: LiveOrders,
         sessions: Vec<SessionId>,
-        unanswered: u32,
+        numbers: Numbers,
     ) -> Self {
         Self {
             source,
@@ -75,7 +102,9 @@ impl Answers {
             phase: SessionPhase::DOWN,
             reason: 0,
             next_client: 0,
-            queries: Queries::new(unanswered),
+            acknowledged: numbers.acknowledged,
+            numbered_from: numbers.numbered_from,
+            queries: Queries::new(numbers.unanswered),
             asks: false,
             untold: true,
             counters: Counters::default(),
@@ -110,6 +139,13 @@ impl Answers {
         }
     }
 
+    /// Forgets an order that is known to be gone.
+    pub(super) fn forget(&mut self, client: u64) {
+        if let Ok(client) = u32::try_from(client) {
+            self.orders.remove(client);
+        }
+    }
+
     pub(super) fn instrument(&self, id: InstrumentId) -> Result<&Instrument, DecisionError> {
         self.instruments.iter().find(|instrument| instrument.id == id).ok_or(DecisionError::Instrument(id))
     }
@@ -124,9 +160,27 @@ impl Answers {
         }
     }
 
-    /// The venue took the login in `session`: what was missed comes now.
-    pub(super) fn catch_up<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
+    /// The venue took the login in `session`: what was missed comes now. `change` says where it does not go on where its
+    /// last session stood.
+    pub(super) fn catch_up<S: RecordSink>(
+        &mut self,
+        session: SessionId,
+        change: Option<Change>,
+        sink: &mut S,
+    ) {
         self.define_session(session, sink);
+        if let Some(Change { before, wanted, found }) = change {
+            let known = self.sessions.iter().position(|known| same(*known, before));
+            let changed = SessionChanged {
+                wanted,
+                found,
+                before: known.and_then(|index| u32::try_from(index).ok()).unwrap_or(u32::MAX),
+                session: self.session,
+                source: self.source,
+                spare: [0; 6],
+            };
+            self.put(&changed, sink);
+        }
         self.enter(SessionPhase::CATCHING_UP, 0);
         self.queries.connect();
         self.asks = true;
@@ -143,7 +197,8 @@ impl Answers {
 
     /// What an answer to an account query says. One to a query of an earlier connection, or to one too many of this, was
     /// given too early to say anything.
-    fn account(&mut self, next_client: u32) {
+    /// A number below one that the venue has spoken of says that its numbering began anew: it judges no older order.
+    fn account(&mut self, next_client: u32, highest: u32) {
         let is_new = self.queries.answer();
         if self.phase == SessionPhase::READY {
             return;
@@ -153,7 +208,11 @@ impl Answers {
             return;
         }
         self.next_client = u64::from(next_client);
-        self.orders.forget_from(next_client);
+        if next_client <= self.acknowledged {
+            (self.acknowledged, self.numbered_from) = (0, highest.saturating_add(1));
+        } else {
+            self.orders.forget_from(next_client.max(self.numbered_from));
+        }
         self.untold = true;
         self.phase = SessionPhase::READY;
         self.reason = 0;
@@ -178,7 +237,7 @@ impl Answers {
     }
 
     fn define_session<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
-        let known = self.sessions.iter().position(|known| *known == session);
+        let known = self.sessions.iter().position(|known| same(*known, session));
         let index = known.unwrap_or(self.sessions.len());
         self.session = u32::try_from(index).unwrap_or(u32::MAX);
         if known.is_none() {
@@ -198,16 +257,34 @@ impl Answers {
         sequence: u64,
         bytes: &[u8],
         received: Nanos,
+        highest: u32,
         sink: &mut S,
     ) -> u32 {
         self.counters.messages += 1;
         let (session, source) = (self.session, self.source);
         self.put(&Mark { first: sequence, received, count: 1, session, line: 0, source, spare: 0 }, sink);
-        let at = Place { position: sequence, len: bytes.len() };
-        let Ok(response) = decode_response(bytes) else {
-            self.malformed(at, RejectReason::MALFORMED, "OUCH: not a message of OUCH 5.0", sink);
-            return 0;
+        let at = Message { position: sequence, bytes };
+        let response = match decode_response(bytes) {
+            Ok(response) => response,
+            Err(error) => {
+                self.unread(at, Unread::undecodable(&error), sink);
+                return at.client();
+            }
         };
+        let client = self.take_response(response, at, highest, sink);
+        if !matches!(response, Response::AccountQueryResponse(..)) {
+            self.acknowledged = self.acknowledged.max(client);
+        }
+        client
+    }
+
+    fn take_response<S: RecordSink>(
+        &mut self,
+        response: Response<'_>,
+        at: Message<'_>,
+        highest: u32,
+        sink: &mut S,
+    ) -> u32 {
         match response {
             Response::SystemEvent(..) => 0,
             Response::OrderAccepted(body, _) => self.accepted(body, at, sink),
@@ -233,7 +310,7 @@ impl Answers {
             Response::OrderModified(body, _) => self.modified(body, sink),
             Response::OrderRestated(body, options) => self.restated(body, options, at, sink),
             Response::AccountQueryResponse(body, _) => {
-                self.account(body.next_user_ref_num.get());
+                self.account(body.next_user_ref_num.get(), highest);
                 body.next_user_ref_num.get().saturating_sub(1)
             }
         }
@@ -246,22 +323,28 @@ impl Answers {
         }
     }
 
-    fn malformed<S: RecordSink>(&mut self, at: Place, reason: RejectReason, text: &str, sink: &mut S) {
+    /// Keeps an answer as it came, since it may be a fill. Parts of a long one that the sink has no room for are counted.
+    pub(super) fn unread<S: RecordSink>(&mut self, at: Message<'_>, unread: Unread, sink: &mut S) {
         self.counters.malformed += 1;
-        let len = u32::try_from(at.len).unwrap_or(u32::MAX);
-        let (position, source) = (at.position, self.source);
-        self.put(&Malformed { position, len, reason, source, text: Text::excerpt(text) }, sink);
+        for part in at.parts(unread, self.source) {
+            self.put(&part, sink);
+        }
     }
 
     fn event_ns(&self, nanos: u64) -> EventNanos {
         EventNanos(self.day_start_ns.saturating_add_unsigned(nanos))
     }
 
-    fn by_symbol<S: RecordSink>(&mut self, symbol: Symbol, at: Place, sink: &mut S) -> Option<Instrument> {
+    fn by_symbol<S: RecordSink>(
+        &mut self,
+        symbol: Symbol,
+        at: Message<'_>,
+        sink: &mut S,
+    ) -> Option<Instrument> {
         let found = self.instruments.iter().find(|instrument| instrument.symbol == symbol).copied();
         if found.is_none() {
             let text = "OUCH: an order in an instrument that is not configured";
-            self.malformed(at, RejectReason::UNKNOWN_KEY, text, sink);
+            self.unread(at, Unread::all(RejectReason::UNKNOWN_KEY, text), sink);
         }
         found
     }
@@ -277,18 +360,30 @@ impl Answers {
     }
 
     /// A price in ticks. One off the grid is reported and rounded down: an answer about our own order is never dropped.
-    fn ticks<S: RecordSink>(&mut self, grid: &Instrument, price_e4: u64, at: Place, sink: &mut S) -> Ticks {
+    fn ticks<S: RecordSink>(
+        &mut self,
+        grid: &Instrument,
+        price_e4: u64,
+        at: Message<'_>,
+        sink: &mut S,
+    ) -> Ticks {
         grid.ticks(price_e4).unwrap_or_else(|| {
             let text = "OUCH: a price off the price grid, rounded down";
-            self.malformed(at, RejectReason::OUT_OF_RANGE, text, sink);
+            self.unread(at, Unread::part(RejectReason::OUT_OF_RANGE, text), sink);
             Ticks(i64::try_from(price_e4 / u64::from(grid.tick_e4)).unwrap_or(i64::MAX))
         })
     }
 
-    fn accepted<S: RecordSink>(&mut self, body: &ouch::OrderAccepted, at: Place, sink: &mut S) -> u32 {
+    fn accepted<S: RecordSink>(&mut self, body: &ouch::OrderAccepted, at: Message<'_>, sink: &mut S) -> u32 {
         let client = body.user_ref_num.get();
-        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else { return client };
-        let (side, live) = (side_of(body.side), liveness_of(body.order_state));
+        let live = self.liveness(body.order_state, at, sink);
+        let side = side_of(body.side);
+        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else {
+            // The kill reaches it nevertheless: a cancel needs the number alone.
+            let open = body.quantity.get();
+            self.settle(LiveOrder { client, instrument: NO_INSTRUMENT, side, open, prior: 0 }, live);
+            return client;
+        };
         let price = self.ticks(&instrument, body.price.get(), at, sink);
         self.put(
             &VenueAccepted {
@@ -310,11 +405,16 @@ impl Answers {
         client
     }
 
-    fn replaced<S: RecordSink>(&mut self, body: &ouch::OrderReplaced, at: Place, sink: &mut S) -> u32 {
+    fn replaced<S: RecordSink>(&mut self, body: &ouch::OrderReplaced, at: Message<'_>, sink: &mut S) -> u32 {
         let client = body.user_ref_num.get();
         self.orders.remove(body.original.get());
-        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else { return client };
-        let (side, live) = (side_of(body.side), liveness_of(body.order_state));
+        let live = self.liveness(body.order_state, at, sink);
+        let side = side_of(body.side);
+        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else {
+            let open = body.quantity.get();
+            self.settle(LiveOrder { client, instrument: NO_INSTRUMENT, side, open, prior: 0 }, live);
+            return client;
+        };
         let price = self.ticks(&instrument, body.price.get(), at, sink);
         self.put(
             &VenueReplaced {
@@ -335,6 +435,19 @@ impl Answers {
             live,
         );
         client
+    }
+
+    /// Whether an order rests. A letter that OUCH 5.0 does not have is taken for the worse.
+    fn liveness<S: RecordSink>(&mut self, letter: u8, at: Message<'_>, sink: &mut S) -> Liveness {
+        match letter {
+            b'L' => Liveness::LIVE,
+            b'D' => Liveness::DEAD,
+            _ => {
+                let text = "OUCH: an order state that is neither live nor dead, taken for live";
+                self.unread(at, Unread::part(RejectReason::OUT_OF_RANGE, text), sink);
+                Liveness::LIVE
+            }
+        }
     }
 
     fn settle(&mut self, order: LiveOrder, live: Liveness) {
@@ -359,11 +472,11 @@ impl Answers {
         client
     }
 
-    fn executed<S: RecordSink>(&mut self, body: &ouch::OrderExecuted, at: Place, sink: &mut S) -> u32 {
+    fn executed<S: RecordSink>(&mut self, body: &ouch::OrderExecuted, at: Message<'_>, sink: &mut S) -> u32 {
         let client = body.user_ref_num.get();
         let Some(grid) = self.grid_of(client) else {
             let text = "OUCH: an execution of an order that is not known; its price grid is not known either";
-            self.malformed(at, RejectReason::UNKNOWN_KEY, text, sink);
+            self.unread(at, Unread::all(RejectReason::UNKNOWN_KEY, text), sink);
             return client;
         };
         let price = self.ticks(&grid, body.price.get(), at, sink);
@@ -415,7 +528,12 @@ impl Answers {
         client
     }
 
-    fn priority<S: RecordSink>(&mut self, body: &ouch::OrderPriorityUpdate, at: Place, sink: &mut S) -> u32 {
+    fn priority<S: RecordSink>(
+        &mut self,
+        body: &ouch::OrderPriorityUpdate,
+        at: Message<'_>,
+        sink: &mut S,
+    ) -> u32 {
         let client = body.user_ref_num.get();
         let price =
             self.grid_of(client).map_or(Ticks(0), |grid| self.ticks(&grid, body.price.get(), at, sink));
@@ -457,7 +575,7 @@ impl Answers {
         &mut self,
         body: &ouch::OrderRestated,
         options: Appendage<'_>,
-        at: Place,
+        at: Message<'_>,
         sink: &mut S,
     ) -> u32 {
         let client = body.user_ref_num.get();
@@ -480,11 +598,9 @@ impl Answers {
     }
 }
 
-/// Which message of the venue: its sequence and size.
-#[derive(Clone, Copy)]
-struct Place {
-    position: u64,
-    len: usize,
+/// Whether two names of sessions are one: a venue may pad with blanks on either side.
+pub(super) fn same(one: SessionId, other: SessionId) -> bool {
+    one.0.trim_ascii() == other.0.trim_ascii()
 }
 
 fn side_of(letter: u8) -> SideCode {
@@ -493,10 +609,6 @@ fn side_of(letter: u8) -> SideCode {
         b'S' | b'T' | b'E' => SideCode::SELL,
         _ => SideCode::UNKNOWN,
     }
-}
-
-fn liveness_of(letter: u8) -> Liveness {
-    if letter == b'L' { Liveness::LIVE } else { Liveness::DEAD }
 }
 
 /// The liquidity flags of the equities' fee schedule, as far as they say who made the market.

@@ -12,6 +12,7 @@ use crate::nasdaq::{MessageLog, MessageStore};
 
 mod answers;
 mod connection;
+mod doubt;
 mod sending;
 
 const SOURCE: SourceId = SourceId(9);
@@ -32,6 +33,8 @@ fn config() -> OrderEntryConfig {
         live_capacity: 3,
         live: Vec::new(),
         unanswered: 0,
+        acknowledged: 0,
+        numbered_from: 0,
         buffer: 512,
     }
 }
@@ -181,7 +184,15 @@ fn word(record: &RecordRef<'_>) -> String {
         EventRef::VenueRestated(r) => {
             format!("restated {} {} {}@{}", r.client, char::from(r.message), r.qty, r.price)
         }
-        EventRef::Malformed(bad) => format!("malformed {} {}", bad.position, bad.reason.name()),
+        EventRef::VenueUnread(bad) => {
+            format!("unread {} {} of {}", bad.position, bad.reason.name(), bad.client)
+        }
+        EventRef::SessionChanged(change) => {
+            format!(
+                "session {} at {} is {} at {}",
+                change.before, change.wanted, change.session, change.found
+            )
+        }
         other => format!("{other:?}"),
     }
 }

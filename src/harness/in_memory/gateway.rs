@@ -78,6 +78,8 @@ impl MemoryGateway {
             live_capacity: LIVE_CAPACITY,
             live: Vec::new(),
             unanswered: 0,
+            acknowledged: 0,
+            numbered_from: 0,
             buffer: BUFFER_LEN,
         })
         .map_err(|error| Error::Usage(format!("instruments: {error}")))?;

@@ -1,5 +1,6 @@
 use pricewright_core::kernel::table::{
-    Mark, OrderAdd, OrderDeleted, SessionState, VenueExecuted, VenueReplaced, market_flags,
+    Mark, OrderAdd, OrderDeleted, OrderInDoubt, SessionState, VenueAccepted, VenueExecuted, VenueReplaced,
+    VenueUnread, market_flags,
 };
 use pricewright_core::kernel::{Nanos, Record, RecordBuf, RecordSink as _};
 use zerocopy::FromZeros as _;
@@ -108,4 +109,54 @@ fn logins_whose_query_was_not_answered_are_counted() {
         take(&mut resume, &session(phase));
     }
     assert_eq!(resume.unanswered_queries(), 2);
+}
+
+#[test]
+fn a_numbering_that_begins_anew_takes_no_order_out() {
+    let mut resume = Resume::default();
+    [1, 2].iter().for_each(|client| take(&mut resume, &place(*client)));
+    let accepted =
+        |client| VenueAccepted { client, qty: 100, live: Liveness::LIVE, ..VenueAccepted::new_zeroed() };
+    take(&mut resume, &accepted(1));
+    let ready =
+        |next_client| SessionState { phase: SessionPhase::READY, next_client, ..SessionState::new_zeroed() };
+    take(&mut resume, &ready(1));
+    assert_eq!(open(&resume), [(1, 100), (2, 100)]);
+    take(&mut resume, &place(3));
+    take(&mut resume, &ready(1));
+    assert_eq!(open(&resume), [(1, 100), (2, 100)], "number 3 never arrived in the new numbering");
+    let numbers = OrderNumbers { highest: 3, acknowledged: 0, numbered_from: 3 };
+    assert_eq!(resume.numbers(), numbers);
+    // An operator's word, or the drop copy's, takes one out.
+    take(&mut resume, &OrderInDoubt { client: 2, resolved: 2, ..OrderInDoubt::new_zeroed() });
+    assert_eq!(open(&resume), [(1, 100)]);
+}
+
+#[test]
+fn an_order_that_no_decision_asked_for_rests_all_the_same() {
+    let mut resume = Resume::default();
+    let accepted = VenueAccepted { client: 9, qty: 70, live: Liveness::LIVE, ..VenueAccepted::new_zeroed() };
+    take(&mut resume, &accepted);
+    assert_eq!(open(&resume), [(9, 70)]);
+}
+
+#[test]
+fn an_answer_that_could_not_be_read_ends_its_packet_with_its_last_part() {
+    let mut resume = Resume::default();
+    let restart = |resume: &Resume| resume.position(VENUE).expect("a position").restart();
+    take(&mut resume, &Mark { first: 10, count: 1, source: VENUE, ..Mark::new_zeroed() });
+    let part = |offset, kept, follows| VenueUnread {
+        position: 10,
+        len: 1_000,
+        offset,
+        kept,
+        follows,
+        ..VenueUnread::new_zeroed()
+    };
+    take(&mut resume, &part(0, 880, 0));
+    assert_eq!(restart(&resume), (10, 0));
+    take(&mut resume, &part(880, 120, 1));
+    assert_eq!(restart(&resume), (10, 0), "what could be read of it is missing");
+    take(&mut resume, &part(880, 120, 0));
+    assert_eq!(restart(&resume), (11, 0));
 }

@@ -237,6 +237,9 @@ impl World {
                 self.counts.statuses += 1;
                 assert_eq!(status.realised.0 + status.unrealised.0, self.value(status.instrument), "profit");
             }
+            DecisionRef::OrderInDoubt(_) | DecisionRef::LatchHeld(_) | DecisionRef::PositionBreak(_) => {
+                panic!("this world's sessions go on where they stood: {decision:?}")
+            }
             DecisionRef::PricePublished(_) => panic!("a desk publishes no prices"),
         }
     }

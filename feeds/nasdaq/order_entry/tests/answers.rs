@@ -156,7 +156,7 @@ fn a_price_off_the_grid_is_reported_and_the_fill_still_counts() {
     bench.decide(&order(1, TimeInForce::DAY)).unwrap();
     bench.take();
     bench.answer(&executed(1, 100, 1_000_050));
-    assert_eq!(bench.take(), ["mark 2", "malformed 2 out_of_range", "executed 1 100@10000"]);
+    assert_eq!(bench.take(), ["mark 2", "unread 2 out_of_range of 1", "executed 1 100@10000"]);
 }
 
 #[test]

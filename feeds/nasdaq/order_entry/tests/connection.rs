@@ -15,7 +15,7 @@ fn a_login_catches_up_and_is_ready_when_the_account_query_is_answered() {
         "define 0 DAY1",
         "catching_up next 0",
         "mark 1",
-        "malformed 1 malformed",
+        "unread 1 malformed of 0",
         "mark 2",
         "rejected 11 0x1d",
         "mark 3",

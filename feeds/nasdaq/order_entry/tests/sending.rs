@@ -99,7 +99,7 @@ fn a_full_send_buffer_fails_the_order_and_leaves_no_trace() {
         Instrument::table(&config().instruments).unwrap(),
         LiveOrders::new(100, &[]),
         Vec::new(),
-        0,
+        Numbers::default(),
     );
     bench.gateway.answers.enter(SessionPhase::READY, 0);
     for client in 1..20 {
