@@ -137,9 +137,19 @@ pub enum RecordedTopology {
 /// `explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// Journal directory and record, in either order; the newest journal and its last order where they are missing.
-    #[arg(value_name = "DIR|N", num_args = 0..=2)]
+    /// A journal's directory and what is asked: a record's number, an article, or a time such as 2026-01-02T15:04:05Z. The
+    /// newest journal and its last order or price if they are missing.
+    #[arg(value_name = "DIR|N|SKU|TIME", num_args = 0..=3)]
     pub what: Vec<String>,
+    /// The decision that sent our order with this number (`client` in records), and what became of the order.
+    #[arg(long, value_name = "N", conflicts_with = "sku")]
+    pub order: Option<u64>,
+    /// The last price of this article.
+    #[arg(long, value_name = "SKU", alias = "key")]
+    pub sku: Option<String>,
+    /// As of this time, RFC 3339: the last such decision at or before it.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use pricewright_core::kernel::Note;
-use serde_json::json;
+use pricewright_core::kernel::{Nanos, Note};
+use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
+use serde_json::{Value, json};
 
 use super::args::ExplainArgs;
 use super::progress::spinner;
@@ -13,58 +14,91 @@ use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::replay::Owned;
-use crate::replay::explain::{self, Explanation};
+use crate::replay::explain::{self, Explanation, Previous};
+use crate::replay::find::{Question, Subject, life_of};
 use crate::replay::run_info::RunInfo;
 
+/// Values that are shown as changed since the decision before.
+const CHANGES: usize = 24;
+
 pub(super) fn explain<Own: Hosted>(args: &ExplainArgs) -> Result<()> {
-    let (dir, asked) = what(&args.what)?;
+    let (dir, question) = asked(args)?;
     let dir = journal_dir(dir.as_deref())?;
     let machine = RunInfo::read(&dir)?.start.machine;
-    let explanation = with_machine::<Own, _>(machine.as_str(), Visit { dir: dir.clone(), asked })??;
+    let visit = Visit { dir: dir.clone(), question: question.clone() };
+    let explanation = with_machine::<Own, _>(machine.as_str(), visit)??;
     let renderer = Renderer::open::<Own>(&dir)?;
+    let life = match question.subject {
+        Subject::Order(client) => life_of(&dir, client, explanation.asked)?,
+        _ => Vec::new(),
+    };
     if args.json {
-        print_json(&as_json(&dir, &explanation, &renderer))
+        print_json(&as_json(&dir, &explanation, &life, &renderer))
     } else {
-        line(&as_text(&explanation, &renderer))
+        line(&as_text(&explanation, &life, &renderer))
     }
 }
 
 struct Visit {
     dir: PathBuf,
-    asked: Option<u64>,
+    question: Question,
 }
 
 impl MachineVisitor for Visit {
     type Output = Result<Explanation>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        spinner("deciding again up to there", || explain::explain::<M>(&self.dir, self.asked))
+        spinner("deciding again up to there", || explain::explain::<M>(&self.dir, &self.question))
     }
 }
 
-/// A number is a record, anything else a directory; in either order.
-fn what(words: &[String]) -> Result<(Option<PathBuf>, Option<u64>)> {
+/// A directory that is there is the journal; a number is a record, a stamp a time, any other word an article; in any
+/// order.
+fn asked(args: &ExplainArgs) -> Result<(Option<PathBuf>, Question)> {
     let mut dir = None;
-    let mut asked = None;
-    for word in words {
-        match word.parse::<u64>() {
-            Ok(number) if asked.is_none() && !Path::new(word).is_dir() => asked = Some(number),
-            _ if dir.is_none() => dir = Some(PathBuf::from(word)),
-            _ => {
-                return Err(Error::Usage(format!(
-                    "{word:?}: give at most one directory and one record number, as in `explain pricewright-data/demo-1 4711`"
-                )));
+    let mut question = Question { subject: Subject::Last, at: args.at.as_deref().map(time).transpose()? };
+    let mut subject = match (args.order, &args.sku) {
+        (Some(client), _) => Some(Subject::Order(client)),
+        (None, Some(sku)) => Some(Subject::Article(sku.clone())),
+        (None, None) => None,
+    };
+    for word in &args.what {
+        let unclear = || {
+            Error::Usage(format!(
+                "{word:?}: give at most one directory and one question, as in `explain pricewright-data/demo-1 4711` or \
+                 `explain --order 12`"
+            ))
+        };
+        if Path::new(word).is_dir() || word.contains('/') {
+            if dir.replace(PathBuf::from(word)).is_some() {
+                return Err(unclear());
             }
+        } else if let (Ok(at), None) = (time(word), question.at) {
+            question.at = Some(at);
+        } else if subject.is_some() {
+            return Err(unclear());
+        } else {
+            subject = Some(word.parse().map_or_else(|_| Subject::Article(word.clone()), Subject::Record));
         }
     }
-    Ok((dir, asked))
+    question.subject = subject.unwrap_or_default();
+    if question.at.is_some() && matches!(question.subject, Subject::Record(_)) {
+        return Err(Error::Usage("a record has its own time: give its number or a time".to_owned()));
+    }
+    Ok((dir, question))
 }
 
-fn as_text(explanation: &Explanation, renderer: &Renderer) -> String {
+fn time(text: &str) -> Result<Nanos> {
+    parse_rfc3339(text)
+        .map(|stamp| Nanos(stamp.0))
+        .map_err(|error| Error::Usage(format!("--at {text:?}: {error}; write 2026-01-02T15:04:05Z")))
+}
+
+fn as_text(explanation: &Explanation, life: &[Owned], renderer: &Renderer) -> String {
     let mut text = String::new();
-    match explanation.index.and_then(|index| explanation.decisions.get(index)) {
+    match explanation.decision() {
         Some(decision) => {
-            text.push_str(&format!("Decision {}  {}\n", explanation.asked, renderer.owned(decision)))
+            text.push_str(&format!("Decision {}  {}\n", explanation.asked, renderer.owned(decision)));
         }
         None => text.push_str(&format!("Event {} and what it caused\n", explanation.asked)),
     }
@@ -73,21 +107,79 @@ fn as_text(explanation: &Explanation, renderer: &Renderer) -> String {
         text.push_str(&format!("Because of event {}  {}\n", header.seq, renderer.owned(&explanation.event)));
         text.push_str(&format!("At       {}\n", stamp(header.now.0)));
     }
-    let mut section = "";
-    for note in explanation.reasons() {
-        let (title, body) = (section_of(note), renderer.note(note));
-        let title_shown = if title == section { "" } else { title };
-        section = title;
-        text.push_str(&format!("{title_shown:<9}{body}\n"));
+    if let Some(previous) = &explanation.previous {
+        text.push_str(&previous_text(previous, explanation, renderer));
     }
+    text.push_str(&reasons_text(explanation, renderer));
     for (index, decision) in explanation.decisions.iter().enumerate() {
         let seq = decision.record().map_or(0, |record| record.header().seq);
         let mark = if Some(index) == explanation.index { "  <- this one" } else { "" };
         let title = if index == 0 { "Decided" } else { "" };
         text.push_str(&format!("{title:<9}{seq}  {}{mark}\n", renderer.owned(decision)));
     }
+    for (index, record) in life.iter().enumerate() {
+        let header = record.record().map(|record| (record.header().seq, record.header().now));
+        let (seq, now) = header.unwrap_or_default();
+        let title = if index == 0 { "Life" } else { "" };
+        text.push_str(&format!("{title:<9}{seq}  {}  {}\n", stamp(now.0), renderer.owned(record)));
+    }
     text.push_str(&latency_text(explanation));
     text.trim_end().to_owned()
+}
+
+fn reasons_text(explanation: &Explanation, renderer: &Renderer) -> String {
+    let notes = renderer.notes(about(explanation));
+    let mut text = String::new();
+    let mut section = "";
+    for note in explanation.reasons() {
+        let title = section_of(note);
+        let mut title_shown = if title == section { "" } else { title };
+        section = title;
+        for (number, body) in notes.text(note).lines().enumerate() {
+            let indent = if number == 0 { "" } else { "    " };
+            text.push_str(&format!("{title_shown:<9}{indent}{body}\n"));
+            title_shown = "";
+        }
+    }
+    if let Some(why) = &explanation.unexplained {
+        text.push_str(&format!("Reasons  not known: {why}\n"));
+    }
+    text
+}
+
+/// The record whose instrument the reasons are about.
+fn about(explanation: &Explanation) -> Option<&Owned> {
+    explanation.decision().or(Some(&explanation.event))
+}
+
+/// What changed between two decisions: name, before, now.
+fn changes(previous: &Previous, explanation: &Explanation, renderer: &Renderer) -> Vec<[String; 3]> {
+    let notes = renderer.notes(about(explanation));
+    let before: Vec<(String, String)> = previous.notes.iter().filter_map(|note| notes.named(note)).collect();
+    let mut changes: Vec<[String; 3]> = Vec::new();
+    for (name, now) in explanation.reasons().filter_map(|note| notes.named(note)) {
+        let Some((_, then)) = before.iter().find(|(known, _)| *known == name) else { continue };
+        if *then != now && changes.iter().all(|[known, ..]| *known != name) {
+            changes.push([name, then.clone(), now]);
+        }
+    }
+    changes
+}
+
+fn previous_text(previous: &Previous, explanation: &Explanation, renderer: &Renderer) -> String {
+    let header = |owned: &Owned| owned.record().map(|record| (record.header().seq, record.header().now));
+    let (seq, then) = header(&previous.decision).unwrap_or_default();
+    let (_, now) = header(&explanation.event).unwrap_or_default();
+    let earlier = now.0.saturating_sub(then.0) as f64 / 1e9;
+    let mut text =
+        format!("Before   {seq}  {earlier:.3} s earlier  {}\n", renderer.owned(&previous.decision));
+    for (number, [name, then, now]) in
+        changes(previous, explanation, renderer).iter().take(CHANGES).enumerate()
+    {
+        let title = if number == 0 { "Changed" } else { "" };
+        text.push_str(&format!("{title:<9}{name}: {then} -> {now}\n"));
+    }
+    text
 }
 
 fn section_of(note: &Note) -> &'static str {
@@ -96,9 +188,9 @@ fn section_of(note: &Note) -> &'static str {
         Note::Feature { .. } => "Features",
         Note::Parameter { .. } => "Params",
         Note::Value { .. } => "Values",
+        Note::Formula { .. } => "Formulas",
         Note::Check { .. } => "Checks",
         Note::Step { .. } => "Because",
-        Note::Formula { .. } => "Formulas",
     }
 }
 
@@ -118,16 +210,26 @@ fn latency_text(explanation: &Explanation) -> String {
     text
 }
 
-fn as_json(dir: &Path, explanation: &Explanation, renderer: &Renderer) -> serde_json::Value {
+fn as_json(dir: &Path, explanation: &Explanation, life: &[Owned], renderer: &Renderer) -> Value {
     let record = |owned: &Owned| renderer.json(owned);
+    let previous = explanation.previous.as_ref().map(|previous| {
+        let changes: Vec<Value> = changes(previous, explanation, renderer)
+            .into_iter()
+            .map(|[name, then, now]| json!({ "name": name, "before": then, "now": now }))
+            .collect();
+        json!({ "decision": record(&previous.decision), "notes": previous.notes, "changes": changes })
+    });
     json!({
         "journal": dir.display().to_string(),
         "run": explanation.run,
         "asked": explanation.asked,
-        "decision": explanation.index.and_then(|index| explanation.decisions.get(index)).map(record),
+        "decision": explanation.decision().map(record),
         "event": record(&explanation.event),
+        "previous": previous,
         "notes": explanation.reasons().collect::<Vec<_>>(),
+        "unexplained": explanation.unexplained,
         "decisions": explanation.decisions.iter().map(record).collect::<Vec<_>>(),
+        "life": life.iter().map(record).collect::<Vec<_>>(),
         "latency_ns": explanation.latency.map(|trace| json!({
             "received": trace.received,
             "sequenced": trace.sequenced - trace.received,

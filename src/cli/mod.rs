@@ -16,6 +16,7 @@ mod journal_archive;
 mod journal_export;
 mod journal_seal;
 mod journal_verify;
+mod notes;
 mod operator;
 mod progress;
 mod recorded;

@@ -3,37 +3,51 @@
 use std::path::Path;
 
 use pricewright_core::kernel::schema::{FieldSchema, FieldType, RecordSchema};
-use pricewright_core::kernel::{DisplayUnits, InstrumentId, Kind, Lots, Minor, Note, RecordRef, Ticks};
-use serde_json::{Map, Value, json};
+use pricewright_core::kernel::{
+    Column, DisplayUnits, EventRef, InstrumentId, Kind, Minor, Note, RecordRef, SourceId, Ticks,
+};
+use serde_json::{Map, Value};
 
-use crate::error::Result;
+use super::notes::Notes;
+use crate::error::{Error, Result};
+use crate::journal::{Catalogue, to_json};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::replay::Owned;
+use crate::replay::names::Names;
 use crate::replay::run_info::RunInfo;
 
 /// Shows records of one journal.
 pub(super) struct Renderer {
     units: DisplayUnits,
+    names: Names,
+    /// What a timer is for, by its key.
+    timer_name: Box<dyn Fn(u32) -> Option<String>>,
+    catalogue: Catalogue,
 }
 
-struct Units {
+struct Visit {
     info: RunInfo,
 }
 
-impl MachineVisitor for Units {
-    type Output = Result<DisplayUnits>;
+impl MachineVisitor for Visit {
+    type Output = Result<(DisplayUnits, Box<dyn Fn(u32) -> Option<String>>)>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        Ok(M::units(&self.info.config.pipeline::<M>()?.config))
+        let config = self.info.config.pipeline::<M>()?.config;
+        let units = M::units(&config);
+        Ok((units, Box::new(move |key| M::timer_name(&config, key))))
     }
 }
 
 impl Renderer {
-    /// For the journal in `dir`, whose configuration knows symbols and decimals.
+    /// For the journal in `dir`, whose configuration knows symbols and decimals, and whose dictionary knows names.
     pub(super) fn open<Own: Hosted>(dir: &Path) -> Result<Self> {
         let info = RunInfo::read(dir)?;
         let name = info.start.machine;
-        Ok(Self { units: with_machine::<Own, _>(name.as_str(), Units { info })?? })
+        let (units, timer_name) = with_machine::<Own, _>(name.as_str(), Visit { info })??;
+        let catalogue = Catalogue::parse(&Catalogue::own_text())
+            .map_err(|error| Error::Failed(format!("this build's catalogue: {error}")))?;
+        Ok(Self { units, names: Names::read(dir)?, timer_name, catalogue })
     }
 
     /// A copied record in words.
@@ -50,11 +64,32 @@ impl Renderer {
         let instrument = instrument_of(schema, record.payload());
         let mut text = schema.name.to_owned();
         for field in schema.fields.iter().filter(|field| !field.is_spare() && !is_stamp(field)) {
-            if let Some(value) = self.field(field, record.payload(), instrument) {
+            let named = self.name_of(field, schema, record.payload());
+            if let Some(value) = named.or_else(|| self.field(field, record.payload(), instrument)) {
                 text.push_str(&format!(" {}={value}", field.name));
             }
         }
+        if let Some(EventRef::Timer(timer)) = EventRef::of(&record)
+            && let Some(name) = (self.timer_name)(timer.key)
+        {
+            text.push_str(&format!(" ({name})"));
+        }
         text
+    }
+
+    /// The string that stands behind a number of the dictionary.
+    fn name_of(&self, field: &FieldSchema, schema: &RecordSchema, payload: &[u8]) -> Option<String> {
+        let column = match field.name {
+            "sku" => Column::SKU,
+            "session" => Column::SESSION,
+            _ => return None,
+        };
+        let number =
+            |field: &FieldSchema| integer(field.ty, payload.get(field.offset..field.offset + field.size)?);
+        let source = number(schema.fields.iter().find(|field| field.unit == SourceId::UNIT)?)?;
+        let source = SourceId(u16::try_from(source).ok()?);
+        let id = u32::try_from(number(field)?).ok()?;
+        self.names.get(source, column, id).map(str::to_owned)
     }
 
     fn field(&self, field: &FieldSchema, payload: &[u8], instrument: Option<InstrumentId>) -> Option<String> {
@@ -76,64 +111,28 @@ impl Renderer {
         })
     }
 
-    /// A copied record as JSON: header and exact fields, with `text` as people read it.
+    /// A copied record as JSON: as `journal inspect --json` shows it, and `text` as people read it.
     pub(super) fn json(&self, owned: &Owned) -> Value {
         let Some(record) = owned.record() else { return Value::Null };
-        let header = record.header();
-        let mut fields = Map::new();
-        if let Some(kind) = Kind::from_u16(header.kind) {
-            for field in kind.schema().fields.iter().filter(|field| !field.is_spare()) {
-                if let Some(value) = exact(field, record.payload()) {
-                    fields.insert(field.name.to_owned(), value);
-                }
-            }
-        }
-        json!({
-            "seq": header.seq,
-            "now_ns": header.now.0,
-            "type": Kind::from_u16(header.kind).map(|kind| kind.schema().name),
-            "source": header.source.0,
-            "flags": header.flags,
-            "fields": fields,
-            "text": self.text(record),
-        })
+        let mut fields: Map<String, Value> =
+            serde_json::from_str(&to_json(&record, &self.catalogue)).unwrap_or_default();
+        fields.insert("text".to_owned(), Value::from(self.text(record)));
+        Value::Object(fields)
     }
 
-    /// One of the machine's reasons in words.
-    pub(super) fn note(&self, note: &Note) -> String {
-        match note {
-            Note::Level { side, level, price, qty } => {
-                format!("{side} {level}: {} × {qty}", self.units.price(InstrumentId(0), *price))
-            }
-            Note::Feature { name, value } | Note::Parameter { name, value } => {
-                format!("{name} = {}", short(*value))
-            }
-            Note::Value { name, value, unit } => format!("{name} = {}", self.amount(*value, unit)),
-            Note::Check { control, value, relation, limit, unit, passed } => format!(
-                "{} {control:<16} {} {} {}",
-                if *passed { "pass" } else { "FAIL" },
-                self.amount(*value, unit),
-                relation.sign(*passed),
-                self.amount(*limit, unit)
-            ),
-            Note::Formula { name, expression, .. } => format!("{name} = {expression}"),
-            Note::Step { text } => (*text).to_owned(),
-        }
+    /// Shows the reasons of `record`'s decision.
+    pub(super) fn notes(&self, record: Option<&Owned>) -> Notes<'_> {
+        let instrument = record.and_then(Owned::record).and_then(|record| {
+            let kind = Kind::from_u16(record.header().kind)?;
+            instrument_of(kind.schema(), record.payload())
+        });
+        Notes { units: &self.units, instrument: instrument.unwrap_or(InstrumentId(0)) }
     }
 
-    fn amount(&self, value: i64, unit: &str) -> String {
-        match unit {
-            Ticks::UNIT => self.units.price(InstrumentId(0), Ticks(value)),
-            Minor::UNIT => self.units.money(Minor(value)),
-            Lots::UNIT => format!("{value} lots"),
-            "" => value.to_string(),
-            unit => format!("{value} {unit}"),
-        }
+    /// One of the machine's reasons about `record` in words.
+    pub(super) fn note(&self, note: &Note, record: Option<&Owned>) -> String {
+        self.notes(record).text(note).replace('\n', " ")
     }
-}
-
-fn short(value: f64) -> String {
-    if value != 0.0 && value.abs() < 0.01 { format!("{value:.3e}") } else { format!("{value:.4}") }
 }
 
 fn is_stamp(field: &FieldSchema) -> bool {
@@ -159,22 +158,5 @@ fn integer(ty: FieldType, bytes: &[u8]) -> Option<i128> {
         FieldType::U64 => i128::from(u64::from_le_bytes(bytes.try_into().ok()?)),
         FieldType::I64 => i128::from(i64::from_le_bytes(bytes.try_into().ok()?)),
         FieldType::F64 | FieldType::Text | FieldType::Bytes => return None,
-    })
-}
-
-/// A field as exact JSON: integers as they are, enumerations by name.
-fn exact(field: &FieldSchema, payload: &[u8]) -> Option<Value> {
-    let bytes = payload.get(field.offset..field.offset + field.size)?;
-    Some(match field.ty {
-        FieldType::Text => Value::from(text_of(bytes)),
-        FieldType::Bytes => Value::from(super::show::hex(bytes)),
-        FieldType::F64 => Value::from(f64::from_le_bytes(bytes.try_into().ok()?)),
-        _ => {
-            let number = integer(field.ty, bytes)?;
-            match field.codes.iter().find(|(code, _)| i128::from(*code) == number) {
-                Some((_, name)) => Value::from(*name),
-                None => i64::try_from(number).map_or_else(|_| Value::from(number as u64), Value::from),
-            }
-        }
     })
 }

@@ -109,8 +109,13 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
         ));
         if let Some(reasons) = &replay.reasons {
             text.push_str("\n  what the machine saw and weighed just then:");
+            let about = match found.as_ref() {
+                Divergence::Decision { journal, .. } => Some(journal.as_ref()),
+                Divergence::Missing { machine, .. } => Some(machine.as_ref()),
+                _ => None,
+            };
             for (_, note) in &reasons.notes {
-                text.push_str(&format!("\n    {}", renderer.note(note)));
+                text.push_str(&format!("\n    {}", renderer.note(note, about)));
             }
         }
         return text;

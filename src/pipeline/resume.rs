@@ -316,6 +316,11 @@ impl Resume {
         self.latest.each(take)
     }
 
+    /// The dictionary.
+    pub fn defines(&self) -> &[Defined] {
+        &self.defines
+    }
+
     /// Orders that may rest at the venue, by rising number.
     pub fn open_orders(&self) -> impl Iterator<Item = (u64, &OpenOrder)> {
         self.orders.iter().map(|(client, order)| (*client, order))

@@ -1,13 +1,18 @@
-//! Why a decision was made: the journal up to its event, decided again with somebody listening.
+//! Why a decision was made: the journal up to its event, decided again with somebody listening, and what was otherwise
+//! when the decision before it was made.
+//!
+//! An explanation is always given: if the machine cannot be brought to the event (the first segments are gone and no
+//! snapshot leads there, or this build decides otherwise), the journal's own words stand alone and it is said why.
 
 use std::path::Path;
 
-use pricewright_core::kernel::{Class, DecisionRef, Kind, Machine, Note, Recorder};
+use pricewright_core::kernel::table::RunStart;
+use pricewright_core::kernel::{Class, Kind, Machine, Note, RecordRef, Recorder};
 
 use super::Owned;
 use super::begin::{Beginning, Begun, begin};
+use super::find::{Question, key_of, last_before};
 use super::run_info::RunInfo;
-use super::verify::last_where;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
@@ -22,39 +27,58 @@ pub struct Explanation {
     pub event: Owned,
     /// All decisions of the event, in order.
     pub decisions: Vec<Owned>,
-    /// Which of `decisions` was asked about; `None` where it is the event itself.
+    /// Which of `decisions` was asked about; `None` for the event itself.
     pub index: Option<usize>,
     /// The machine's reasons in order, each with the number of decisions made before it.
     pub notes: Vec<(usize, Note)>,
-    /// When its stages were done, where that was traced.
+    /// Why there are no reasons, if the machine could not be asked.
+    pub unexplained: Option<String>,
+    /// The decision before it about the same thing.
+    pub previous: Option<Previous>,
+    /// When its stages were done, if that was traced.
     pub latency: Option<TraceEntry>,
-    /// The run it belongs to.
+    /// The run it belongs to; 0 if that is not known.
     pub run: u64,
+}
+
+/// The decision before about the same quote, article or instrument.
+#[derive(Debug, PartialEq)]
+pub struct Previous {
+    /// The decision.
+    pub decision: Owned,
+    /// Its reasons; empty if the journal does not lead there any more.
+    pub notes: Vec<Note>,
 }
 
 impl Explanation {
     /// The reasons that led to the decision asked about. A machine that tells its whole trail for each decision is taken
-    /// at its word; where it told what it saw once for several decisions, that is included. Checks of other decisions are
-    /// not.
+    /// at its word; what it told once for several decisions is included. Checks of other decisions are not.
     pub fn reasons(&self) -> impl Iterator<Item = &Note> {
-        let index = self.index;
-        let is_context = |note: &Note| !matches!(note, Note::Check { .. });
-        let told_by_itself = self.notes.iter().any(|(slot, note)| Some(*slot) == index && is_context(note));
-        self.notes.iter().filter_map(move |(slot, note)| match index {
-            None => Some(note),
-            Some(index) if *slot == index => Some(note),
-            Some(index) => (*slot < index && is_context(note) && !told_by_itself).then_some(note),
-        })
+        reasons_of(&self.notes, self.index)
+    }
+
+    /// The decision asked about; `None` for an event.
+    pub fn decision(&self) -> Option<&Owned> {
+        self.index.and_then(|index| self.decisions.get(index))
     }
 }
 
-/// Explains record `asked` of the journal in `dir`; without it, the last order or price (or, where there is none, the last
-/// decision).
+fn reasons_of(notes: &[(usize, Note)], index: Option<usize>) -> impl Iterator<Item = &Note> {
+    let is_context = |note: &Note| !matches!(note, Note::Check { .. });
+    let told_by_itself = notes.iter().any(|(slot, note)| Some(*slot) == index && is_context(note));
+    notes.iter().filter_map(move |(slot, note)| match index {
+        None => Some(note),
+        Some(index) if *slot == index => Some(note),
+        Some(index) => (*slot < index && is_context(note) && !told_by_itself).then_some(note),
+    })
+}
+
+/// Explains what `question` asks of the journal in `dir`.
 ///
 /// # Errors
-/// Where the journal cannot be read, lacks the record, or the machine decides otherwise than the journal says.
-pub fn explain<M: Machine>(dir: &Path, asked: Option<u64>) -> Result<Explanation> {
-    explain_from::<M>(dir, asked, None)
+/// [`Error::Usage`] if the journal lacks the record, or cannot be read at all.
+pub fn explain<M: Machine>(dir: &Path, question: &Question) -> Result<Explanation> {
+    explain_from::<M>(dir, question, None)
 }
 
 /// As [`explain`], from where `beginning` says; `None` takes the newest snapshot before the record's event.
@@ -63,75 +87,145 @@ pub fn explain<M: Machine>(dir: &Path, asked: Option<u64>) -> Result<Explanation
 /// As there.
 pub fn explain_from<M: Machine>(
     dir: &Path,
-    asked: Option<u64>,
+    question: &Question,
     beginning: Option<Beginning>,
 ) -> Result<Explanation> {
-    let info = RunInfo::read(dir)?;
-    let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
-    let asked = match asked {
-        Some(asked) => asked,
-        None => last_decision(dir)?,
+    let asked = question.resolve(dir)?;
+    let place = Place::of(dir, asked)?;
+    let earlier = match place.decision().and_then(Owned::record).as_ref().and_then(key_of) {
+        Some(key) => last_before(dir, place.cause, |record| key_of(record) == Some(key))?,
+        None => None,
     };
-    let cause = cause_of(dir, asked)?;
-    let beginning = beginning.unwrap_or(Beginning::Before(cause));
-    let Begun { mut follower, mut reader, mut run, .. } = begin::<M>(dir, &config.config, beginning)?;
-    while let Some(record) = reader.next_record()? {
-        let seq = record.header().seq;
-        if let Some(start) = record.get::<pricewright_core::kernel::table::RunStart>() {
-            run = start.run;
-        }
-        if seq < cause {
-            follower.follow(record).map_err(|found| diverged(dir, found.seq()))?;
-            continue;
-        }
-        let mut recorder = Recorder::default();
-        follower.follow_with(record, &mut recorder).map_err(|found| diverged(dir, found.seq()))?;
+    let earlier = earlier.map(|seq| Place::of(dir, seq)).transpose()?;
+    let reached = match &earlier {
+        // The earlier one may lie before anything that is kept.
+        Some(earlier) => ask::<M>(dir, &[earlier.cause, place.cause], beginning)
+            .or_else(|_| ask::<M>(dir, &[place.cause], beginning)),
+        None => ask::<M>(dir, &[place.cause], beginning),
+    };
+    let mut reached = reached.unwrap_or_else(|error| Reached {
+        recorded: Vec::new(),
+        run: 0,
+        unexplained: Some(error.to_string()),
+    });
+    let previous = earlier.and_then(|earlier| {
+        let notes = reached.take(earlier.cause);
+        let notes = reasons_of(&notes, earlier.index).cloned().collect();
+        Some(Previous { decision: earlier.decision()?.clone(), notes })
+    });
+    let notes = reached.take(place.cause);
+    let Reached { run, unexplained, .. } = reached;
+    let latency = latency_of(dir, run, place.cause);
+    let Place { event, decisions, index, .. } = place;
+    Ok(Explanation { asked, event, decisions, index, notes, unexplained, previous, latency, run })
+}
+
+/// The trace is a side file: what is wrong with it is said, and hides no reason.
+fn latency_of(dir: &Path, run: u64, cause: u64) -> Option<TraceEntry> {
+    trace::find(dir, run, cause).unwrap_or_else(|error| {
+        tracing::warn!(%error, "latencies are not known");
+        None
+    })
+}
+
+/// An event and its decisions as the journal has them, and which of them is meant.
+struct Place {
+    cause: u64,
+    event: Owned,
+    decisions: Vec<Owned>,
+    index: Option<usize>,
+}
+
+impl Place {
+    fn of(dir: &Path, asked: u64) -> Result<Self> {
+        let cause = cause_of(dir, asked)?;
+        let mut reader = Reader::from_seq(dir, cause)?;
+        let Some(record) = reader.next_record()? else { return Err(no_record(dir, asked)) };
         let event = Owned::of(record);
         let decisions = decisions_after(&mut reader, cause)?;
-        let index = asked
-            .checked_sub(cause + 1)
-            .map(|_| decisions.iter().position(|decision| seq_of(decision) == Some(asked)))
-            .unwrap_or_default();
-        let latency = trace::find(dir, run, cause)?;
-        return Ok(Explanation { asked, event, decisions, index, notes: recorder.notes, latency, run });
+        let index = decisions.iter().position(|decision| seq_of(decision) == Some(asked));
+        Ok(Self { cause, event, decisions, index })
     }
-    Err(Error::Usage(format!("{}: no record {asked}", dir.display())))
+
+    fn decision(&self) -> Option<&Owned> {
+        self.index.and_then(|index| self.decisions.get(index))
+    }
+}
+
+/// What a machine said at some events.
+struct Reached {
+    /// Cause and notes, in rising order.
+    recorded: Vec<(u64, Vec<(usize, Note)>)>,
+    run: u64,
+    /// Why the last of them was not reached.
+    unexplained: Option<String>,
+}
+
+impl Reached {
+    /// What was said at event `cause`.
+    fn take(&mut self, cause: u64) -> Vec<(usize, Note)> {
+        let found = self.recorded.iter_mut().find(|(at, _)| *at == cause);
+        found.map(|(_, notes)| core::mem::take(notes)).unwrap_or_default()
+    }
+}
+
+/// Follows the journal to each of the events `stops` (rising) and listens there.
+fn ask<M: Machine>(dir: &Path, stops: &[u64], beginning: Option<Beginning>) -> Result<Reached> {
+    let info = RunInfo::read(dir)?;
+    let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
+    let first = stops.first().copied().unwrap_or(1);
+    let beginning = beginning.unwrap_or(Beginning::Before(first));
+    let Begun { mut follower, mut reader, mut run, .. } = begin::<M>(dir, &config.config, beginning)?;
+    if reader.next_seq() > first {
+        return Err(Error::Usage(format!("no snapshot leads to record {first}")));
+    }
+    let mut recorded = Vec::new();
+    while let Some(record) = reader.next_record()? {
+        let seq = record.header().seq;
+        if let Some(start) = record.get::<RunStart>() {
+            run = start.run;
+        }
+        let mut recorder = Recorder::default();
+        let followed = if stops.contains(&seq) {
+            follower.follow_with(record, &mut recorder)
+        } else {
+            follower.follow(record)
+        };
+        if let Err(found) = followed {
+            return Ok(Reached { recorded, run, unexplained: Some(diverged(found.seq())) });
+        }
+        if stops.contains(&seq) {
+            recorded.push((seq, recorder.notes));
+        }
+        if stops.last() == Some(&seq) {
+            return Ok(Reached { recorded, run, unexplained: None });
+        }
+    }
+    let unexplained = Some("the journal ends before the event".to_owned());
+    Ok(Reached { recorded, run, unexplained })
+}
+
+fn diverged(seq: u64) -> String {
+    format!(
+        "record {seq} is not what this build decides, so that its reasons would not be the truth; `pricewright replay --verify` \
+         shows both sides"
+    )
+}
+
+fn no_record(dir: &Path, asked: u64) -> Error {
+    Error::Usage(format!("{}: no record {asked}", dir.display()))
 }
 
 fn seq_of(record: &Owned) -> Option<u64> {
     record.record().map(|record| record.header().seq)
 }
 
-fn diverged(dir: &Path, seq: u64) -> Error {
-    Error::Diverged(format!(
-        "{}: record {seq} is not what this build decides, so an explanation would not be the truth; `pricewright replay \
-         --verify` shows both sides",
-        dir.display()
-    ))
-}
-
-fn last_decision(dir: &Path) -> Result<u64> {
-    let wanted = |owned: &Owned| {
-        matches!(
-            owned.record().as_ref().and_then(DecisionRef::of),
-            Some(DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_) | DecisionRef::PricePublished(_))
-        )
-    };
-    match last_where(dir, wanted)? {
-        Some(seq) => Ok(seq),
-        None => last_where(dir, |_| true)?
-            .ok_or_else(|| Error::Usage(format!("{}: no decision in this journal yet", dir.display()))),
-    }
-}
-
 /// The event of record `asked`: itself, or the one that its cause field names.
 fn cause_of(dir: &Path, asked: u64) -> Result<u64> {
     let mut reader = Reader::from_seq(dir, asked)?;
-    let Some(record) = reader.next_record()? else {
-        return Err(Error::Usage(format!("{}: no record {asked}", dir.display())));
-    };
+    let Some(record) = reader.next_record()? else { return Err(no_record(dir, asked)) };
     let header = record.header();
-    match Kind::from_u16(header.kind).map(|kind| kind.schema().class) {
+    match class_of(&record) {
         Some(Class::Decision) => header.cause_seq().ok_or_else(|| {
             Error::Failed(format!(
                 "record {asked} names a cause before the journal's first record: it was altered; `pricewright journal verify` \
@@ -147,14 +241,16 @@ fn cause_of(dir: &Path, asked: u64) -> Result<u64> {
     }
 }
 
+fn class_of(record: &RecordRef<'_>) -> Option<Class> {
+    Kind::from_u16(record.header().kind).map(|kind| kind.schema().class)
+}
+
 /// The decisions that follow event `cause`.
 fn decisions_after(reader: &mut Reader, cause: u64) -> Result<Vec<Owned>> {
     let mut decisions = Vec::new();
     while let Some(record) = reader.next_record()? {
-        let header = record.header();
-        let class = Kind::from_u16(header.kind).map(|kind| kind.schema().class);
-        match class {
-            Some(Class::Decision) if header.cause_seq() == Some(cause) => {
+        match class_of(&record) {
+            Some(Class::Decision) if record.header().cause_seq() == Some(cause) => {
                 decisions.push(Owned::of(record));
             }
             Some(Class::System) => {}

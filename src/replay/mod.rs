@@ -2,7 +2,9 @@
 
 pub mod begin;
 pub mod explain;
+pub mod find;
 pub mod follow;
+pub mod names;
 pub mod replica;
 pub mod run_info;
 pub mod snapshot;

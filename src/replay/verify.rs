@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use pricewright_core::kernel::{Class, Kind, Machine, Recorder};
+use pricewright_core::kernel::{Kind, Machine, Recorder};
 
-use super::Owned;
 use super::begin::{Beginning, Begun, begin};
 use super::follow::Divergence;
 use super::run_info::RunInfo;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
-use crate::journal::{Reader, segments};
 use crate::pipeline::huge_pages::gather;
 
 /// What a replay found.
@@ -136,33 +134,6 @@ fn reasons_before<M: Machine>(
         if follower.follow(record).is_err() {
             return Ok(None);
         }
-    }
-    Ok(None)
-}
-
-/// The last record of a class for which `wanted` holds.
-///
-/// # Errors
-/// Where the journal cannot be read.
-pub fn last_where(dir: &Path, wanted: impl Fn(&Owned) -> bool) -> Result<Option<u64>> {
-    let segments = segments(dir)?;
-    let mut end = u64::MAX;
-    // From the last segment to the first, so that a long journal is not read for what mostly stands at its end.
-    for segment in segments.iter().rev() {
-        let mut reader = Reader::from_seq(dir, segment.base_seq)?;
-        let mut last = None;
-        while reader.next_seq() < end
-            && let Some(record) = reader.next_record()?
-        {
-            let class = Kind::from_u16(record.header().kind).map(|kind| kind.schema().class);
-            if class == Some(Class::Decision) && wanted(&Owned::of(record)) {
-                last = Some(record.header().seq);
-            }
-        }
-        if last.is_some() {
-            return Ok(last);
-        }
-        end = segment.base_seq;
     }
     Ok(None)
 }

@@ -13,6 +13,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use rtrb::RingBuffer;
@@ -22,6 +23,8 @@ use crate::error::{Error, Result};
 
 /// Entries that may wait for the helper.
 const RING_ENTRIES: usize = 1 << 14;
+/// How long an entry may wait in memory while the run goes on.
+const FLUSH: Duration = Duration::from_secs(1);
 const MAGIC: &[u8; 8] = b"PWTRACE1";
 const HEAD_LEN: usize = 16;
 
@@ -95,6 +98,9 @@ pub struct TraceWriter {
     receive_to_order: Histogram<u64>,
     /// The disk is full: the rest of the run is counted, not written.
     full: bool,
+    /// When the file last had everything, and whether something was written since: others read it while the run goes on.
+    flushed: Instant,
+    dirty: bool,
 }
 
 impl TraceWriter {
@@ -112,7 +118,8 @@ impl TraceWriter {
         let mut file = BufWriter::new(File::create(&path).map_err(complain)?);
         file.write_all(MAGIC).and_then(|()| file.write_all(&run.to_le_bytes())).map_err(complain)?;
         let receive_to_order = new_histogram()?;
-        Ok(Self { drain, file, path: path.clone(), receive_to_order, full: false })
+        let (flushed, dirty) = (Instant::now(), false);
+        Ok(Self { drain, file, path: path.clone(), receive_to_order, full: false, flushed, dirty })
     }
 
     /// Takes up to `budget` waiting entries. Returns how many it took.
@@ -132,7 +139,20 @@ impl TraceWriter {
                 self.receive_to_order.saturating_record(latency);
             }
         }
+        self.dirty |= taken > 0;
+        if self.dirty && self.flushed.elapsed() >= FLUSH {
+            self.flush()?;
+        }
         Ok(taken)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        (self.flushed, self.dirty) = (Instant::now(), false);
+        if self.full {
+            return Ok(());
+        }
+        let flushed = self.file.flush();
+        self.take_full(flushed)
     }
 
     /// A full disk ends the trace, not the run: the journal has its own room, and goes on without a trace.
@@ -164,10 +184,7 @@ impl TraceWriter {
     /// Where the file cannot be written.
     pub fn finish(mut self) -> Result<Histogram<u64>> {
         while self.poll(RING_ENTRIES)? > 0 {}
-        if !self.full {
-            let flushed = self.file.flush();
-            self.take_full(flushed)?;
-        }
+        self.flush()?;
         Ok(self.receive_to_order)
     }
 

@@ -8,6 +8,7 @@
 mod bad_days;
 mod bench;
 mod durability;
+mod explain;
 mod itchy_judge;
 mod journal_archive;
 mod journal_export;

@@ -104,9 +104,9 @@ fn explain_names_the_cause() {
     let seq = objects(&ran.out).last().expect("a price")["seq"].as_u64().expect("a number");
     let why = place.json(&["explain", "--json", "j", &seq.to_string()]);
     assert_eq!(why["asked"], seq);
-    assert_eq!(why["decision"]["type"], "PricePublished");
+    assert_eq!(why["decision"]["kind"], "PricePublished");
     assert_eq!(why["decision"]["fields"]["price"], 17_500);
-    assert_eq!(why["event"]["type"], "Purchase");
+    assert_eq!(why["event"]["kind"], "Purchase");
     assert_eq!(
         (&why["event"]["fields"]["qty"], &why["event"]["fields"]["position"]),
         (&json!(30), &json!(3))
@@ -324,7 +324,7 @@ fn json_outputs_parse() {
     place.run(&["run", STDIN, "--journal", "j"], &format!("{INVENTORY}\n{PURCHASE}\n"));
     assert_eq!(place.json(&["check", "--json", STDIN])["good"], true);
     assert_eq!(place.json(&["replay", "--json", "j"])["decisions"], 2);
-    assert_eq!(place.json(&["explain", "--json", "j"])["decision"]["type"], "PricePublished");
+    assert_eq!(place.json(&["explain", "--json", "j"])["decision"]["kind"], "PricePublished");
 }
 
 /// Who reads nothing of standard output stops nobody but itself: the helper goes on, as its snapshots show, and every price

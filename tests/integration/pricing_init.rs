@@ -64,7 +64,7 @@ fn the_demo_prices_a_made_up_shop() {
         report["decisions"].as_u64(),
         summary["prices"].as_u64().zip(summary["dead_letters"].as_u64()).map(|(a, b)| a + b)
     );
-    assert!(place.json(&["explain", "--json"])["event"]["type"].is_string());
+    assert!(place.json(&["explain", "--json"])["event"]["kind"].is_string());
 }
 
 #[test]

@@ -56,12 +56,12 @@ fn trade(place: &Place) {
     let mut engine = place.start(&["run", "desk.toml", "--journal", "live"]);
     let start = Instant::now();
     let mut reader = None;
-    let (mut decisions, mut replaced, mut timers) = (0, 0, 0);
-    while decisions < DECISIONS || replaced < REPLACED || timers < TIMERS {
+    let (mut decisions, mut replaced, mut timers, mut refused) = (0, 0, 0, 0);
+    while decisions < DECISIONS || replaced < REPLACED || timers < TIMERS || refused == 0 {
         engine.must_run("trading");
         assert!(
             start.elapsed() < BOUND,
-            "{decisions} decisions, {replaced} orders replaced, {timers} timers"
+            "{decisions} decisions, {replaced} orders replaced, {timers} timers, {refused} refused"
         );
         std::thread::sleep(Duration::from_millis(20));
         if reader.is_none() {
@@ -73,6 +73,7 @@ fn trade(place: &Place) {
             decisions += usize::from(kind.schema().class == Class::Decision);
             replaced += usize::from(kind.schema().name == "ReplaceOrder");
             timers += usize::from(kind.schema().name == "Timer");
+            refused += usize::from(matches!(kind.schema().name, "OrderRefused" | "VenueRejected"));
             if let Some(latch) = record.get::<KillLatched>() {
                 panic!("the desk is stopped: {latch:?}");
             }
@@ -262,6 +263,12 @@ fn one_decision_altered(place: &Place, records: &[Owned]) {
         format!("offset {at}, expected record {} (PlaceOrder): the record was altered", seq_of(order));
     assert!(said.err.iter().any(|line| line.contains(&named)), "{said:#?}");
     assert_found_at(place, "altered", seq_of(order));
+    // What this build decides otherwise is no reason; the journal's own words are shown all the same.
+    let later = records.iter().rfind(|record| class_of(record) == Class::Decision).expect("a decision");
+    let told = place.json(&["explain", "--json", "altered", &seq_of(later).to_string()]);
+    assert_eq!(told["decision"]["kind"], name_of(later));
+    let why = told["unexplained"].as_str().expect("a sentence");
+    assert!(why.starts_with(&format!("record {} is not what this build decides", seq_of(order))), "{why}");
 }
 
 fn len_at(bytes: &[u8], at: usize) -> usize {
@@ -297,7 +304,7 @@ fn explained(place: &Place, records: &[Owned]) {
         let told = place.json(&["explain", "--json", "live", &asked.to_string()]);
         assert_eq!(told["asked"], asked);
         assert_eq!(told["decision"]["seq"], asked);
-        assert_eq!(told["decision"]["type"], name_of(record));
+        assert_eq!(told["decision"]["kind"], name_of(record));
         assert_eq!(told["event"]["seq"], asked - u64::from(of(record).header().cause), "the cause");
         told
     };
@@ -338,9 +345,31 @@ fn explained(place: &Place, records: &[Owned]) {
     let last = place.json(&["explain", "--json", "live"]);
     let order = |record: &&Owned| matches!(name_of(record), "PlaceOrder" | "ReplaceOrder" | "CancelOrder");
     assert!(records.iter().any(|record| order(&record) && last["asked"] == seq_of(record)), "{last:#}");
+    an_order_explained(place, records);
     place.expect(2, &["explain", "live", "1"]);
     place.expect(2, &["explain", "live", "999999999"]);
     place.expect(2, &["explain", "absent"]);
+}
+
+/// An order is asked for by our number of it: the decision that sent it, and what became of it.
+fn an_order_explained(place: &Place, records: &[Owned]) {
+    let sent = |record: &&Owned| of(record).get::<PlaceOrder>().is_some();
+    let order = records.iter().rfind(sent).expect("an order");
+    let client = of(order).get::<PlaceOrder>().expect("an order").client.to_string();
+    let told = place.json(&["explain", "live", "--order", &client, "--json"]);
+    assert_eq!(told["asked"], seq_of(order));
+    let life = told["life"].as_array().expect("its life");
+    assert_eq!(life[0]["seq"], seq_of(order), "it begins with the decision that sent it");
+    assert!(life.len() > 1, "the venue answered: {told:#}");
+    let words = place.expect(0, &["explain", "live", "--order", &client]).out;
+    let check = words.iter().find(|line| line.contains("daily_loss")).expect("the check");
+    assert!(check.contains(" > -") && check.ends_with(" USD"), "{check}");
+    let passed = |line: &'_ String| Some(line.split_once("pass ")?.1.split_whitespace().next()?.to_owned());
+    let mut names: Vec<String> = words.iter().filter_map(passed).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "each check once: {words:#?}");
 }
 
 fn inspected(place: &Place, records: &[Owned]) {

@@ -5,6 +5,7 @@ use quickcheck::Arbitrary as _;
 use super::*;
 use crate::journal::segment_path;
 use crate::replay::explain::explain_from;
+use crate::replay::find::Question;
 use crate::replay::snapshot::tests::taken;
 use crate::replay::testing::desk_session;
 use crate::replay::verify::replay_from;
@@ -68,8 +69,9 @@ fn an_explanation_from_a_snapshot_is_the_one_from_the_start() {
     let mut short_cuts = 0;
     for _ in 0..12 {
         let asked = decisions[usize::arbitrary(&mut random) % decisions.len()];
-        let long = explain_from::<Desk>(&journal, Some(asked), Some(Beginning::First)).expect("explained");
-        let short = explain_from::<Desk>(&journal, Some(asked), None).expect("explained");
+        let long = explain_from::<Desk>(&journal, &Question::record(asked), Some(Beginning::First))
+            .expect("explained");
+        let short = explain_from::<Desk>(&journal, &Question::record(asked), None).expect("explained");
         assert_eq!(short, long, "decision {asked}");
         assert!(!short.notes.is_empty(), "decision {asked} has reasons");
         short_cuts += usize::from(asked > seqs[0] + 100);
