@@ -26,8 +26,12 @@ pub use units::{Age, Size};
 /// The smallest ring: any packet of an Ethernet frame must find room for all that it may become.
 const MIN_RING_CELLS: usize = 4096;
 const MAX_RING_CELLS: usize = 1 << 24;
-const _: () =
-    assert!(MIN_RING_CELLS >= MarketData::worst_case_cells(ETHERNET_PAYLOAD), "a packet would never fit");
+const _: () = assert!(
+    MIN_RING_CELLS >= MarketData::worst_case_cells(ETHERNET_PAYLOAD, MAX_INSTRUMENTS),
+    "a packet would never fit"
+);
+/// Instruments of the largest desk.
+const MAX_INSTRUMENTS: usize = 256;
 /// Bytes that an Ethernet frame carries.
 const ETHERNET_PAYLOAD: usize = 1500;
 

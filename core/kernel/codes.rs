@@ -91,6 +91,18 @@ codes! {
         BAD_DATA = 9 "bad_data",
         /// A ring was full and records were dropped.
         OVERRUN = 10 "overrun",
+        /// A run begins: nothing is known of the feed until it speaks.
+        RESTART = 11 "restart",
+        /// Lines repeat sequences that lie behind what they had shown: the sender counts anew within its session.
+        WENT_BACK = 12 "went_back",
+        /// The lines that still speak lie behind what was seen, and do not catch up.
+        BEHIND = 13 "behind",
+        /// The day's stock directory does not list the instrument.
+        UNLISTED = 14 "unlisted",
+        /// The stock directory lists the instrument late: its book begins here.
+        LISTED = 15 "listed",
+        /// A message about the instrument is of a type or a size that is not known.
+        UNKNOWN_MESSAGE = 16 "unknown_message",
     }
     /// A risk control.
     Control(u16, U16) {

@@ -6,21 +6,28 @@
 //! leave no record, so that the mark alone moves the position. Before anything is written, the sink must have room for
 //! the worst case; where it has not, the packet is not taken and is to be offered again.
 //!
-//! A message of the book that cannot be used (no ITCH, a price off the grid) becomes a [`Malformed`] event, and the feed
-//! is stale with [`HealthReason::BAD_DATA`] until the next session, because the book may be wrong from there on. A print
-//! off the grid does no harm to the book: it is reported, and the feed stays valid.
+//! A message that cannot be used and is about a configured instrument (a price off the grid, a type or a size that is not
+//! known) becomes a [`Malformed`] event, and a [`BookCleared`] of [`Health::STALE`] makes the instrument's book one that
+//! nobody believes until it begins anew; the feed and all other books stay as they are. Unknown messages about other
+//! instruments are counted and passed over. Types that never change a displayed book do no harm to it: a print off the
+//! grid, an imbalance of another size is reported. Only what may be about all instruments and cannot be read makes the
+//! feed stale with [`HealthReason::BAD_DATA`] until the next session.
 //!
 //! Locate codes are learned from the stock directory at the session's beginning; a directory that gives a code or an
-//! instrument another meaning within the session harms the books too. Whoever resumes in the middle has them
+//! instrument another meaning within the session makes those instruments stale. Once market hours have begun, an
+//! instrument that is not listed is stale with [`HealthReason::UNLISTED`] until it is. Whoever resumes in the middle has them
 //! from nowhere, so the beginning is re-requested and read silently until all configured instruments are known; then the
 //! feed goes on at its position.
 //!
 //! [`market_flags::LAST_IN_BATCH`]: pricewright_core::kernel::table::market_flags::LAST_IN_BATCH
+//! [`BookCleared`]: pricewright_core::kernel::table::BookCleared
+//! [`Health::STALE`]: pricewright_core::kernel::Health::STALE
+//! [`HealthReason::UNLISTED`]: pricewright_core::kernel::HealthReason::UNLISTED
 //! [`HealthReason::BAD_DATA`]: pricewright_core::kernel::HealthReason::BAD_DATA
 //! [`Mark`]: pricewright_core::kernel::table::Mark
 //! [`Malformed`]: pricewright_core::kernel::table::Malformed
 
-use pricewright_core::kernel::{Health, Nanos, RecordSink, SourceId};
+use pricewright_core::kernel::{Health, HealthReason, InstrumentId, Nanos, RecordSink, SourceId};
 
 use super::instrument::{Instrument, InstrumentError, InstrumentSpec};
 use super::moldudp64::recovery::{Counters as LineCounters, Line};
@@ -75,9 +82,10 @@ pub struct MarketData {
 }
 
 impl MarketData {
-    /// Cells that a ring must have at least, so that any packet of at most `max_packet` bytes can ever be taken.
-    pub const fn worst_case_cells(max_packet: usize) -> usize {
-        OVERHEAD_CELLS + max_packet.saturating_sub(HEADER_LEN) / 2 * MAX_CELLS_PER_MESSAGE
+    /// Cells that a ring must have at least, so that any packet of at most `max_packet` bytes can ever be taken by a feed of
+    /// so many instruments.
+    pub const fn worst_case_cells(max_packet: usize, instruments: usize) -> usize {
+        OVERHEAD_CELLS + instruments + max_packet.saturating_sub(HEADER_LEN) / 2 * MAX_CELLS_PER_MESSAGE
     }
 
     /// A feed that has heard nothing yet.
@@ -106,7 +114,7 @@ impl MarketData {
         received: Nanos,
         sink: &mut S,
     ) -> Result<(), NotTaken> {
-        if sink.room() < OVERHEAD_CELLS {
+        if sink.room() < self.state.overhead() {
             return Err(NotTaken);
         }
         let mut emitter = Emitter { state: &mut self.state, sink };
@@ -162,6 +170,11 @@ impl MarketData {
     /// Configured symbols that the session's stock directory has not named so far.
     pub fn unlisted(&self) -> impl Iterator<Item = Symbol> + '_ {
         self.state.unlisted()
+    }
+
+    /// Instruments whose books are not to be believed, and why, whatever the health of the feed.
+    pub fn stale(&self) -> impl Iterator<Item = (InstrumentId, HealthReason)> + '_ {
+        self.state.stale()
     }
 
     /// Goes on at the journal's position once all locate codes are known.

@@ -236,6 +236,7 @@ impl Desk {
                 self.state.running = true;
                 // A run begins with good storage until it says otherwise; the one before may have ended while it was short.
                 self.state.storage_low = false;
+                self.doubt_feeds(turn);
                 self.arm_status(turn.now, turn);
             }
             OperatorCommand::STOP => self.state.running = false,

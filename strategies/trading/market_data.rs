@@ -1,7 +1,8 @@
 //! Market data into books: batches, health, marks.
 //!
-//! A book is valid while every feed that spoke is valid and no update contradicted the book. A contradiction makes it
-//! stale until it starts anew ([`BookCleared`]): a book that is silently wrong is the worst failure.
+//! A book is valid while every feed that spoke is valid, has spoken in this run, and no update contradicted the book. A
+//! contradiction makes it stale until it starts anew ([`BookCleared`]): a book that is silently wrong is the worst
+//! failure. A feed that knows of an instrument that it cannot be relied on says so in the same record.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use pricewright_core::kernel::table::{
@@ -287,7 +288,8 @@ impl Desk {
             self.state.gaps = self.state.gaps.saturating_add(1);
         }
         // What made a book wrong does not heal by hearing on: a feed that was restarted has forgotten it, a book has not.
-        let lasting = matches!(event.reason, HealthReason::BAD_DATA | HealthReason::OVERRUN);
+        let lasting =
+            matches!(event.reason, HealthReason::BAD_DATA | HealthReason::OVERRUN | HealthReason::WENT_BACK);
         for id in self.state.ids() {
             if let Some(instrument) = self.state.instrument_mut(id).filter(|_| lasting) {
                 instrument.fault.get_or_insert(event.reason);
@@ -296,6 +298,16 @@ impl Desk {
         }
         self.check_loss(turn);
         self.act_on_all(turn);
+    }
+
+    /// A run begins: what an earlier one was told of its feeds is not what they are now. No book is believed, and no quote
+    /// stands, until each of them has spoken.
+    pub(super) fn doubt_feeds<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        let position = self.state.feeds.first().map_or(0, |feed| feed.position);
+        self.state.feeds.iter_mut().for_each(|feed| feed.health = Health::UNKNOWN);
+        for id in self.state.ids() {
+            self.refresh_health(id, HealthReason::RESTART, (position, 0), turn);
+        }
     }
 
     pub(super) fn on_book_cleared<P: Probe>(&mut self, event: &BookCleared, turn: &mut Turn<'_, P>) {
@@ -308,6 +320,7 @@ impl Desk {
             self.memo.forget_others(id);
             if let Some(instrument) = self.state.instrument_mut(id) {
                 instrument.begin_session();
+                instrument.fault = (event.health == Health::STALE).then_some(event.reason);
             }
             self.refresh_health(id, event.reason, (event.position, 0), turn);
             self.act(id, turn);

@@ -1,6 +1,6 @@
 //! Market data.
 
-use crate::kernel::codes::{HealthReason, SideCode, Text, TradingState};
+use crate::kernel::codes::{Health, HealthReason, SideCode, Text, TradingState};
 use crate::kernel::units::{EventNanos, InstrumentId, SourceId, Ticks};
 
 fields! {
@@ -214,7 +214,10 @@ fields! {
         reason: HealthReason,
         /// [`market_flags`](super::market_flags).
         flags: u8,
+        /// [`Health::STALE`]: nobody knows what the book holds; it is empty and not to be believed until it starts anew.
+        /// Zero: it starts anew, and is as good as its feed.
+        health: Health,
         /// Zero.
-        spare: [u8; 18],
+        spare: [u8; 17],
     }
 }

@@ -36,6 +36,12 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeError> {
     }
 }
 
+/// The locate code of a message of any type, known or not: it stands at the same place in all of them. `None` where the
+/// bytes end before it.
+pub fn locate_of(bytes: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes([*bytes.get(1)?, *bytes.get(2)?]))
+}
+
 #[cold]
 fn refusal(message_type: u8, found: usize) -> DecodeError {
     match size_of_type(message_type) {

@@ -1,10 +1,30 @@
 //! Which locate code means which instrument today.
 
+use pricewright_core::kernel::InstrumentId;
+
 use crate::nasdaq::Symbol;
 use crate::nasdaq::instrument::Instrument;
 
 /// A locate code that means no configured instrument.
 const NONE: u16 = u16::MAX;
+
+/// What a listing changed, by index of instruments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Learned {
+    /// It has a code now and had none before.
+    pub(super) listed: Option<usize>,
+    /// It has another code than before.
+    pub(super) moved: Option<usize>,
+    /// Its code means another stock now.
+    pub(super) lost: Option<usize>,
+}
+
+impl Learned {
+    /// True where the listing gave a code or a stock another meaning than before.
+    pub(super) fn is_contradiction(&self) -> bool {
+        self.moved.is_some() || self.lost.is_some()
+    }
+}
 
 /// The day's locate codes of the configured instruments.
 #[derive(Clone, Debug)]
@@ -34,39 +54,64 @@ impl Directory {
         self.unlisted = self.instruments.len();
     }
 
-    /// Learns a code; what the code and the instrument meant before, they mean no longer. False where that was something
-    /// else: within a day codes do not change.
-    pub(super) fn learn(&mut self, locate: u16, symbol: Symbol) -> bool {
+    /// Learns a code; what the code and the instrument meant before, they mean no longer. Within a day codes do not change:
+    /// whose did is in what this returns.
+    pub(super) fn learn(&mut self, locate: u16, symbol: Symbol) -> Learned {
         let found = self.instruments.iter().position(|instrument| instrument.symbol == symbol);
         let index = found.and_then(|index| u16::try_from(index).ok()).unwrap_or(NONE);
-        let Some(meant) = self.by_locate.get_mut(usize::from(locate)) else { return false };
+        let mut learned = Learned::default();
+        let Some(meant) = self.by_locate.get_mut(usize::from(locate)) else { return learned };
         let before = core::mem::replace(meant, index);
-        let code_changed = before != NONE && before != index;
-        if code_changed && let Some(code) = self.codes.get_mut(usize::from(before)) {
+        if before != NONE
+            && before != index
+            && let Some(code) = self.codes.get_mut(usize::from(before))
+        {
             *code = None;
             self.unlisted += 1;
+            learned.lost = Some(usize::from(before));
         }
-        let Some(code) = self.codes.get_mut(usize::from(index)) else { return !code_changed };
+        let Some(code) = self.codes.get_mut(usize::from(index)) else { return learned };
         match code.replace(locate) {
             None => {
                 self.unlisted -= 1;
-                !code_changed
+                learned.listed = Some(usize::from(index));
             }
-            Some(former) if former == locate => true,
+            Some(former) if former == locate => {}
             Some(former) => {
                 if let Some(meant) = self.by_locate.get_mut(usize::from(former)) {
                     *meant = NONE;
                 }
-                false
+                learned.moved = Some(usize::from(index));
             }
         }
+        learned
     }
 
     /// The instrument with this code; `None` where it is not configured.
     #[inline]
     pub(super) fn find(&self, locate: u16) -> Option<&Instrument> {
-        let code = *self.by_locate.get(usize::from(locate))?;
-        self.instruments.get(usize::from(code))
+        self.instruments.get(self.index_of(locate))
+    }
+
+    /// The index of the instrument with this code; one that no instrument has where it is not configured.
+    #[inline]
+    pub(super) fn index_of(&self, locate: u16) -> usize {
+        self.by_locate.get(usize::from(locate)).map_or(usize::MAX, |code| usize::from(*code))
+    }
+
+    /// The number of the instrument with this index.
+    pub(super) fn id(&self, index: usize) -> Option<InstrumentId> {
+        self.instruments.get(index).map(|instrument| instrument.id)
+    }
+
+    /// How many instruments are configured.
+    pub(super) fn len(&self) -> usize {
+        self.instruments.len()
+    }
+
+    /// True where the directory of this session named the instrument with this index.
+    pub(super) fn is_listed(&self, index: usize) -> bool {
+        self.codes.get(index).is_some_and(Option::is_some)
     }
 
     /// True where all instruments were named.

@@ -4,21 +4,22 @@ use pricewright_core::kernel::table::{
     ALL_INSTRUMENTS, BookCleared, Define, FeedHealth, Malformed, Mark, market_flags,
 };
 use pricewright_core::kernel::{
-    Column, Health, HealthReason, Record, RecordSink, RejectReason, SourceId, Text,
+    Column, Health, HealthReason, InstrumentId, Record, RecordSink, RejectReason, SourceId, Text,
 };
 
 use super::Resume;
 use super::directory::Directory;
-use super::event::{Fault, MarketEvent, Meaning, Place, RELISTED, meaning};
+use super::event::{Fault, Harm, MarketEvent, Meaning, Place, RELISTED, fault_of, meaning};
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::itch;
 use crate::nasdaq::moldudp64::PacketError;
 use crate::nasdaq::moldudp64::recovery::{Batch, Subscriber, Transition};
 use crate::nasdaq::{SessionId, Symbol};
 
-/// The most cells that one message becomes: an event and a complaint about it.
-pub const MAX_CELLS_PER_MESSAGE: usize = MarketEvent::MAX_CELLS + Malformed::CELLS;
-/// Cells that a packet may need besides its messages: a new session, its mark, changes of health.
+/// The most cells that one message becomes: an event, a complaint about it, and that its book is not to be believed.
+pub const MAX_CELLS_PER_MESSAGE: usize = MarketEvent::MAX_CELLS + Malformed::CELLS + BookCleared::CELLS;
+/// Cells that a packet may need besides its messages: a new session, its mark, changes of health. One for each
+/// instrument comes on top, since a message can find all of them missing in the directory.
 pub const OVERHEAD_CELLS: usize =
     Define::CELLS + BookCleared::CELLS + Mark::CELLS + 4 * FeedHealth::CELLS + Malformed::CELLS;
 
@@ -33,6 +34,8 @@ pub struct Counters {
     pub no_record: u64,
     /// Messages that could not be used, and packets that are none.
     pub malformed: u64,
+    /// Messages of a type or a size that is not known, about instruments that are not configured. They were passed over.
+    pub unknown: u64,
     /// Messages before the position at which the feed resumed.
     pub quiet: u64,
     /// Records that the sink refused although it had said that there was room.
@@ -55,8 +58,12 @@ pub(super) struct State {
     quiet_until: u64,
     /// Events from there on that are in the journal too.
     taken: u32,
-    /// Why the books cannot be trusted until the next session, whatever the receiver says.
+    /// Why no book can be trusted until the next session, whatever the receiver says.
     harm: Option<HealthReason>,
+    /// Why the book of an instrument cannot be trusted until it begins anew; in the order of the directory.
+    faults: Box<[Option<HealthReason>]>,
+    /// Market hours began: what the directory has not listed by now is not traded today.
+    hours_began: bool,
     transition: Transition,
     published: Health,
     counters: Counters,
@@ -75,6 +82,8 @@ impl State {
         Self {
             source,
             place,
+            faults: vec![None; instruments.len()].into_boxed_slice(),
+            hours_began: false,
             directory: Directory::new(instruments),
             sessions,
             session: 0,
@@ -108,6 +117,47 @@ impl State {
     pub(super) fn unlisted(&self) -> impl Iterator<Item = Symbol> + '_ {
         self.directory.unlisted()
     }
+
+    /// Instruments whose books are not to be believed, and why, whatever the health of the feed.
+    pub(super) fn stale(&self) -> impl Iterator<Item = (InstrumentId, HealthReason)> + '_ {
+        let faults = self.faults.iter().enumerate();
+        faults.filter_map(|(index, fault)| self.directory.id(index).zip(*fault))
+    }
+
+    /// Cells that a packet needs besides its messages.
+    pub(super) fn overhead(&self) -> usize {
+        OVERHEAD_CELLS + self.directory.len() * BookCleared::CELLS
+    }
+
+    /// Learns codes from what the journal covers already. What harmed a book then was said then, and the machine remembers
+    /// it.
+    fn learn_quietly(&mut self, bytes: &[u8]) {
+        match itch::decode(bytes) {
+            Ok(itch::Message::StockDirectory(body)) => {
+                let learned = self.directory.learn(body.header.locate.get(), body.stock);
+                for index in [learned.lost, learned.moved].into_iter().flatten() {
+                    self.note_fault(index, HealthReason::BAD_DATA);
+                }
+            }
+            Ok(itch::Message::SystemEvent(body)) => self.hours_began |= is_in_hours(body.event_code),
+            _ => {}
+        }
+    }
+
+    fn is_stale(&self, index: usize) -> bool {
+        self.faults.get(index).is_some_and(Option::is_some)
+    }
+
+    /// True where the fault is new.
+    fn note_fault(&mut self, index: usize, reason: HealthReason) -> bool {
+        match self.faults.get_mut(index) {
+            Some(fault @ None) => {
+                *fault = Some(reason);
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The state with a sink to write to.
@@ -127,7 +177,32 @@ impl<S: RecordSink> Emitter<'_, S> {
             PacketError::Truncated { .. } => "MoldUDP64: a message runs past the packet",
             PacketError::Trailing { .. } => "MoldUDP64: bytes follow the last message",
         };
-        self.malformed(Fault { reason: RejectReason::MALFORMED, text, harms_book: false }, position, len);
+        let fault = Fault { reason: RejectReason::MALFORMED, text, harm: Harm::None };
+        self.report(fault, (position, len));
+    }
+
+    /// Makes the book of an instrument stale, where it is not already: nothing of it is believed until it begins anew.
+    /// True where it was not.
+    pub(super) fn distrust(&mut self, index: usize, reason: HealthReason, position: u64) -> bool {
+        let is_new = self.state.note_fault(index, reason);
+        if is_new {
+            self.clear_book(index, reason, Health::STALE, position);
+        }
+        is_new
+    }
+
+    /// Begins the book of an instrument anew, empty and sound: what follows is all of it.
+    pub(super) fn begin_book(&mut self, index: usize, reason: HealthReason, position: u64) {
+        if let Some(fault) = self.state.faults.get_mut(index) {
+            *fault = None;
+            self.clear_book(index, reason, Health::UNKNOWN, position);
+        }
+    }
+
+    fn clear_book(&mut self, index: usize, reason: HealthReason, health: Health, position: u64) {
+        let Some(instrument) = self.state.directory.id(index) else { return };
+        let source = self.state.source;
+        self.put(&BookCleared { position, instrument, source, reason, flags: 0, health, spare: [0; 17] });
     }
 
     fn put<R: Record>(&mut self, record: &R) {
@@ -144,11 +219,9 @@ impl<S: RecordSink> Emitter<'_, S> {
         }
     }
 
-    fn malformed(&mut self, fault: Fault, position: u64, len: usize) {
+    /// Reports a message that cannot be used; `place` is its position and its bytes.
+    fn report(&mut self, fault: Fault, (position, len): (u64, usize)) {
         self.state.counters.malformed += 1;
-        if fault.harms_book {
-            self.state.harm.get_or_insert(HealthReason::BAD_DATA);
-        }
         self.put(&Malformed {
             position,
             len: u32::try_from(len).unwrap_or(u32::MAX),
@@ -158,30 +231,106 @@ impl<S: RecordSink> Emitter<'_, S> {
         });
     }
 
+    /// Reports a fault in a message about the instrument `index`, and makes stale what it leaves in doubt.
+    fn faulty(&mut self, fault: Fault, index: usize, (position, len): (u64, usize)) {
+        self.report(fault, (position, len));
+        match fault.harm {
+            Harm::None => {}
+            Harm::Instrument(reason) => {
+                self.distrust(index, reason, position.saturating_add(1));
+            }
+            Harm::Feed => {
+                self.state.harm.get_or_insert(HealthReason::BAD_DATA);
+            }
+        }
+    }
+
+    /// A message of a type or a size that is not known.
+    #[cold]
+    fn unreadable(&mut self, error: itch::DecodeError, position: u64, bytes: &[u8]) {
+        let locate = itch::locate_of(bytes);
+        let index = locate.map_or(usize::MAX, |locate| self.state.directory.index_of(locate));
+        let is_ours = self.state.directory.id(index).is_some();
+        let Some(fault) = fault_of(error, locate.is_some(), is_ours) else {
+            self.state.counters.unknown += 1;
+            return;
+        };
+        let is_news = match fault.harm {
+            Harm::None => false,
+            Harm::Instrument(_) => !self.state.is_stale(index),
+            Harm::Feed => self.state.harm.is_none(),
+        };
+        // A new type comes again and again: what harms nothing more is said less and less often.
+        if is_news || (self.state.counters.malformed + 1).is_power_of_two() {
+            self.faulty(fault, index, (position, bytes.len()));
+        } else {
+            self.state.counters.malformed += 1;
+        }
+    }
+
+    /// Takes a line of the stock directory.
+    fn list(&mut self, locate: u16, symbol: Symbol, (position, len): (u64, usize)) {
+        self.state.counters.no_record += 1;
+        let learned = self.state.directory.learn(locate, symbol);
+        if learned.is_contradiction() {
+            self.report(RELISTED, (position, len));
+        }
+        for index in [learned.lost, learned.moved].into_iter().flatten() {
+            self.distrust(index, HealthReason::BAD_DATA, position.saturating_add(1));
+        }
+        if let Some(index) = learned.listed
+            && self.state.faults.get(index) == Some(&Some(HealthReason::UNLISTED))
+        {
+            self.begin_book(index, HealthReason::LISTED, position.saturating_add(1));
+        }
+    }
+
+    /// The market changes its phase: once its hours begin, an instrument that was not listed is none of today's.
+    fn enter_phase(&mut self, code: u8, position: u64) {
+        if is_in_hours(code) {
+            self.state.hours_began = true;
+            self.distrust_unlisted(position.saturating_add(1));
+        }
+    }
+
+    #[cold]
+    fn distrust_unlisted(&mut self, position: u64) {
+        for index in 0..self.state.directory.len() {
+            if !self.state.directory.is_listed(index) {
+                self.distrust(index, HealthReason::UNLISTED, position);
+            }
+        }
+    }
+
     /// What one message becomes, apart from complaints, which are written at once.
     fn event_of(&mut self, sequence: u64, bytes: &[u8]) -> Option<MarketEvent> {
         let message = match itch::decode(bytes) {
             Ok(message) => message,
             Err(error) => {
-                self.malformed(fault_of(error), sequence, bytes.len());
+                self.unreadable(error, sequence, bytes);
                 return None;
             }
         };
+        let index = || self.state.directory.index_of(message.header().locate.get());
         match meaning(&message, &self.state.directory, self.state.place) {
-            Meaning::Event(event) => Some(event),
+            Meaning::Event(event) => {
+                if let MarketEvent::MarketPhase(phase) = &event {
+                    self.enter_phase(phase.code, sequence);
+                }
+                Some(event)
+            }
             Meaning::Complaint(event, fault) => {
-                self.malformed(fault, sequence, bytes.len());
+                let index = index();
+                self.faulty(fault, index, (sequence, bytes.len()));
                 Some(event)
             }
             Meaning::Fault(fault) => {
-                self.malformed(fault, sequence, bytes.len());
+                let index = index();
+                self.faulty(fault, index, (sequence, bytes.len()));
                 None
             }
             Meaning::Listing(locate, symbol) => {
-                self.state.counters.no_record += 1;
-                if !self.state.directory.learn(locate, symbol) {
-                    self.malformed(RELISTED, sequence, bytes.len());
-                }
+                self.list(locate, symbol, (sequence, bytes.len()));
                 None
             }
             Meaning::OtherInstrument => {
@@ -220,22 +369,14 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 }
 
-fn fault_of(error: itch::DecodeError) -> Fault {
-    let (reason, text) = match error {
-        itch::DecodeError::Empty => (RejectReason::MALFORMED, "ITCH: an empty message"),
-        itch::DecodeError::UnknownType(_) => {
-            (RejectReason::UNKNOWN_TYPE, "ITCH: a type that is not in ITCH 5.0")
-        }
-        itch::DecodeError::Length { .. } => {
-            (RejectReason::MALFORMED, "ITCH: the size is not that of the type")
-        }
-    };
-    Fault { reason, text, harms_book: true }
+/// System events that come once market hours began: their start, their end, the end of system hours and of messages.
+fn is_in_hours(code: u8) -> bool {
+    matches!(code, b'Q' | b'M' | b'E' | b'C')
 }
 
 impl<S: RecordSink> Subscriber for Emitter<'_, S> {
     fn has_room(&self, messages: u16) -> bool {
-        self.sink.room() >= OVERHEAD_CELLS + usize::from(messages) * MAX_CELLS_PER_MESSAGE
+        self.sink.room() >= self.state.overhead() + usize::from(messages) * MAX_CELLS_PER_MESSAGE
     }
 
     fn on_session(&mut self, session: SessionId, next: u64) {
@@ -244,6 +385,8 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         self.define_session(session);
         self.state.directory.clear();
         self.state.harm = None;
+        self.state.faults.fill(None);
+        self.state.hours_began = false;
         if resume
             .is_some_and(|resume| resume.session == session && (resume.next_sequence > 1 || resume.taken > 0))
         {
@@ -256,7 +399,8 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
             source: self.state.source,
             reason: if first { HealthReason::START } else { HealthReason::SESSION_CHANGE },
             flags: market_flags::LAST_IN_BATCH,
-            spare: [0; 18],
+            health: Health::UNKNOWN,
+            spare: [0; 17],
         });
     }
 
@@ -265,16 +409,14 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         while first < self.state.quiet_until {
             let Some(bytes) = messages.next() else { return };
             self.state.counters.quiet += 1;
-            if let Ok(itch::Message::StockDirectory(body)) = itch::decode(bytes) {
-                // What it harmed before was journalled; that it did, the machine remembers.
-                if !self.state.directory.learn(body.header.locate.get(), body.stock) {
-                    self.state.harm.get_or_insert(HealthReason::BAD_DATA);
-                }
-            }
+            self.state.learn_quietly(bytes);
             first += 1;
         }
         if messages.left() == 0 {
             return;
+        }
+        if first == self.state.quiet_until && self.state.hours_began {
+            self.distrust_unlisted(first);
         }
         self.put(&Mark {
             first,

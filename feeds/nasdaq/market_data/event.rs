@@ -5,7 +5,8 @@ use pricewright_core::kernel::table::{
     OrderReplaced, Trade, TradeBroken, TradingStatus, market_flags,
 };
 use pricewright_core::kernel::{
-    EventNanos, Full, Record, RecordSink, RejectReason, SideCode, SourceId, Text, Ticks, TradingState,
+    EventNanos, Full, HealthReason, Record, RecordSink, RejectReason, SideCode, SourceId, Text, Ticks,
+    TradingState,
 };
 use zerocopy::big_endian::U32;
 
@@ -69,37 +70,76 @@ market_events!(
     MarketPhase
 );
 
+/// What a message that cannot be used leaves in doubt from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Harm {
+    /// No book.
+    None,
+    /// The book of the instrument that it is about.
+    Instrument(HealthReason),
+    /// Every book.
+    Feed,
+}
+
 /// What is wrong with a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fault {
     pub(super) reason: RejectReason,
     pub(super) text: &'static str,
-    /// Whether the book may be wrong from here on.
-    pub(super) harms_book: bool,
+    pub(super) harm: Harm,
 }
 
 const OFF_GRID: Fault = Fault {
     reason: RejectReason::OUT_OF_RANGE,
     text: "ITCH: the price of an order is off the price grid",
-    harms_book: true,
+    harm: Harm::Instrument(HealthReason::BAD_DATA),
 };
 const PRINT_OFF_GRID: Fault = Fault {
     reason: RejectReason::OUT_OF_RANGE,
     text: "ITCH: the price of an execution is off the price grid",
-    harms_book: false,
+    harm: Harm::None,
 };
 const NO_SIDE: Fault = Fault {
     reason: RejectReason::MALFORMED,
     text: "ITCH: the side of an order is neither B nor S",
-    harms_book: true,
+    harm: Harm::Instrument(HealthReason::BAD_DATA),
 };
 
-/// A second listing that is not the first.
+/// A second listing that is not the first. Whose books it leaves in doubt, the directory says.
 pub(super) const RELISTED: Fault = Fault {
     reason: RejectReason::CONTRADICTION,
     text: "ITCH: the stock directory gives a locate code or a stock another meaning",
-    harms_book: true,
+    harm: Harm::None,
 };
+
+/// What is wrong with bytes that are no message of ITCH 5.0, where `is_ours` says whether their locate code is a configured
+/// instrument's. `None`: they are about another instrument and only counted.
+///
+/// The venue adds types without a new version, and the locate code stands at the same place in all of them. A type that
+/// never says anything of a book does not begin to by growing.
+pub(super) fn fault_of(error: itch::DecodeError, has_locate: bool, is_ours: bool) -> Option<Fault> {
+    let nobody_knows_whose = !has_locate;
+    let (reason, text, harm) = match error {
+        itch::DecodeError::Empty => (RejectReason::MALFORMED, "ITCH: an empty message", Harm::Feed),
+        itch::DecodeError::UnknownType(_) => {
+            let harm =
+                if nobody_knows_whose { Harm::Feed } else { Harm::Instrument(HealthReason::UNKNOWN_MESSAGE) };
+            (RejectReason::UNKNOWN_TYPE, "ITCH: a type that is not in ITCH 5.0", harm)
+        }
+        itch::DecodeError::Length { message_type, .. } => {
+            let harm = match message_type {
+                b'Y' | b'L' | b'V' | b'K' | b'J' | b'P' | b'Q' | b'B' | b'I' | b'N' | b'O' => Harm::None,
+                // They say for the whole market whether it trades.
+                b'S' | b'W' => Harm::Feed,
+                _ if nobody_knows_whose => Harm::Feed,
+                _ => Harm::Instrument(HealthReason::UNKNOWN_MESSAGE),
+            };
+            (RejectReason::MALFORMED, "ITCH: the size is not that of the type", harm)
+        }
+    };
+    let concerns_us = is_ours || harm == Harm::Feed;
+    concerns_us.then_some(Fault { reason, text, harm })
+}
 
 /// Where and when messages are from.
 #[derive(Clone, Copy, Debug)]

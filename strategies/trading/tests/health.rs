@@ -46,7 +46,8 @@ fn a_book_that_the_feed_called_bad_stays_so_when_a_restarted_feed_has_forgotten_
         source: FEED,
         reason: HealthReason::START,
         flags: LAST,
-        spare: [0; 18],
+        health: Health::UNKNOWN,
+        spare: [0; 17],
     });
     assert!(stage.all::<BookTransition>().iter().all(|change| change.to == Health::VALID));
 }
@@ -234,4 +235,55 @@ fn a_feed_of_unknown_health_is_not_a_valid_one() {
     });
     assert_eq!(stage.all::<BookTransition>()[0].to, Health::UNKNOWN);
     assert_eq!(stage.all::<CancelOrder>().len(), 2);
+}
+
+fn book_of(instrument: InstrumentId, health: Health, reason: HealthReason) -> BookCleared {
+    BookCleared { position: 60, instrument, source: FEED, reason, flags: 0, health, spare: [0; 17] }
+}
+
+/// What the feed cannot rely on is one book, not all of them; it comes back when that book begins anew.
+#[test]
+fn a_book_that_the_feed_cannot_rely_on_is_stale_while_the_feed_and_the_others_stay_valid() {
+    let mut stage = Stage::quoting();
+    stage.give(&book_of(PRCW, Health::STALE, HealthReason::UNKNOWN_MESSAGE));
+    let told = stage.only::<BookTransition>();
+    assert_eq!(
+        (told.instrument, told.from, told.to, told.reason, told.orders),
+        (PRCW, Health::VALID, Health::STALE, HealthReason::UNKNOWN_MESSAGE, 0)
+    );
+    let pulled = stage.all::<CancelOrder>();
+    assert_eq!(pulled.len(), 2);
+    assert!(pulled.iter().all(|cancel| cancel.reason == CancelReason::STALE_BOOK));
+    stage.health(Health::VALID, HealthReason::HEARD);
+    assert!(stage.all::<BookTransition>().is_empty(), "the feed's word is not the book's");
+    stage.give(&book_of(PRCW, Health::UNKNOWN, HealthReason::LISTED));
+    let told = stage.only::<BookTransition>();
+    assert_eq!((told.instrument, told.to, told.reason), (PRCW, Health::VALID, HealthReason::LISTED));
+}
+
+#[test]
+fn after_a_restart_no_book_is_believed_and_no_quote_stands_until_the_feed_has_spoken() {
+    let mut stage = Stage::quoting();
+    stage.operator(OperatorCommand::START);
+    let told: Vec<_> =
+        stage.all::<BookTransition>().iter().map(|told| (told.instrument.0, told.to, told.reason)).collect();
+    let restart = HealthReason::RESTART;
+    assert_eq!(told, [(0, Health::UNKNOWN, restart), (1, Health::UNKNOWN, restart)]);
+    assert_eq!(stage.all::<CancelOrder>().len(), 2, "what the run before left is pulled");
+    stage.canceled(1);
+    stage.canceled(2);
+    stage.wait(1_000);
+    stage.mark(0);
+    stage.move_to(9_998, 10_000);
+    assert_eq!(stage.all::<PlaceOrder>().len(), 0, "data alone is no word on its health");
+    stage.health(Health::VALID, HealthReason::START);
+    assert_eq!(stage.all::<PlaceOrder>().len(), 2);
+}
+
+#[test]
+fn a_sender_that_counted_anew_is_not_believed_again_for_catching_up() {
+    let mut stage = Stage::quoting();
+    stage.health(Health::STALE, HealthReason::WENT_BACK);
+    stage.health(Health::VALID, HealthReason::HEARD);
+    assert!(stage.all::<BookTransition>().is_empty());
 }

@@ -115,7 +115,8 @@ impl Stage {
             source: FEED,
             reason: HealthReason::SESSION_CHANGE,
             flags: LAST,
-            spare: [0; 18],
+            health: Health::UNKNOWN,
+            spare: [0; 17],
         });
     }
 

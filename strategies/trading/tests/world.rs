@@ -297,11 +297,11 @@ impl World {
 
     /// All that may be wrong is put right.
     pub(super) fn mend(&mut self) {
+        self.operator(OperatorCommand::START);
         self.health(Health::VALID, HealthReason::FILLED);
         self.mark(10_000);
         self.operator(OperatorCommand::REARM);
         self.operator(OperatorCommand::STORAGE_OK);
-        self.operator(OperatorCommand::START);
         for id in self.ids() {
             if self.fault[id.index()] {
                 self.begin_session(id);

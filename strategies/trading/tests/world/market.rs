@@ -13,6 +13,9 @@ impl World {
             OperatorCommand::START => {
                 self.running = true;
                 self.storage_low = false;
+                // Nothing is known of the feed until it speaks in this run.
+                self.feed = Health::UNKNOWN;
+                self.ids().for_each(|id| self.revalue(id));
             }
             OperatorCommand::STOP => self.running = false,
             OperatorCommand::STORAGE_LOW => self.storage_low = true,
@@ -99,7 +102,8 @@ impl World {
             source: FEED,
             reason: HealthReason::SESSION_CHANGE,
             flags: market_flags::LAST_IN_BATCH,
-            spare: [0; 18],
+            health: Health::UNKNOWN,
+            spare: [0; 17],
         });
     }
 
