@@ -94,10 +94,13 @@ impl MarketData {
     /// Where an instrument cannot be used as configured.
     pub fn new(config: MarketDataConfig) -> Result<Self, InstrumentError> {
         let instruments = Instrument::table(&config.instruments)?;
-        let receiver = match config.resume {
+        let mut receiver = match config.resume {
             None => Receiver::new(config.receiver),
-            Some(resume) => Receiver::resume(config.receiver, resume.session, 1),
+            Some(resume) => Receiver::resume(config.receiver, resume.session, 1, resume.next_sequence),
         };
+        let present = config.resume.map(|resume| resume.session);
+        let past = config.sessions.iter().filter(|session| Some(**session) != present);
+        past.for_each(|session| receiver.leave(*session));
         let place = Place { day_start_ns: config.day_start_ns, market: config.market };
         let state = State::new(config.source, place, instruments, config.sessions, config.resume);
         Ok(Self { receiver, state })

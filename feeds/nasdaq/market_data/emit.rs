@@ -79,6 +79,8 @@ impl State {
     ) -> Self {
         let transition =
             Transition { health: Health::UNKNOWN, reason: HealthReason(0), expected: 0, seen: 0, missing: 0 };
+        let present = |resume: Resume| sessions.iter().position(|session| *session == resume.session);
+        let session = resume.and_then(present).and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
         Self {
             source,
             place,
@@ -86,7 +88,7 @@ impl State {
             hours_began: false,
             directory: Directory::new(instruments),
             sessions,
-            session: 0,
+            session,
             resume,
             began: false,
             quiet_until: resume.map_or(0, |resume| resume.next_sequence),
@@ -454,6 +456,12 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
 
     fn on_transition(&mut self, transition: Transition) {
         self.state.transition = transition;
+        if transition.reason == HealthReason::WENT_BACK {
+            // Other messages stand under the same numbers now: catching up would not make the books right.
+            let is_news = self.state.harm.is_none();
+            self.state.harm.get_or_insert(HealthReason::WENT_BACK);
+            return self.publish(is_news);
+        }
         self.publish(false);
     }
 }

@@ -7,7 +7,7 @@ use zerocopy::big_endian::{U32, U64};
 
 use super::*;
 use crate::nasdaq::itch::{self, Body, Header};
-use crate::nasdaq::moldudp64::{PacketBuilder, decode_request, heartbeat};
+use crate::nasdaq::moldudp64::{PacketBuilder, decode_request, end_of_session, heartbeat};
 use crate::nasdaq::testing::Bounded;
 use crate::nasdaq::{Alpha, MessageLog, MessageStore};
 

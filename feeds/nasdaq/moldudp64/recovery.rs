@@ -9,7 +9,14 @@
 //!   moment the health is not valid. Only after [`ReceiverConfig::patience`] the messages are re-requested, so that the
 //!   other line has its chance.
 //! - Answers to re-requests arrive through [`Receiver::on_packet`] as line [`Receiver::request_line`].
-//! - Another session resets everything and expects sequence 1. Stragglers of a session that was left are dropped.
+//! - Another session resets everything and expects sequence 1. It is believed at once where the present one has ended or
+//!   fallen silent; beside a live one only after several packets of data that go on from one another on one line. A
+//!   session that was left comes back only with data beyond what it had shown, and only where nothing else is alive.
+//! - One packet decides nothing that cannot be undone. A sequence that lies far ahead of all that is known counts only
+//!   when several packets of a line agree on it, and is taken back where neither the other lines nor the re-request server
+//!   bear it out. The end of a session is taken back when the session goes on.
+//! - Life is what brings the stream to where it was or further. Heartbeats that lie behind are none: for long enough, they
+//!   are a fault with a reason of its own.
 
 use pricewright_core::kernel::{Health, HealthReason, Nanos};
 
@@ -17,14 +24,16 @@ use super::decode::{Messages, Packet, PacketError, decode};
 use super::encode::request;
 use super::message::HEADER_LEN;
 use crate::nasdaq::SessionId;
+use claims::{Claim, HIGHEST, LEAP, Left, QUORUM};
 use reorder::{Place, ReorderBuffer};
 use requests::Requests;
 
+mod claims;
+mod contract;
 mod reorder;
 mod requests;
 
-/// How many sessions that were left are remembered, to know their stragglers.
-const LEFT_SESSIONS: usize = 8;
+pub use contract::{Batch, Counters, Line, NotTaken, Subscriber, Transition};
 
 /// What a receiver is made of.
 #[derive(Clone, Debug)]
@@ -65,114 +74,33 @@ impl Default for ReceiverConfig {
     }
 }
 
-/// What is delivered at once: the messages of one packet that were not delivered before.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// The line that brought it.
-    pub line: u16,
-    /// When it was received.
-    pub received: Nanos,
-    /// Sequence of the first message.
-    pub first: u64,
-    /// The messages, at least one.
-    pub messages: Messages<'a>,
-}
-
-/// The health changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// Now.
-    pub health: Health,
-    /// Why.
-    pub reason: HealthReason,
-    /// The next sequence to be delivered.
-    pub expected: u64,
-    /// The sequence that showed the change: the next after everything known to exist.
-    pub seen: u64,
-    /// Messages known to exist and neither delivered nor held.
-    pub missing: u64,
-}
-
-/// Takes what a receiver delivers.
-pub trait Subscriber {
-    /// True where `messages` messages, a session change and two transitions can be taken now.
-    fn has_room(&self, messages: u16) -> bool;
-
-    /// A session begins or is resumed; its next message has sequence `next`. Called before its first batch.
-    fn on_session(&mut self, session: SessionId, next: u64);
-
-    /// Messages in order.
-    fn on_batch(&mut self, batch: Batch<'_>);
-
-    /// The health changed.
-    fn on_transition(&mut self, transition: Transition);
-}
-
-/// The subscriber had no room: nothing was taken, offer the same packet again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotTaken;
-
-/// What a receiver has counted since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Packets taken, all lines.
-    pub packets: u64,
-    /// Messages delivered.
-    pub delivered: u64,
-    /// Data packets that brought nothing new.
-    pub duplicates: u64,
-    /// Times that a hole made the data invalid.
-    pub gaps: u64,
-    /// Messages delivered from answers to re-requests.
-    pub recovered: u64,
-    /// Re-requests sent, repetitions included.
-    pub requests: u64,
-    /// Packets that the reorder buffer could not hold; their messages are asked for again.
-    pub overflow: u64,
-    /// Packets that are no MoldUDP64.
-    pub malformed: u64,
-    /// Packets of a session that was left.
-    pub stragglers: u64,
-    /// Messages known to exist when their session was left, and never delivered.
-    pub abandoned: u64,
-}
-
-impl Counters {
-    fn count(&mut self, delivered: u64, recovered: bool) {
-        self.delivered += delivered;
-        if recovered {
-            self.recovered += delivered;
-        }
-    }
-}
-
-/// What is known about one line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Line {
-    /// Packets received.
-    pub packets: u64,
-    /// The next sequence, as far as this line has shown.
-    pub next: u64,
-    /// When it was last heard.
-    pub heard: Nanos,
-}
-
 /// The receiving side of a MoldUDP64 session.
 #[derive(Clone, Debug)]
 pub struct Receiver {
     config: ReceiverConfig,
     session: Option<SessionId>,
-    left: [SessionId; LEFT_SESSIONS],
-    left_count: usize,
+    left: Left,
+    /// What each line says that is not believed so far.
+    claims: Box<[Claim]>,
+    /// The sequence from which on nothing is believed, because it was tried and proved wrong.
+    refused: u64,
+    /// Where the horizon stood before it leapt, while nothing bears the leap out.
+    leapt_from: Option<u64>,
     /// Whether the subscriber knows the session.
     announced: bool,
     next: u64,
     /// The sequence after everything known to exist, and since when that is known.
     horizon: u64,
     horizon_since: Nanos,
+    /// When the receiver began to listen.
+    started: Option<Nanos>,
+    /// When a line last brought the stream to its horizon or further.
     heard: Option<Nanos>,
-    silent: bool,
+    /// Why the stream counts as dead, while it does.
+    silent: Option<HealthReason>,
     ended: bool,
+    /// Packets since the end that do not repeat it.
+    after_end: u32,
     held: ReorderBuffer,
     requests: Requests,
     published: (Health, HealthReason),
@@ -186,28 +114,42 @@ impl Receiver {
         Self::starting_at(config, None, 1)
     }
 
-    /// A receiver that goes on in `session` at sequence `next`.
-    pub fn resume(config: ReceiverConfig, session: SessionId, next: u64) -> Self {
-        Self::starting_at(config, Some(session), next.max(1))
+    /// A receiver that goes on in `session` at sequence `next`. Everything before `known` was there already: lines that
+    /// stand before it lie behind.
+    pub fn resume(config: ReceiverConfig, session: SessionId, next: u64, known: u64) -> Self {
+        let mut receiver = Self::starting_at(config, Some(session), next.max(1));
+        receiver.horizon = known.clamp(receiver.next, HIGHEST.max(receiver.next));
+        receiver.lines.iter_mut().for_each(|line| line.next = receiver.horizon);
+        receiver
+    }
+
+    /// Names a session of an earlier day: it is not begun again.
+    pub fn leave(&mut self, session: SessionId) {
+        self.left.push(session, HIGHEST);
     }
 
     fn starting_at(config: ReceiverConfig, session: Option<SessionId>, next: u64) -> Self {
         Self {
             session,
-            left: [SessionId::BLANK; LEFT_SESSIONS],
-            left_count: 0,
+            left: Left::default(),
+            claims: vec![Claim::default(); config.lines + 1].into_boxed_slice(),
+            refused: u64::MAX,
+            leapt_from: None,
             announced: false,
             next,
             horizon: next,
             horizon_since: Nanos::ZERO,
+            started: None,
             heard: None,
-            silent: false,
+            silent: None,
             ended: false,
+            after_end: 0,
             held: ReorderBuffer::new(config.reorder_packets, config.max_packet),
             requests: Requests::new(
                 config.requests_outstanding,
                 config.request_messages,
                 config.request_timeout,
+                config.request_attempts,
             ),
             published: (Health::UNKNOWN, HealthReason(0)),
             counters: Counters::default(),
@@ -279,10 +221,12 @@ impl Receiver {
     /// Delivers what waited for room, and notices silence.
     pub fn on_poll<S: Subscriber>(&mut self, now: Nanos, subscriber: &mut S) {
         self.drain(subscriber);
-        if let Some(heard) = self.heard
-            && now - heard >= self.config.silence
-        {
-            self.silent = true;
+        self.started.get_or_insert(now);
+        if self.leapt_from.is_some() {
+            self.judge_leap(now);
+        }
+        if self.is_silent(now) {
+            self.silent = Some(self.why_silent(now));
         }
         if subscriber.has_room(0) {
             self.settle(subscriber);
@@ -318,29 +262,81 @@ impl Receiver {
         subscriber: &mut S,
     ) {
         self.counters.packets += 1;
-        if self.is_straggler(line, packet.session()) {
-            self.counters.stragglers += 1;
+        self.started.get_or_insert(now);
+        if !self.is_believed(line, &packet, now) {
             return;
         }
         self.enter_session(packet.session(), subscriber);
+        self.take_end(line, &packet);
         self.hear(line, packet.next(), now);
-        match packet {
-            Packet::Data { first, messages, .. } => {
-                self.on_data(Batch { line, received: now, first, messages }, bytes, subscriber);
-            }
-            Packet::EndOfSession { .. } => self.ended = true,
-            Packet::Heartbeat { .. } => {}
+        if let Packet::Data { first, messages, .. } = packet {
+            self.on_data(Batch { line, received: now, first, messages }, bytes, subscriber);
         }
         self.drain(subscriber);
         self.settle(subscriber);
     }
 
-    /// True for a session that was left, and for an answer to a request that is not ours: neither begins a session.
-    fn is_straggler(&self, line: u16, session: SessionId) -> bool {
-        if self.session == Some(session) {
+    /// Whether a packet may change anything. What one packet may not say alone is noted as its line's claim.
+    fn is_believed(&mut self, line: u16, packet: &Packet<'_>, now: Nanos) -> bool {
+        let (session, next) = (packet.session(), packet.next());
+        let same = self.session == Some(session);
+        // An answer to a request that is not ours begins nothing.
+        if !same && line == self.request_line() {
+            self.counters.stragglers += 1;
             return false;
         }
-        line == self.request_line() || self.left.iter().take(self.left_count).any(|left| *left == session)
+        if next > HIGHEST {
+            self.counters.implausible += 1;
+            return false;
+        }
+        let known = if same { self.horizon } else { 1 };
+        let leaps = next.saturating_sub(known) > LEAP;
+        let Some(claim) = self.claims.get_mut(usize::from(line)) else { return false };
+        if same && !leaps {
+            // The line stands by what is known.
+            *claim = Claim::default();
+            return true;
+        }
+        if same && next >= self.refused && next.saturating_sub(self.next) > LEAP {
+            self.counters.implausible += 1;
+            return false;
+        }
+        let is_data = matches!(packet, Packet::Data { .. });
+        if !same && self.session.is_some() {
+            let believed = self.changes_session(line, session, next, is_data, now);
+            self.counters.stragglers += u64::from(!believed);
+            return believed;
+        }
+        let believed = claim.hear(session, next, is_data).packets >= QUORUM || !leaps;
+        self.counters.implausible += u64::from(!believed);
+        if believed && leaps {
+            self.leapt_from.get_or_insert(known);
+        }
+        believed
+    }
+
+    /// Whether a packet of another session than the present one, which exists, ends that one.
+    fn changes_session(
+        &mut self,
+        line: u16,
+        session: SessionId,
+        next: u64,
+        is_data: bool,
+        now: Nanos,
+    ) -> bool {
+        let is_over = self.ended || self.is_silent(now);
+        let left = self.left.shown(session);
+        if left.is_some_and(|shown| !is_over || next <= shown) {
+            return false;
+        }
+        let Some(claim) = self.claims.get_mut(usize::from(line)) else { return false };
+        let Claim { packets, data, .. } = *claim.hear(session, next, is_data);
+        match left {
+            Some(_) => data >= QUORUM,
+            None if is_over => packets >= QUORUM || next <= 1 + LEAP,
+            None if self.heard.is_none() => packets >= QUORUM,
+            None => data >= QUORUM,
+        }
     }
 
     fn enter_session<S: Subscriber>(&mut self, session: SessionId, subscriber: &mut S) {
@@ -348,19 +344,19 @@ impl Receiver {
             Some(current) if current == session => {}
             None => self.session = Some(session),
             Some(current) => {
-                if let Some(slot) = self.left.get_mut(self.left_count % LEFT_SESSIONS) {
-                    *slot = current;
-                }
-                self.left_count += 1;
-                self.counters.abandoned += self.horizon - self.next;
+                self.left.push(current, self.horizon);
+                self.counters.abandoned =
+                    self.counters.abandoned.saturating_add(self.horizon.saturating_sub(self.next));
                 self.session = Some(session);
                 self.announced = false;
                 self.next = 1;
                 self.horizon = 1;
+                (self.refused, self.leapt_from) = (u64::MAX, None);
                 self.ended = false;
                 self.held.clear();
                 self.requests.clear();
                 self.lines.iter_mut().for_each(|line| line.next = 1);
+                self.claims.fill(Claim::default());
                 subscriber.on_session(session, 1);
                 self.announced = true;
                 self.publish(Health::RECOVERING, HealthReason::SESSION_CHANGE, subscriber);
@@ -372,19 +368,87 @@ impl Receiver {
         }
     }
 
+    /// The session ends where a packet says so that lies not behind, and goes on where data follows, or several packets
+    /// that know nothing of an end.
+    fn take_end(&mut self, line: u16, packet: &Packet<'_>) {
+        let next = packet.next();
+        match packet {
+            _ if line == self.request_line() => {}
+            Packet::EndOfSession { .. } if next >= self.horizon => (self.ended, self.after_end) = (true, 0),
+            Packet::EndOfSession { .. } => {}
+            _ if next > self.horizon => self.ended = false,
+            Packet::Heartbeat { .. } if next == self.horizon => {
+                self.after_end = self.after_end.saturating_add(1);
+                self.ended &= self.after_end < QUORUM;
+            }
+            _ => {}
+        }
+    }
+
     fn hear(&mut self, line: u16, next: u64, now: Nanos) {
+        let (is_request, horizon) = (line == self.request_line(), self.horizon);
         if let Some(line) = self.lines.get_mut(usize::from(line)) {
             line.packets += 1;
             line.heard = now;
             line.next = line.next.max(next);
         }
-        if line != self.request_line() || self.heard.is_none() {
-            self.heard = Some(now);
-            self.silent = false;
+        if let Some(claim) = self.claims.get_mut(usize::from(line)) {
+            claim.stands = next;
         }
-        if next > self.horizon {
+        if next >= horizon && !is_request {
+            self.heard = Some(now);
+            self.silent = None;
+        }
+        if next > horizon {
             self.horizon = next;
             self.horizon_since = now;
+        }
+    }
+
+    /// Whether nothing has brought the stream on, or to where it was, for too long.
+    fn is_silent(&self, now: Nanos) -> bool {
+        let since = self.heard.or(self.started);
+        since.is_some_and(|since| now - since >= self.config.silence)
+    }
+
+    /// The lines that spoke lately in the present session, the re-request line not counted.
+    fn speaking(&self, now: Nanos) -> impl Iterator<Item = (&Line, &Claim)> + '_ {
+        let lines = self.lines.iter().zip(&self.claims).take(self.config.lines);
+        let since = now - self.config.silence;
+        lines.filter(move |(line, claim)| claim.stands > 0 && line.heard > since)
+    }
+
+    /// Lines that speak on long after the last that was new lie behind; one that had been further counts anew.
+    fn why_silent(&self, now: Nanos) -> HealthReason {
+        let last = self.heard.or(self.started).unwrap_or(now);
+        let long_after = Nanos(last.0.saturating_add(self.config.silence.0 / 2));
+        let mut reason = HealthReason::SILENCE;
+        for (line, claim) in self.speaking(now).filter(|(line, _)| line.heard >= long_after) {
+            if claim.stands < line.next {
+                return HealthReason::WENT_BACK;
+            }
+            reason = HealthReason::BEHIND;
+        }
+        reason
+    }
+
+    /// Takes a leap of the horizon back where a line goes on below it, and no line or re-request bears it out.
+    fn judge_leap(&mut self, now: Nanos) {
+        let Some(from) = self.leapt_from else { return };
+        if self.next > from.saturating_add(LEAP) {
+            self.leapt_from = None;
+            return;
+        }
+        let in_vain = self.requests.worst_attempts() >= self.config.request_attempts || self.is_silent(now);
+        let below = self.speaking(now).map(|(_, claim)| claim.stands);
+        let below = below.filter(|stands| *stands >= self.next && *stands <= from.saturating_add(LEAP)).max();
+        if let Some(below) = below.filter(|_| in_vain) {
+            self.refused = self.refused.min(self.horizon.saturating_sub(LEAP)).max(below);
+            (self.horizon, self.horizon_since, self.leapt_from) = (below, now, None);
+            self.held.release_from(below);
+            self.requests.clear();
+            (self.heard, self.silent) = (Some(now), None);
+            self.lines.iter_mut().zip(&self.claims).for_each(|(line, claim)| line.next = claim.stands);
         }
     }
 
@@ -444,11 +508,11 @@ impl Receiver {
 
     fn state(&self) -> (Health, HealthReason) {
         let gap = self.next < self.horizon;
+        if let Some(reason) = self.silent.filter(|_| !self.ended) {
+            return (Health::STALE, reason);
+        }
         if self.heard.is_none() {
             return (Health::UNKNOWN, HealthReason(0));
-        }
-        if self.silent && !self.ended {
-            return (Health::STALE, HealthReason::SILENCE);
         }
         if gap && self.requests.worst_attempts() >= self.config.request_attempts {
             return (Health::STALE, HealthReason::UNRECOVERABLE);
@@ -460,7 +524,10 @@ impl Receiver {
             return (Health::STALE, HealthReason::END_OF_SESSION);
         }
         let reason = match self.published.1 {
-            HealthReason::SILENCE => HealthReason::HEARD,
+            HealthReason::SILENCE
+            | HealthReason::BEHIND
+            | HealthReason::WENT_BACK
+            | HealthReason::END_OF_SESSION => HealthReason::HEARD,
             HealthReason::GAP | HealthReason::UNRECOVERABLE => HealthReason::FILLED,
             _ => HealthReason::START,
         };

@@ -49,6 +49,9 @@ fn one_who_resumes_into_another_session_begins_anew() {
     let resume = Resume { session: SESSION, next_sequence: 998, taken: 0 };
     let mut bench =
         Bench::new(MarketDataConfig { sessions: vec![SESSION], resume: Some(resume), ..config() });
+    bench.packet(&heartbeat(NEXT_SESSION, 1), 1);
+    bench.packet(&heartbeat(NEXT_SESSION, 1), 1);
+    assert!(bench.words().is_empty(), "one packet does not end the day, nor do two");
     bench.packet(&packet_of(NEXT_SESSION, 1, &[listing(7, "ACME"), delete(7, 1)]), 1);
     let expected = [
         "define 1 20261122A",

@@ -102,6 +102,7 @@ fn what_may_be_about_all_and_cannot_be_read_makes_the_feed_stale_until_the_next_
             ("mark 3 2", "delete 1!", "stale bad_data")
         );
         assert_eq!(bench.feed.health(), Health::STALE, "{message:?}");
+        bench.packet(&end_of_session(SESSION, 5), 61);
         bench.sink.records.clear();
         bench.packet(&packet_of(NEXT_SESSION, 1, &[listing(9, "ACME"), add(9, 1, b'B', 1_000_000)]), 70);
         assert_eq!(bench.words()[1..2], ["cleared 1 session_change"]);

@@ -116,6 +116,13 @@ impl ReorderBuffer {
         }
     }
 
+    /// Forgets packets that reach beyond `sequence`.
+    pub(super) fn release_from(&mut self, sequence: u64) {
+        while let Some(index) = self.held.iter().position(|held| held.place.end > sequence) {
+            self.release(index);
+        }
+    }
+
     /// The first hole in `from..to`. `to_shown` is when `to` became known.
     pub(super) fn hole(&self, from: u64, to: u64, to_shown: Nanos) -> Option<Hole> {
         let mut cursor = from;

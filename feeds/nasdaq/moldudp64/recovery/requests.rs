@@ -21,16 +21,24 @@ pub(super) struct Requests {
     capacity: usize,
     chunk: u16,
     timeout: Nanos,
+    /// Sendings without an answer after which the time between them doubles.
+    patient: u32,
 }
 
+/// How many times as often as makes a hole unrecoverable is asked before the time between two sendings doubles.
+const PATIENCE: u32 = 4;
+/// It doubles at most so often: from 20 ms to 1.28 s.
+const MOST_DOUBLINGS: u32 = 6;
+
 impl Requests {
-    pub(super) fn new(capacity: usize, chunk: u16, timeout: Nanos) -> Self {
+    pub(super) fn new(capacity: usize, chunk: u16, timeout: Nanos, patient: u32) -> Self {
         let capacity = capacity.max(1);
         Self {
             outstanding: Vec::with_capacity(capacity),
             capacity,
             chunk: chunk.clamp(1, u16::MAX - 1),
             timeout,
+            patient: patient.saturating_mul(PATIENCE).max(1),
         }
     }
 
@@ -73,8 +81,10 @@ impl Requests {
             true
         });
         if let Some(request) = self.outstanding.iter_mut().find(|request| request.due <= now) {
-            request.due = now + self.timeout;
-            request.attempts += 1;
+            // A server that never answers is asked less and less often.
+            let doublings = (request.attempts / self.patient).min(MOST_DOUBLINGS);
+            request.due = Nanos(now.0.saturating_add(self.timeout.0.saturating_mul(1 << doublings)));
+            request.attempts = request.attempts.saturating_add(1);
             let hole = held.hole(request.first, request.end, now)?;
             return Some((hole.first, u16::try_from(hole.end - hole.first).unwrap_or(self.chunk)));
         }
