@@ -4,7 +4,9 @@
 //! nothing else. It never holds a secret: passwords come from environment variables that the file names.
 
 mod keep;
+pub mod problems;
 mod units;
+pub mod warnings;
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
@@ -386,13 +388,30 @@ impl ConfigText {
     /// Unknown keys, wrong types, values out of range: with the line where it is known.
     pub fn pipeline<M: Machine>(&self) -> Result<PipelineConfig<M::Config>> {
         let config: PipelineConfig<M::Config> = self.parse()?;
-        self.check_settings(&config)?;
+        self.validate::<M>(&config)?;
+        Ok(config)
+    }
+
+    /// As [`Self::pipeline`], and all that is wrong is said at once.
+    ///
+    /// # Errors
+    /// [`Error::Problems`], each with its place.
+    pub fn checked_pipeline<M: Machine>(&self) -> Result<PipelineConfig<M::Config>> {
+        self.pipeline::<M>().map_err(|first| match self.problems::<M>() {
+            problems if problems.is_empty() => first,
+            problems => Error::Problems { path: self.path.clone(), problems },
+        })
+    }
+
+    /// Checks what was read: the machine itself is made once from it.
+    fn validate<M: Machine>(&self, config: &PipelineConfig<M::Config>) -> Result<()> {
+        self.check_settings(config)?;
         if let Some(feed) = &config.feed.jsonl {
             let decoder = feed.decoder(M::units(&config.config).money_decimals);
             decoder.check().map_err(|message| self.error_at_key(message))?;
         }
         M::new(&config.config).map_err(|message| self.error_at_key(message))?;
-        Ok(config)
+        Ok(())
     }
 
     /// `[runtime] seed`, whatever the machine.

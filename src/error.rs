@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::problems::Problem;
 use crate::journal::JournalError;
 
 /// Why a command could not do its work.
@@ -16,6 +17,14 @@ pub enum Error {
         line: Option<usize>,
         /// What is wrong and the mend.
         message: String,
+    },
+    /// Several things of a configuration cannot be used.
+    #[error("{}", problems_text(.path, .problems))]
+    Problems {
+        /// The file, or what stands for it.
+        path: String,
+        /// Each with its place.
+        problems: Vec<Problem>,
     },
     /// A file or directory cannot be used.
     #[error("{path}: {source}; {mend}", path = path.display())]
@@ -53,12 +62,27 @@ impl Error {
         match self {
             Self::Failed(_) | Self::Diverged(_) | Self::Journal(JournalError::Damaged(_)) => 1,
             Self::Config { .. }
+            | Self::Problems { .. }
             | Self::File { .. }
             | Self::Journal(_)
             | Self::Io(_)
             | Self::Sim(_)
             | Self::Usage(_) => 2,
         }
+    }
+}
+
+/// One after the other, each with its place in `path`.
+fn problems_text(path: &str, problems: &[Problem]) -> String {
+    let place = |problem: &Problem| match problem.line {
+        0 => path.to_owned(),
+        line => format!("{path}:{line}:{}", problem.column),
+    };
+    let lines: Vec<String> =
+        problems.iter().map(|problem| format!("{}: {problem}", place(problem))).collect();
+    match lines.as_slice() {
+        [only] => only.clone(),
+        all => format!("{path}: {} problems\n\n{}", all.len(), all.join("\n\n")),
     }
 }
 

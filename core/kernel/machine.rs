@@ -37,6 +37,11 @@ pub trait Machine: Sized {
         None
     }
 
+    /// What is allowed in `config` and hardly meant: a sentence each, the key first.
+    fn warnings(_config: &Self::Config) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The machine in its first state.
     ///
     /// # Errors

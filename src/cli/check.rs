@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::args::CheckArgs;
 use super::show::{json as print_json, line, thousands};
+use crate::config::warnings::warnings;
 use crate::config::{ConfigText, JournalSettings, PipelineConfig, Topology};
 use crate::edges::assemble;
 use crate::error::{Error, Result};
@@ -34,9 +35,10 @@ impl MachineVisitor for Visit {
     type Output = Result<Found>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        let config = self.text.pipeline::<M>()?;
+        let config = self.text.checked_pipeline::<M>()?;
         let plan = plan_for(&config.runtime)?;
         assemble::check::<M>(&config)?;
+        let warnings = warnings::<M>(&config);
         let feed = feed_text(&config);
         let gateway = gateway_text(&config);
         let text = format!(
@@ -47,10 +49,12 @@ impl MachineVisitor for Visit {
             config.journal.durability,
             snapshots_text(&config.journal),
         );
+        let text = warnings.iter().fold(text, |text, warning| format!("{text}\nwarning  {warning}"));
         let canonical: serde_json::Value =
             serde_json::to_value(&config).map_err(|error| Error::Usage(error.to_string()))?;
         let json = json!({
             "good": true,
+            "warnings": warnings,
             "plan": plan.to_string(),
             "topology_from_configuration": config.runtime.topology != Topology::Auto,
             "configuration": canonical,

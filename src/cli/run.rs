@@ -36,7 +36,7 @@ impl MachineVisitor for Visit {
     type Output = Result<()>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        let mut config: PipelineConfig<M::Config> = self.text.pipeline::<M>()?;
+        let mut config: PipelineConfig<M::Config> = self.text.checked_pipeline::<M>()?;
         if let Some(dir) = &self.args.journal {
             config.journal.dir.clone_from(dir);
         }

@@ -13,6 +13,13 @@ use super::strategy::StrategyConfig;
 /// The most instruments of one desk: their answers to one event must fit the outbox.
 pub const MAX_INSTRUMENTS: usize = 256;
 
+/// Shares in the largest order of OUCH 5.0 (section 2.1, Enter Order: below 1,000,000).
+const OUCH_MAX_SHARES: i64 = 999_999;
+/// A collar wider than this keeps nothing out.
+const WIDE_COLLAR_BPS: i64 = 1_000;
+/// An increment above this, in units of the currency, is hardly meant.
+const LARGE_INCREMENT: i128 = 100;
+
 /// Everything that the desk is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,6 +159,30 @@ impl DeskConfig {
             strategy: StrategyConfig::example(),
             instruments: vec![share("PRCW"), share("WRGT")],
         })
+    }
+
+    /// What is allowed and hardly meant.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for instrument in &self.instruments {
+            let step = i128::from(instrument.increment.0) * i128::from(instrument.tick_size.units());
+            let whole = 10_i128.pow(u32::from(instrument.tick_size.decimals()));
+            if step > whole.saturating_mul(LARGE_INCREMENT) {
+                found.push(format!(
+                    "instruments.{}.increment is more than {LARGE_INCREMENT} in money: hardly a price lies on a multiple of it",
+                    instrument.symbol
+                ));
+            }
+        }
+        if self.risk.max_order_lots.0 > OUCH_MAX_SHARES {
+            found.push(format!(
+                "risk.max_order_lots is more than {OUCH_MAX_SHARES}: OUCH 5.0 takes no larger order"
+            ));
+        }
+        if self.risk.collar_bps.0 > WIDE_COLLAR_BPS {
+            found.push("risk.collar_bps is more than 10 %: a wild price would pass".to_owned());
+        }
+        found
     }
 
     /// The instruments numbered and everything checked.

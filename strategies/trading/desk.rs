@@ -75,6 +75,10 @@ impl Machine for Desk {
         }
     }
 
+    fn warnings(config: &DeskConfig) -> Vec<String> {
+        config.warnings()
+    }
+
     fn new(config: &DeskConfig) -> Result<Self, String> {
         let config = config.checked()?;
         let state = State::new(&config)?;
