@@ -268,7 +268,7 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
         }
     });
     let (commands, received) = crossbeam::channel::bounded(4);
-    commands.try_send(Operator::says("test", OperatorCommand::START, 0)).unwrap();
+    commands.try_send(Operator::says("test", OperatorCommand::START, 0).into()).unwrap();
     let sequencer = Sequencer::new(begun.driver, begun.writer, Some(tracer));
     let sent = Arc::new(AtomicU64::new(0));
     let gateway = Counted { gateway, sent: Arc::clone(&sent) };

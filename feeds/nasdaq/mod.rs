@@ -12,6 +12,7 @@
 //! Sources: Nasdaq TotalView-ITCH 5.0, MoldUDP64 1.00, SoupBinTCP 3.00 and OUCH 5.0 (revision of October 2025).
 
 pub mod alpha;
+pub mod drop_copy;
 pub mod glimpse;
 pub mod instrument;
 pub mod itch;

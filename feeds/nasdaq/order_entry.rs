@@ -35,10 +35,10 @@ pub use answers::Counters;
 pub use orders::LiveOrder;
 pub use venue::{VenueEvent, VenueSession, append_answer};
 
-mod answers;
+pub(super) mod answers;
 mod orders;
 mod queries;
-mod unread;
+pub(super) mod unread;
 mod venue;
 
 /// What an order gateway is made of.

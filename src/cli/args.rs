@@ -47,7 +47,7 @@ pub enum Command {
     /// Look into a journal.
     #[command(subcommand)]
     Journal(JournalCommand),
-    /// Command a run that goes on: set or release its kill latch.
+    /// Command a run that goes on: set or release its kill latch, state a position.
     Operator(OperatorArgs),
     /// Read a configuration and say what it would do, without doing it.
     Check(CheckArgs),
@@ -360,9 +360,45 @@ pub struct FlashSaleArgs {
 /// `operator`.
 #[derive(Clone, Debug, Args)]
 pub struct OperatorArgs {
-    /// What the run is to do.
+    /// What the run is to do, or is told.
+    #[command(subcommand)]
     pub verb: OperatorVerb,
+}
+
+/// What an operator may ask of a run, or tell it.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum OperatorVerb {
+    /// Set the kill latch: every quote is pulled, nothing but cancels leaves.
+    Kill(OperatorTarget),
+    /// Release the kill latch.
+    Rearm(OperatorTarget),
+    /// State a position as the venue or the clearing firm confirmed it: it replaces what the run has booked.
+    Position(PositionArgs),
+}
+
+/// `operator position`.
+#[derive(Clone, Debug, Args)]
+pub struct PositionArgs {
+    /// The instrument's symbol, as configured.
+    pub symbol: String,
+    /// Lots held; negative where short.
+    #[arg(allow_negative_numbers = true)]
+    pub qty: i64,
+    /// The price that the difference is booked at; the present mark where none is said.
+    #[arg(long, value_name = "PRICE")]
+    pub price: Option<String>,
+    #[command(flatten)]
+    pub target: OperatorTarget,
+}
+
+/// Which run, and who asks.
+#[derive(Clone, Debug, Args)]
+pub struct OperatorTarget {
     /// Journal directory of the run; the newest under ./pricewright-data where none is said.
+    #[arg(value_name = "DIR")]
+    pub place: Option<PathBuf>,
+    /// The same, as an option.
+    #[arg(long, value_name = "DIR", conflicts_with = "place")]
     pub dir: Option<PathBuf>,
     /// Who asks, for the journal: at most 16 bytes are kept.
     #[arg(long, value_name = "NAME", default_value = "operator")]
@@ -370,15 +406,6 @@ pub struct OperatorArgs {
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-}
-
-/// What an operator may ask of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum OperatorVerb {
-    /// Set the kill latch: every quote is pulled, nothing but cancels leaves.
-    Kill,
-    /// Release the kill latch.
-    Rearm,
 }
 
 /// `sim`.

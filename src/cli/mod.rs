@@ -71,7 +71,7 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
         Some(Command::Init(args)) => init::init(&args),
         Some(Command::Replay(args)) => replay::replay::<Own>(&args),
         Some(Command::Explain(args)) => explain::explain::<Own>(&args),
-        Some(Command::Operator(args)) => operator::operator(&args),
+        Some(Command::Operator(args)) => operator::operator::<Own>(&args),
         Some(Command::Check(args)) => check::check::<Own>(&args),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

@@ -1,64 +1,179 @@
 //! `pricewright operator`: commands to a run that goes on in another process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pricewright_core::kernel::{EventRef, OperatorCommand};
+use pricewright_core::kernel::decimal::parse_minor;
+use pricewright_core::kernel::table::{LatchHeld, Operator};
+use pricewright_core::kernel::{
+    DecisionRef, DisplayUnits, EventRef, InstrumentId, Lots, OperatorCommand, RecordRef, Ticks,
+};
 use serde_json::json;
 
-use super::args::{OperatorArgs, OperatorVerb};
+use super::args::{OperatorArgs, OperatorTarget, OperatorVerb, PositionArgs};
+use super::records::units_of;
 use super::show::{json as print_json, line};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
 use crate::journal::Reader;
-use crate::pipeline::operator::send;
+use crate::machines::Hosted;
+use crate::pipeline::operator::{Asked, send};
 
 /// How long a run may take to journal a command.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the decision on it may take to follow.
+const DECIDED: Duration = Duration::from_millis(200);
 
-pub(super) fn operator(args: &OperatorArgs) -> Result<()> {
-    let dir = journal_dir(args.dir.as_deref())?;
-    let command = match args.verb {
-        OperatorVerb::Kill => OperatorCommand::KILL,
-        OperatorVerb::Rearm => OperatorCommand::REARM,
-    };
-    let mut journal = Reader::from_end(&dir)?;
-    send(&dir, command, &args.name)?;
-    let Some(seq) = heard(&mut journal, command)? else {
-        return Err(not_heard(command, &dir));
-    };
-    if args.json {
-        return print_json(&json!({
-            "journal": dir.display().to_string(), "command": command.name(), "seq": seq,
-        }));
+pub(super) fn operator<Own: Hosted>(args: &OperatorArgs) -> Result<()> {
+    match &args.verb {
+        OperatorVerb::Kill(target) => command(target, OperatorCommand::KILL).map(|_| ()),
+        OperatorVerb::Rearm(target) => rearm::<Own>(target),
+        OperatorVerb::Position(args) => position::<Own>(args),
     }
-    line(&format!("{}: {} is record {seq}", dir.display(), command.name()))
 }
 
-/// The record of the command, once the run has journalled it.
-fn heard(journal: &mut Reader, command: OperatorCommand) -> Result<Option<u64>> {
+fn dir_of(target: &OperatorTarget) -> Result<PathBuf> {
+    journal_dir(target.place.as_deref().or(target.dir.as_deref()))
+}
+
+/// Asks, waits until it is journalled, and says so. Returns where the journal stands behind it.
+fn command(target: &OperatorTarget, command: OperatorCommand) -> Result<Heard> {
+    let dir = dir_of(target)?;
+    let heard = ask(&dir, &Operator::says(&target.name, command, 0).into())?;
+    if command != OperatorCommand::REARM {
+        report(&dir, command.name(), heard.seq, target.json)?;
+    }
+    Ok(heard)
+}
+
+fn report(dir: &Path, name: &str, seq: u64, as_json: bool) -> Result<()> {
+    if as_json {
+        return print_json(&json!({ "journal": dir.display().to_string(), "command": name, "seq": seq }));
+    }
+    line(&format!("{}: {name} is record {seq}", dir.display()))
+}
+
+/// Asks for the latch to be released. Where it is not, that is an error which says why.
+fn rearm<Own: Hosted>(target: &OperatorTarget) -> Result<()> {
+    let mut heard = command(target, OperatorCommand::REARM)?;
+    let dir = dir_of(target)?;
+    match heard.refusal()? {
+        None => report(&dir, OperatorCommand::REARM.name(), heard.seq, target.json),
+        Some(held) => Err(Error::Failed(refused(&dir, &held, heard.seq, &units_of::<Own>(&dir)?))),
+    }
+}
+
+fn refused(dir: &Path, held: &LatchHeld, seq: u64, units: &DisplayUnits) -> String {
+    let first = units.symbol(held.instrument);
+    let place = match held.instruments {
+        0 => String::new(),
+        1 => format!(", the position of {first} is not known"),
+        count => format!(", the positions of {count} instruments are not known, {first} the first of them"),
+    };
+    format!(
+        "{}: the latch ({}) is not released by record {seq}: {}; {} orders in doubt{place}",
+        dir.display(),
+        held.control.name(),
+        held.text,
+        held.orders
+    )
+}
+
+/// States a position.
+fn position<Own: Hosted>(args: &PositionArgs) -> Result<()> {
+    let dir = dir_of(&args.target)?;
+    let units = units_of::<Own>(&dir)?;
+    let index = units.instruments.iter().position(|instrument| instrument.symbol == args.symbol);
+    let Some(instrument) = index.and_then(|index| u16::try_from(index).ok()).map(InstrumentId) else {
+        let known: Vec<&str> = units.instruments.iter().map(|known| known.symbol.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(Error::Usage(format!(
+            "{}: there is no instrument {}; this run has {known}",
+            dir.display(),
+            args.symbol
+        )));
+    };
+    let price = args.price.as_deref().map(|text| ticks_of(text, &units, instrument)).transpose()?;
+    let lots = Lots(args.qty);
+    let heard = ask(&dir, &Asked::position(instrument, lots, price, &args.target.name))?;
+    if args.target.json {
+        return print_json(&json!({
+            "journal": dir.display().to_string(), "command": "position", "symbol": args.symbol,
+            "position": args.qty, "seq": heard.seq,
+        }));
+    }
+    line(&format!("{}: position {} {} is record {}", dir.display(), args.symbol, args.qty, heard.seq))
+}
+
+fn ticks_of(text: &str, units: &DisplayUnits, instrument: InstrumentId) -> Result<Ticks> {
+    let wrong = |what: &str| Error::Usage(format!("--price {text}: {what}"));
+    let known = units.instruments.get(instrument.index()).ok_or_else(|| wrong("no such instrument"))?;
+    let exact = parse_minor(text, known.decimals).map_err(|error| wrong(&error.to_string()))?;
+    if known.tick_units == 0 || exact.0 % known.tick_units != 0 {
+        return Err(wrong("not a multiple of the instrument's tick"));
+    }
+    Ok(Ticks(exact.0 / known.tick_units))
+}
+
+/// The record of what was asked, and a reader behind it.
+struct Heard {
+    seq: u64,
+    journal: Reader,
+}
+
+impl Heard {
+    /// Why the latch was not released, where it was not: the decision stands right behind the command.
+    fn refusal(&mut self) -> Result<Option<LatchHeld>> {
+        let start = Instant::now();
+        while start.elapsed() < DECIDED {
+            let Some(record) = self.journal.next_record()? else {
+                nap(Duration::from_millis(1));
+                continue;
+            };
+            match DecisionRef::of(&record) {
+                Some(DecisionRef::LatchHeld(held)) => return Ok(Some(*held)),
+                Some(DecisionRef::KillLatched(latch)) if latch.released == 1 => return Ok(None),
+                Some(_) => {}
+                // The next event: everything that was decided on the command has passed.
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn ask(dir: &Path, asked: &Asked) -> Result<Heard> {
+    let mut journal = Reader::from_end(dir)?;
+    send(dir, asked)?;
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         let Some(record) = journal.next_record()? else {
             nap(Duration::from_millis(1));
             continue;
         };
-        if let Some(EventRef::Operator(told)) = EventRef::of(&record)
-            && told.command == command
-        {
-            return Ok(Some(record.header().seq));
+        if is(&record, asked) {
+            let seq = record.header().seq;
+            return Ok(Heard { seq, journal });
         }
     }
-    Ok(None)
+    Err(not_heard(asked, dir))
 }
 
-fn not_heard(command: OperatorCommand, dir: &Path) -> Error {
+fn is(record: &RecordRef<'_>, asked: &Asked) -> bool {
+    match (EventRef::of(record), asked) {
+        (Some(EventRef::Operator(told)), Asked::Command(command)) => told.command == command.command,
+        (Some(EventRef::PositionStated(told)), Asked::Position(stated)) => told == stated,
+        _ => false,
+    }
+}
+
+fn not_heard(asked: &Asked, dir: &Path) -> Error {
     Error::Failed(format!(
         "{}: the run has not acted on {} within {} s: its hot thread stands still, or it is ending; a kill drops its venue \
          session all the same",
         dir.display(),
-        command.name(),
+        asked.name(),
         PATIENCE.as_secs()
     ))
 }

@@ -39,6 +39,13 @@ impl MachineVisitor for Visit {
     }
 }
 
+/// How the journal in `dir` writes prices and money, by its configuration.
+pub(super) fn units_of<Own: Hosted>(dir: &Path) -> Result<DisplayUnits> {
+    let info = RunInfo::read(dir)?;
+    let name = info.start.machine;
+    Ok(with_machine::<Own, _>(name.as_str(), Visit { info })??.0)
+}
+
 impl Renderer {
     /// For the journal in `dir`, whose configuration knows symbols and decimals, and whose dictionary knows names.
     pub(super) fn open<Own: Hosted>(dir: &Path) -> Result<Self> {

@@ -9,11 +9,12 @@ use crossbeam::channel::Receiver;
 use pricewright_core::kernel::record::{CELL_LEN, MAX_CELLS};
 use pricewright_core::kernel::table::{Operator, RunEnd};
 use pricewright_core::kernel::{
-    Driver, EndReason, Full, Machine, Nanos, OUTBOX_CELLS, OperatorCommand, RecordBuf, RecordRef, RecordSink,
-    state_hash_of,
+    Driver, EndReason, Full, Machine, Nanos, OUTBOX_CELLS, OperatorCommand, Record, RecordBuf, RecordRef,
+    RecordSink, state_hash_of,
 };
 
 use super::edge::Gateway;
+use super::operator::Asked;
 use super::sequencer::{Ingested, Sequencer, SequencerError};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -38,7 +39,7 @@ pub struct CoreLoop<M, G, C> {
     gateway: G,
     clock: C,
     answers: RecordBuf,
-    commands: Receiver<Operator>,
+    commands: Receiver<Asked>,
     fatal: Option<Error>,
     /// What the machine was told of the storage.
     storage: Storage,
@@ -46,7 +47,7 @@ pub struct CoreLoop<M, G, C> {
 
 impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     /// Puts the parts together.
-    pub fn new(sequencer: Sequencer<M>, gateway: G, clock: C, commands: Receiver<Operator>) -> Self {
+    pub fn new(sequencer: Sequencer<M>, gateway: G, clock: C, commands: Receiver<Asked>) -> Self {
         Self {
             sequencer,
             gateway,
@@ -69,8 +70,8 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             return self.wait_for_room().map(|answers| work + answers);
         }
         work += self.take_answers()?;
-        while let Ok(command) = self.commands.try_recv() {
-            self.command(&command)?;
+        while let Ok(asked) = self.commands.try_recv() {
+            self.asked(&asked)?;
             work += 1;
         }
         let now = self.clock.now();
@@ -168,9 +169,20 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         Ok(taken)
     }
 
+    fn asked(&mut self, asked: &Asked) -> Result<()> {
+        match asked {
+            Asked::Command(command) => self.command(command),
+            Asked::Position(stated) => self.own(stated),
+        }
+    }
+
     fn command(&mut self, command: &Operator) -> Result<()> {
+        self.own(command)
+    }
+
+    fn own<R: Record>(&mut self, event: &R) -> Result<()> {
         let now = self.clock.now();
-        let ingested = self.sequencer.ingest_own(now, command, 0, &mut self.gateway)?;
+        let ingested = self.sequencer.ingest_own(now, event, 0, &mut self.gateway)?;
         self.leave(now, ingested)
     }
 

@@ -14,7 +14,7 @@ use super::edge::{Feed, Gateway};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
 use super::idle::Idle;
 use super::open::{Begun, OpenJournal, Opening};
-use super::operator::OperatorSocket;
+use super::operator::{Asked, OperatorSocket};
 use super::output::{self, OutputStage, Tail};
 use super::plan::{Plan, Role};
 use super::priming::prime;
@@ -76,7 +76,7 @@ pub struct Live {
     running: threads::Running,
     report: Receiver<HelperReport>,
     durable_report: Option<Receiver<DurableReport>>,
-    commands: Sender<Operator>,
+    commands: Sender<Asked>,
     operators: Option<OperatorSocket>,
     control: RunControl,
     watch: Watch,
@@ -275,7 +275,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         let mut specs = lay(parts, &self.plan)?;
         specs.extend(outputs.map(|stage| output_thread(stage, &self.plan)));
         let live_commands = commands.clone();
-        command(&live_commands, OperatorCommand::START, "pricewright");
+        ask(&live_commands, Operator::says("pricewright", OperatorCommand::START, 0).into());
         let running = threads::start(specs, self.control.threads())
             .map_err(|error| Error::Failed(error.to_string()))?;
         for (name, core) in running.refused_pins() {
@@ -294,7 +294,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
     }
 
     /// The replica, standing behind the run's first records; how to watch it; bytes that its machine reserves.
-    fn replica(&self, commands: &Sender<Operator>) -> Result<(Replica<M, TscClock>, Watch, Option<u64>)> {
+    fn replica(&self, commands: &Sender<Asked>) -> Result<(Replica<M, TscClock>, Watch, Option<u64>)> {
         let Begun { driver, writer, resume, progress, identity, canonical, .. } = &self.begun;
         let before = address_space();
         let follower =
@@ -368,20 +368,19 @@ fn durable_parts(
     (Some(stage), released, Some(report))
 }
 
-fn command(commands: &Sender<Operator>, command: OperatorCommand, operator: &str) {
-    let event = Operator::says(operator, command, 0);
-    if commands.try_send(event).is_err() {
-        tracing::error!("the pipeline takes no commands any more: {} was not heard", command.name());
+fn ask(commands: &Sender<Asked>, asked: Asked) {
+    if commands.try_send(asked).is_err() {
+        tracing::error!("the pipeline takes no commands any more: {} was not heard", asked.name());
     }
 }
 
 impl Live {
     /// Passes on what operators have asked for.
     fn take_commands(&self) {
-        while let Some((asked, operator)) = self.operators.as_ref().and_then(OperatorSocket::next) {
-            tracing::warn!(command = asked.name(), operator, "an operator's command");
-            command(&self.commands, asked, &operator);
-            if asked == OperatorCommand::KILL {
+        while let Some(asked) = self.operators.as_ref().and_then(OperatorSocket::next) {
+            tracing::warn!(command = asked.name(), operator = asked.operator(), "an operator's command");
+            ask(&self.commands, asked);
+            if matches!(asked, Asked::Command(command) if command.command == OperatorCommand::KILL) {
                 self.control.kill_asked();
             }
         }

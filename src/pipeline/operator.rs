@@ -1,20 +1,101 @@
 //! Commands of operators to a run, from other processes on this machine: a datagram socket in the journal's directory.
 //!
-//! One datagram is one command: its word, a space, who asks. Who may write the directory may command the run. What became
+//! One datagram is one command: its word, a space, who asks; a position has the instrument's number, lots and a price in
+//! ticks or `-` between. Who may write the directory may command the run. What became
 //! of a command stands in the journal: the `Operator` record, and what the machine decided on it.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use pricewright_core::kernel::OperatorCommand;
+use pricewright_core::kernel::table::{Operator, PositionStated};
+use pricewright_core::kernel::{InstrumentId, Lots, OperatorCommand, Text, Ticks};
 
 use crate::error::{Error, Result};
 
 /// The socket's name in the journal's directory.
 const NAME: &str = "operator";
 /// The longest datagram that is read.
-const MAX_LEN: usize = 64;
+const MAX_LEN: usize = 128;
+/// The word of a stated position.
+const POSITION: &str = "position";
+
+/// What an operator asks of a run; each is an event of the journal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Asked {
+    /// A command.
+    Command(Operator),
+    /// A position, stated.
+    Position(PositionStated),
+}
+
+impl From<Operator> for Asked {
+    fn from(command: Operator) -> Self {
+        Self::Command(command)
+    }
+}
+
+impl Asked {
+    /// A position as an operator states it; without a price, the machine's mark is taken.
+    pub fn position(instrument: InstrumentId, lots: Lots, price: Option<Ticks>, who: &str) -> Self {
+        Self::Position(PositionStated {
+            position: lots,
+            price: price.unwrap_or(Ticks(0)),
+            instrument,
+            priced: u8::from(price.is_some()),
+            spare: [0; 5],
+            operator: Text::excerpt(who),
+        })
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Command(command) => command.command.name(),
+            Self::Position(_) => POSITION,
+        }
+    }
+
+    /// Who asks.
+    pub fn operator(&self) -> &str {
+        match self {
+            Self::Command(command) => command.operator.as_str(),
+            Self::Position(stated) => stated.operator.as_str(),
+        }
+    }
+
+    /// As a datagram; a name keeps what its record has room for.
+    fn text(&self) -> String {
+        match self {
+            Self::Command(command) => format!("{} {}", self.name(), command.operator),
+            Self::Position(stated) => {
+                let price = if stated.priced == 1 { stated.price.0.to_string() } else { "-".to_owned() };
+                format!(
+                    "{POSITION} {} {} {price} {}",
+                    stated.instrument.0, stated.position.0, stated.operator
+                )
+            }
+        }
+    }
+
+    /// Reads a datagram.
+    fn of(text: &str) -> Option<Self> {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        if word == POSITION {
+            let mut parts = rest.splitn(4, ' ');
+            let instrument = InstrumentId(parts.next()?.parse().ok()?);
+            let lots = Lots(parts.next()?.parse().ok()?);
+            let price = match parts.next()? {
+                "-" => None,
+                ticks => Some(Ticks(ticks.parse().ok()?)),
+            };
+            return Some(Self::position(instrument, lots, price, parts.next().unwrap_or("")));
+        }
+        let mut known = [OperatorCommand::KILL, OperatorCommand::REARM].into_iter();
+        let command = known.find(|command| command.name() == word)?;
+        Some(Self::Command(Operator::says(rest, command, 0)))
+    }
+}
 
 /// The run's end of the socket. The file is removed where this is dropped.
 #[derive(Debug)]
@@ -39,14 +120,13 @@ impl OperatorSocket {
         Ok(Self { socket, path })
     }
 
-    /// The next command, and who asks. What is none is logged and passed over.
-    pub fn next(&self) -> Option<(OperatorCommand, String)> {
+    /// What is asked next. What is none is logged and passed over.
+    pub fn next(&self) -> Option<Asked> {
         let mut bytes = [0; MAX_LEN];
         while let Ok(len) = self.socket.recv(&mut bytes) {
             let text = String::from_utf8_lossy(bytes.get(..len).unwrap_or(&[])).into_owned();
-            let (word, who) = text.split_once(' ').unwrap_or((text.as_str(), ""));
-            match command_of(word) {
-                Some(command) => return Some((command, who.to_owned())),
+            match Asked::of(&text) {
+                Some(asked) => return Some(asked),
                 None => tracing::warn!(datagram = %text, "no command of an operator"),
             }
         }
@@ -61,18 +141,13 @@ impl Drop for OperatorSocket {
     }
 }
 
-fn command_of(word: &str) -> Option<OperatorCommand> {
-    [OperatorCommand::KILL, OperatorCommand::REARM].into_iter().find(|command| command.name() == word)
-}
-
-/// Asks the run whose journal is in `dir` for `command`, on behalf of `who`.
+/// Asks the run whose journal is in `dir`.
 ///
 /// # Errors
 /// Where no run listens there.
-pub fn send(dir: &Path, command: OperatorCommand, who: &str) -> Result<()> {
+pub fn send(dir: &Path, asked: &Asked) -> Result<()> {
     let path = dir.join(NAME);
-    let sent = UnixDatagram::unbound()
-        .and_then(|socket| socket.send_to(format!("{} {who}", command.name()).as_bytes(), &path));
+    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(asked.text().as_bytes(), &path));
     match sent {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {

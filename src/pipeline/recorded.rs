@@ -30,6 +30,7 @@ use super::core_loop::CoreLoop;
 use super::helper::{HelperParts, HelperStage};
 use super::idle::Idle;
 use super::open::{Begun, OpenJournal};
+use super::operator::Asked;
 use super::resume::Resume;
 use super::run_control::RunControl;
 use super::sequencer::Sequencer;
@@ -144,11 +145,11 @@ fn stages<M: Machine + Send + 'static>(
 }
 
 /// The operator's commands of a run from a recording: to start.
-fn started() -> crossbeam::channel::Receiver<Operator> {
+fn started() -> crossbeam::channel::Receiver<Asked> {
     let (commands, received) = bounded(1);
     let start = Operator::says("pricewright", OperatorCommand::START, 0);
     // The channel has room for one, and its other end is in the hand.
-    let _taken = commands.send(start);
+    let _taken = commands.send(start.into());
     received
 }
 

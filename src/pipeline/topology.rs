@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crossbeam::channel::Receiver;
-use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Machine, SourceId};
 
 use super::core_loop::CoreLoop;
@@ -13,6 +12,7 @@ use super::edge::{Feed, Gateway, RemoteGateway};
 use super::fused::FusedStage;
 use super::helper::HelperStage;
 use super::idle::Idle;
+use super::operator::Asked;
 use super::plan::{Plan, PlanError, PlannedThread, Role};
 use super::run_control::RunControl;
 use super::sequencer::Sequencer;
@@ -44,7 +44,7 @@ pub struct Parts<M, F, G, C> {
     /// The live clock.
     pub clock: C,
     /// Operator commands.
-    pub commands: Receiver<Operator>,
+    pub commands: Receiver<Asked>,
     /// The helper's work.
     pub helper: HelperStage,
     /// Cells of each ring.

@@ -28,6 +28,7 @@ use super::snapshot::{Identity, Place, Snapshot, dir};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
+use crate::pipeline::operator::Asked;
 use crate::pipeline::resume::Resume;
 use crate::pipeline::run_control::RunControl;
 use crate::pipeline::stage::Stage;
@@ -74,7 +75,7 @@ pub struct Parts<M> {
     /// When snapshots are taken.
     pub settings: Settings,
     /// Where the alarm goes.
-    pub commands: Sender<Operator>,
+    pub commands: Sender<Asked>,
     /// Shared by the run's stages.
     pub control: RunControl,
 }
@@ -188,7 +189,7 @@ pub struct Replica<M, C> {
     config: String,
     run: u64,
     settings: Settings,
-    commands: Sender<Operator>,
+    commands: Sender<Asked>,
     control: RunControl,
     clock: C,
     place: Place,
@@ -314,7 +315,7 @@ impl<M: Machine, C: Clock> Replica<M, C> {
         Watch::say(&self.watch.shared.alarm, what);
         let event =
             Operator::says("self-check", OperatorCommand::ALARM, i64::try_from(seq).unwrap_or(i64::MAX));
-        if self.commands.try_send(event).is_err() {
+        if self.commands.try_send(event.into()).is_err() {
             tracing::error!("the alarm could not be journalled: the pipeline takes no commands any more");
         }
     }

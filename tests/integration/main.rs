@@ -7,6 +7,7 @@
 
 mod bad_days;
 mod bench;
+mod doubt;
 mod durability;
 mod explain;
 mod itchy_judge;
@@ -25,3 +26,4 @@ mod restarts;
 mod session;
 mod support;
 mod topology;
+mod venue;

@@ -599,11 +599,11 @@ impl Answers {
 }
 
 /// Whether two names of sessions are one: a venue may pad with blanks on either side.
-pub(super) fn same(one: SessionId, other: SessionId) -> bool {
+pub(in crate::nasdaq) fn same(one: SessionId, other: SessionId) -> bool {
     one.0.trim_ascii() == other.0.trim_ascii()
 }
 
-fn side_of(letter: u8) -> SideCode {
+pub(in crate::nasdaq) fn side_of(letter: u8) -> SideCode {
     match letter {
         b'B' => SideCode::BUY,
         b'S' | b'T' | b'E' => SideCode::SELL,
@@ -612,7 +612,7 @@ fn side_of(letter: u8) -> SideCode {
 }
 
 /// The liquidity flags of the equities' fee schedule, as far as they say who made the market.
-fn liquidity_of(letter: u8) -> Liquidity {
+pub(in crate::nasdaq) fn liquidity_of(letter: u8) -> Liquidity {
     match letter {
         b'A' | b'J' | b'k' | b'e' | b'j' | b'7' | b'8' => Liquidity::ADDED,
         b'R' | b'm' | b'r' | b't' => Liquidity::REMOVED,

@@ -11,15 +11,15 @@ const NUMBER_AT: usize = 9;
 
 /// A message of the venue.
 #[derive(Clone, Copy)]
-pub(super) struct Message<'a> {
+pub(in crate::nasdaq) struct Message<'a> {
     /// Its sequence; 0 outside the sequence.
-    pub(super) position: u64,
-    pub(super) bytes: &'a [u8],
+    pub(in crate::nasdaq) position: u64,
+    pub(in crate::nasdaq) bytes: &'a [u8],
 }
 
 /// What is wrong with one.
 #[derive(Clone, Copy)]
-pub(super) struct Unread {
+pub(in crate::nasdaq) struct Unread {
     reason: RejectReason,
     text: &'static str,
     /// What could be read follows.
@@ -28,17 +28,17 @@ pub(super) struct Unread {
 
 impl Unread {
     /// Nothing of it could be used.
-    pub(super) fn all(reason: RejectReason, text: &'static str) -> Self {
+    pub(in crate::nasdaq) fn all(reason: RejectReason, text: &'static str) -> Self {
         Self { reason, text, follows: false }
     }
 
     /// The record of what could be read follows.
-    pub(super) fn part(reason: RejectReason, text: &'static str) -> Self {
+    pub(in crate::nasdaq) fn part(reason: RejectReason, text: &'static str) -> Self {
         Self { reason, text, follows: true }
     }
 
     /// It is no message of OUCH 5.0.
-    pub(super) fn undecodable(error: &OuchError) -> Self {
+    pub(in crate::nasdaq) fn undecodable(error: &OuchError) -> Self {
         let malformed = RejectReason::MALFORMED;
         match error.fault {
             OuchFault::Empty => Self::all(malformed, "OUCH: an empty message"),
@@ -55,7 +55,7 @@ impl Unread {
 
 impl<'a> Message<'a> {
     /// Our order number in it, as far as it can be read; else 0.
-    pub(super) fn client(&self) -> u32 {
+    pub(in crate::nasdaq) fn client(&self) -> u32 {
         let at = match self.bytes.first() {
             Some(b'S' | b'Q') | None => return 0,
             Some(b'U') => NUMBER_AT + 4,
@@ -66,7 +66,7 @@ impl<'a> Message<'a> {
     }
 
     /// The records that keep it: one, more where it is longer than any message of OUCH 5.0.
-    pub(super) fn parts(
+    pub(in crate::nasdaq) fn parts(
         self,
         unread: Unread,
         source: SourceId,

@@ -95,11 +95,11 @@ fn config(dir: &std::path::Path) -> crate::config::PipelineConfig<Nothing> {
     ConfigText { path: "test.toml".to_owned(), text }.pipeline::<Superstitious>().expect("good")
 }
 
-fn start(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Operator>)> {
+fn start(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Asked>)> {
     start_with_helper(dir).map(|(core, gateway, commands, _)| (core, gateway, commands))
 }
 
-fn start_with_helper(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Operator>, Preallocator)> {
+fn start_with_helper(dir: &std::path::Path) -> Result<(Loop, Watched, Sender<Asked>, Preallocator)> {
     let config = config(dir);
     let begun = OpenJournal::open::<Superstitious>(dir, &config, false)?.begin::<Superstitious>(
         dir,
@@ -195,7 +195,7 @@ fn a_clean_end_is_journalled_with_counts_and_goes_on_at_the_next_start() {
     let (mut core, gateway, commands) = start(dir.path()).expect("started");
     offer(&mut core, 1);
     let pull = Operator::says("test", OperatorCommand::REARM, 0);
-    commands.send(pull).expect("room");
+    commands.send(pull.into()).expect("room");
     core.turn().expect("good");
     core.end(EndReason::DURATION, |_| Ok(())).expect("ended");
     assert!(!gateway.cancelled.load(Ordering::Relaxed));
@@ -242,7 +242,7 @@ fn a_full_disk_takes_no_event_ends_nothing_and_is_journalled_with_its_end() {
     assert_eq!(commands_of(dir.path()), [OperatorCommand::STORAGE_LOW]);
     assert_eq!(core.sink().room(), 0);
     let rearm = Operator::says("test", OperatorCommand::REARM, 0);
-    commands.send(rearm).expect("room");
+    commands.send(rearm.into()).expect("room");
     for _ in 0..1000 {
         assert_eq!(core.turn().expect("alive"), 0);
         helper.poll();

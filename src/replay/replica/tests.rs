@@ -15,7 +15,7 @@ struct Watched<const BUILD: u32> {
     session: Session<BUILD>,
     replica: Replica<Counter<BUILD>, ManualClock>,
     watch: Watch,
-    commands: Receiver<Operator>,
+    commands: Receiver<Asked>,
     control: RunControl,
     clock: ManualClock,
 }
@@ -102,7 +102,9 @@ fn a_machine_that_decides_otherwise_the_second_time_raises_an_alarm_and_leaves_n
     watched.poll();
     // Two events with a decision each, then the event whose decision differs.
     let differs = watched.session.begun.first_seq + 5;
-    let event = watched.commands.try_recv().expect("an alarm");
+    let Asked::Command(event) = watched.commands.try_recv().expect("an alarm") else {
+        panic!("an alarm is a command")
+    };
     assert_eq!((event.command, event.argument), (OperatorCommand::ALARM, differs as i64));
     assert!(watched.commands.try_recv().is_err(), "once");
     watched.session.sell(&[1; 40]);

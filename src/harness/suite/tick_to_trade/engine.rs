@@ -221,7 +221,7 @@ fn assemble(config: &PipelineConfig<DeskConfig>, dir: &Path, control: &RunContro
     let gateway = OuchGateway::open(ouch, &units, &begun.resume, midnight, now, None)?;
     let (commands, received) = crossbeam::channel::bounded(4);
     let start = Operator::says("pricewright", OperatorCommand::START, 0);
-    commands.try_send(start).map_err(|_| Error::Failed("the command queue is full".to_owned()))?;
+    commands.try_send(start.into()).map_err(|_| Error::Failed("the command queue is full".to_owned()))?;
     let sequencer = Sequencer::new(begun.driver, begun.writer, Some(tracer));
     let core = CoreLoop::new(sequencer, gateway, clock.clone(), received);
     Ok((FusedStage::new(feed, clock, core, control.clone()), helper, report))
