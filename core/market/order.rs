@@ -20,11 +20,13 @@ use super::portfolio::in_range;
 use crate::kernel::{EventNanos, InstrumentId, Minor, Nanos, Side, Ticks};
 
 mod answers;
+mod copy;
 mod doubt;
 mod exposure;
 mod fills;
 
 pub use answers::AnswerError;
+pub use copy::{Booked, Copied};
 pub use exposure::{Exposure, notional};
 use fills::FillLog;
 pub use fills::{BookedFill, FillOutcome};
@@ -110,6 +112,8 @@ pub struct OwnOrder {
     pub sent: bool,
     /// Answers about it may be lost: it may have been executed, or may rest, and nobody here knows.
     pub doubt: bool,
+    /// What the venue's drop copy says of it.
+    pub copied: Copied,
     /// When it was asked for.
     pub placed: Nanos,
     /// The venue's stamp of the last cancel applied, to know it again.
@@ -142,6 +146,7 @@ impl OwnOrder {
         accepted: false,
         sent: false,
         doubt: false,
+        copied: Copied { seen: false, open: 0, took: false },
         placed: Nanos::ZERO,
         last_cancel: EventNanos(0),
         last_fill: 0,

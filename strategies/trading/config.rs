@@ -48,6 +48,10 @@ pub struct DeskConfig {
     /// Own fills remembered: how late a repeated or broken fill is still recognised. 1 to 1 048 576; 16 384 unless said.
     #[serde(default = "default_own_fills")]
     pub own_fills: u32,
+    /// How long an execution that only one of the order session and the drop copy has may wait for the other before it is
+    /// a break. 1 to 600 000 ms; 2 000 unless said.
+    #[serde(default = "default_drop_copy_grace_ms")]
+    pub drop_copy_grace_ms: i64,
     /// What strategies see of the data.
     #[serde(default = "FeatureConfig::standard")]
     pub features: FeatureConfig,
@@ -124,6 +128,10 @@ fn default_own_fills() -> u32 {
     16_384
 }
 
+fn default_drop_copy_grace_ms() -> i64 {
+    2_000
+}
+
 impl DeskConfig {
     /// Values for examples and tests: two shares quoted in cents at about a hundred dollars, money in cents, lots of one
     /// share, a rebate of 20 cents and a fee of 30 cents for 100 shares.
@@ -150,6 +158,7 @@ impl DeskConfig {
             book_levels: default_book_levels(),
             own_orders: default_own_orders(),
             own_fills: default_own_fills(),
+            drop_copy_grace_ms: default_drop_copy_grace_ms(),
             features: FeatureConfig::standard(),
             fees: FeeConfig {
                 maker_fee_per_10000_lots: Minor(-2_000),
@@ -206,6 +215,7 @@ impl DeskConfig {
         self.risk.validate()?;
         let least = self.risk.max_open_orders.saturating_mul(4);
         check_range("own_orders", i64::from(self.own_orders), least, 1 << 20)?;
+        check_range("drop_copy_grace_ms", self.drop_copy_grace_ms, 1, 600_000)?;
         check_range("own_fills", i64::from(self.own_fills), 1, 1 << 20)?;
         self.strategy.validate(&self.risk)?;
         let count = i64::try_from(self.instruments.len()).unwrap_or(i64::MAX);

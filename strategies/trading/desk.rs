@@ -23,6 +23,7 @@ use pricewright_core::market::portfolio::Holding;
 
 use super::config::DeskConfig;
 use super::memo::Memo;
+use super::reconcile::RECONCILE_TIMER;
 use super::state::{State, Turn};
 use super::strategy::Strategy;
 
@@ -119,7 +120,9 @@ impl Machine for Desk {
             EventRef::VenueUnread(event) => self.on_unread(event, turn),
             EventRef::SessionChanged(event) => self.on_session_changed(event, turn),
             EventRef::PositionStated(event) => self.on_position_stated(event, turn),
-            EventRef::DropCopyExecution(_) | EventRef::DropCopyOrder(_) | EventRef::DropCopyState(_) => {}
+            EventRef::DropCopyExecution(event) => self.on_copy_execution(event, turn),
+            EventRef::DropCopyOrder(event) => self.on_copy_order(event, turn),
+            EventRef::DropCopyState(event) => self.on_copy_state(event, turn),
 
             EventRef::Timer(event) => self.on_timer(event, turn),
             EventRef::Operator(event) => self.on_operator(event, turn),
@@ -162,6 +165,11 @@ impl Desk {
         self.state.gate.latch()
     }
 
+    /// Whether the drop copy and our own book differ about an instrument, so that nothing is quoted in it.
+    pub fn is_frozen(&self, instrument: InstrumentId) -> bool {
+        self.state.instrument(instrument).is_some_and(|instrument| instrument.frozen)
+    }
+
     /// Inputs refused so far.
     pub fn dead_letters(&self) -> u64 {
         self.state.dead_letters
@@ -189,6 +197,10 @@ impl Desk {
         if timer.key == STATUS_TIMER {
             self.report_status(turn);
             self.arm_status(timer.deadline, turn);
+            return;
+        }
+        if timer.key == RECONCILE_TIMER {
+            self.on_reconcile(turn);
             return;
         }
         let Ok(index) = u16::try_from(timer.key - REQUOTE_TIMERS) else { return };
@@ -227,7 +239,7 @@ impl Desk {
                 instrument: id,
                 health: instrument.health,
                 phase: self.state.phase,
-                latch: self.state.gate.latch(),
+                latch: if instrument.frozen { Control::POSITION_BREAK } else { self.state.gate.latch() },
                 spare: 0,
             });
         }
@@ -270,6 +282,8 @@ impl Desk {
     ) {
         if self.state.gate.set_latch(control) {
             self.tell_latch(control, value, limit, operator, turn);
+        } else {
+            self.state.latched_twice |= self.state.gate.latch() != control;
         }
     }
 
@@ -340,6 +354,8 @@ impl Desk {
             Err(CancelReason::SHUTDOWN)
         } else if state.storage_low {
             Err(CancelReason::OPERATOR)
+        } else if instrument.frozen {
+            Err(CancelReason::KILL)
         } else if instrument.health != Health::VALID {
             Err(CancelReason::STALE_BOOK)
         } else if self.is_late() {

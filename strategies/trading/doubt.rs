@@ -27,6 +27,8 @@ const SHOWS_AN_ORDER: &[u8] = b"AUMTR";
 /// How an order in doubt came to be known again.
 #[derive(Clone, Copy)]
 pub(super) enum Known {
+    /// By the drop copy.
+    Copied = 1,
     /// By an operator's stated position.
     Stated = 2,
 }
@@ -49,7 +51,9 @@ impl Desk {
         let never_traded = self.state.orders.next_client() == 1;
         // Answers of the session that it goes on in will never be seen, whoever caused them.
         let lost = event.found > 1 && event.found != event.wanted;
+        self.state.copy.count_beats();
         if alive == 0 && !lost && (ended || never_traded) {
+            self.state.ordered_from = None;
             return;
         }
         self.name_doubtful(turn);
@@ -74,6 +78,7 @@ impl Desk {
         turn.step("the venue's session began anew: fills may be missing, and what rests is not known");
         self.latch(Control::SESSION_CHANGE, count, 0, Text::default(), turn);
         self.act_on_all(turn);
+        self.resolve(turn);
     }
 
     /// Says which orders are in doubt, and marks their instruments.
@@ -162,6 +167,7 @@ impl Desk {
             return;
         };
         self.conclude(id, Known::Stated, turn);
+        self.reconcile_stated(id);
         let Some(instrument) = self.state.instrument_mut(id) else { return };
         instrument.doubtful = false;
         let holding = &instrument.holding;
@@ -188,25 +194,65 @@ impl Desk {
     fn conclude<P: Probe>(&mut self, id: InstrumentId, known: Known, turn: &mut Turn<'_, P>) {
         for _ in 0..NAMED {
             let Some(order) = self.state.orders.alive(id).find(|order| order.doubt).copied() else { return };
-            self.state.orders.conclude(order.client);
-            turn.step("what became of it is known: it is gone");
-            turn.emit(&in_doubt(&order, known as u8));
+            self.conclude_order(&order, known, turn);
         }
+    }
+
+    /// An order in doubt is gone.
+    pub(super) fn conclude_order<P: Probe>(
+        &mut self,
+        order: &OwnOrder,
+        known: Known,
+        turn: &mut Turn<'_, P>,
+    ) {
+        self.state.orders.conclude(order.client);
+        turn.step("what became of it is known: it is gone");
+        turn.emit(&in_doubt(order, known as u8));
     }
 
     /// An operator asks for the latch to be released. A changed session's stays until what was in doubt is known.
     pub(super) fn rearm<P: Probe>(&mut self, operator: Text<16>, turn: &mut Turn<'_, P>) {
         if self.state.session_doubt && !self.is_known() {
-            self.hold_latch(operator, turn);
+            let why = "the session began anew: state each position (operator position SYMBOL QTY)";
+            self.hold_latch(self.state.gate.latch(), why, operator, turn);
             return;
         }
-        self.state.session_doubt = false;
+        if let Some(id) = self.broken_instrument() {
+            let why = "the drop copy differs: state the position (operator position SYMBOL QTY)";
+            self.hold_break(id, why, operator, turn);
+            return;
+        }
+        (self.state.session_doubt, self.state.ordered_from, self.state.latched_twice) = (false, None, false);
         let control = self.state.gate.release();
         if control != Control::NONE {
             turn.step("an operator released the kill latch");
             let spare = [0; 5];
             turn.emit(&KillLatched { value: 0, limit: 0, control, released: 1, spare, operator });
         }
+        for id in self.state.ids() {
+            self.release_frozen(id, turn);
+        }
+    }
+
+    /// A break holds: its instrument stays frozen, and with it the latch.
+    fn hold_break<P: Probe>(
+        &self,
+        instrument: InstrumentId,
+        why: &'static str,
+        operator: Text<16>,
+        turn: &mut Turn<'_, P>,
+    ) {
+        let frozen = self.state.instruments.iter().filter(|instrument| instrument.frozen).count();
+        turn.step("the drop copy and our own book differ");
+        turn.emit(&LatchHeld {
+            orders: 0,
+            instruments: u32::try_from(frozen).unwrap_or(u32::MAX),
+            control: Control::POSITION_BREAK,
+            instrument,
+            spare: 0,
+            operator,
+            text: Text::excerpt(why),
+        });
     }
 
     /// Whether no order and no position is in doubt.
@@ -215,7 +261,13 @@ impl Desk {
             && !self.state.instruments.iter().any(|instrument| instrument.doubtful)
     }
 
-    fn hold_latch<P: Probe>(&self, operator: Text<16>, turn: &mut Turn<'_, P>) {
+    fn hold_latch<P: Probe>(
+        &self,
+        control: Control,
+        why: &'static str,
+        operator: Text<16>,
+        turn: &mut Turn<'_, P>,
+    ) {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let state = &self.state;
         let doubtful = |id: &InstrumentId| state.instrument(*id).is_some_and(|state| state.doubtful);
@@ -223,11 +275,11 @@ impl Desk {
         turn.emit(&LatchHeld {
             orders: count(state.orders.in_doubt().count()),
             instruments: count(state.ids().filter(doubtful).count()),
-            control: state.gate.latch(),
+            control,
             instrument: state.ids().find(doubtful).unwrap_or(InstrumentId(u16::MAX)),
             spare: 0,
             operator,
-            text: Text::excerpt("the session began anew: state each position (operator position SYMBOL QTY)"),
+            text: Text::excerpt(why),
         });
     }
 }

@@ -1,7 +1,8 @@
 //! The trading desk: books, features, strategies, risk gate, own orders and portfolio in one deterministic machine.
 //!
 //! [`desk`] is the machine and routes events; [`market_data`] keeps the books and their health; [`venue`] applies what
-//! venues say of our orders; [`doubt`] what is done where that is not known; [`quoting`] asks the strategy and takes its intents through the gate; [`strategy`] is the
+//! venues say of our orders; [`doubt`] what is done where that is not known; [`reconcile`] holds
+//! fills against the drop copy; [`quoting`] asks the strategy and takes its intents through the gate; [`strategy`] is the
 //! list of strategies and what they see; [`market_maker`] is the first of them; [`memo`] saves work that is done already;
 //! [`config`] documents every key.
 
@@ -13,6 +14,7 @@ mod market_data;
 pub mod market_maker;
 mod memo;
 mod quoting;
+mod reconcile;
 mod state;
 pub mod strategy;
 mod venue;

@@ -175,6 +175,7 @@ impl Desk {
         let expires = Nanos(turn.now.0.saturating_add(wait));
         let Intent { instrument, side, price, qty, prior } = *intent;
         let tif = TimeInForce::POST_ONLY;
+        self.state.ordered_from.get_or_insert(turn.now);
         match prior {
             None => {
                 let new = NewOrder { instrument, side, price, qty };

@@ -14,6 +14,7 @@ use pricewright_core::models::features::Features;
 
 use super::config::DeskConfig;
 use super::quoting::NEVER;
+use super::reconcile::DropCopyBook;
 
 /// The most feeds whose health is followed.
 pub(super) const MAX_FEEDS: usize = 64;
@@ -126,6 +127,8 @@ pub(super) struct InstrumentState {
     pub(super) in_batch: bool,
     /// Fills may be missing since the order session began anew: the position is not known.
     pub(super) doubtful: bool,
+    /// The drop copy and our own book differ: nothing is quoted.
+    pub(super) frozen: bool,
 }
 
 impl InstrumentState {
@@ -192,6 +195,11 @@ pub(super) struct State {
     pub(super) left_nothing: bool,
     /// The order session began anew, and what became of orders in the old one is not known.
     pub(super) session_doubt: bool,
+    /// When the first order of the session was placed, of the lost one where it began anew.
+    pub(super) ordered_from: Option<Nanos>,
+    /// A latch was set again, by something else, while it was set.
+    pub(super) latched_twice: bool,
+    pub(super) copy: DropCopyBook,
     /// When the market was last heard.
     pub(super) heard: Option<Nanos>,
     pub(super) gaps: u32,
@@ -232,6 +240,7 @@ impl State {
                 gone: [0; GONE],
                 in_batch: false,
                 doubtful: false,
+                frozen: false,
             });
         }
         Ok(Self {
@@ -248,6 +257,9 @@ impl State {
             session_ended: false,
             left_nothing: false,
             session_doubt: false,
+            ordered_from: None,
+            latched_twice: false,
+            copy: DropCopyBook::new(),
             heard: None,
             gaps: 0,
             dead_letters: 0,
@@ -268,6 +280,7 @@ impl State {
             return Err("the books' instruments differ".to_owned());
         }
         self.gate.reconfigure(&config.risk)?;
+        self.copy.reserve();
         let (feeds, batch) = (self.feeds.len(), self.batch.len());
         self.feeds.reserve(MAX_FEEDS.saturating_sub(feeds));
         self.batch.reserve(fresh.instruments.len().saturating_sub(batch));

@@ -192,6 +192,10 @@ impl Desk {
         turn.step(if sign == 1 { "the venue executed our order" } else { "the venue broke a fill of ours" });
         turn.value("daily_profit", self.state.daily_profit().0, "minor");
         turn.emit(&changed);
+        match sign {
+            1 => self.booked_own(fill, turn),
+            _ => self.broken_own(fill, turn),
+        }
         self.check_loss(turn);
     }
 
@@ -224,10 +228,12 @@ impl Desk {
             SessionPhase::CATCHING_UP => (self.state.session_ended, self.state.left_nothing) = (false, false),
             SessionPhase::READY if before != SessionPhase::READY => {
                 let newly = self.state.orders.session_ready(event.next_client);
+                self.state.copy.count_beats();
                 self.on_numbering_anew(newly, turn);
             }
             _ => {}
         }
         self.act_on_all(turn);
+        self.resolve(turn);
     }
 }

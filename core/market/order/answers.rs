@@ -303,7 +303,7 @@ impl OrderTable {
     }
 
     /// A replacement that the venue speaks of as resting has taken its place: the prior order is gone.
-    fn take_place(&mut self, slot: usize) {
+    pub(super) fn take_place(&mut self, slot: usize) {
         let Some(prior) = self.slots.get(slot).map(|order| order.prior) else { return };
         self.change(slot, |order| order.known = true);
         if let Some(prior) = self.slot_of(prior) {

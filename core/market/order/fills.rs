@@ -98,6 +98,17 @@ impl FillLog {
         self.of(client, match_number).or(only)
     }
 
+    /// The fill with this number in the log, and whether it was broken.
+    pub(super) fn entry(&self, number: u64) -> Option<(BookedFill, bool)> {
+        let entry = self.entries.get(self.index(number)?)?.as_ref()?;
+        Some((entry.fill, entry.broken))
+    }
+
+    /// Fills were forgotten.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.last > self.entries.len() as u64
+    }
+
     fn matching(&self, match_number: u64) -> impl Iterator<Item = (u64, &BookedFill)> {
         let first = self.last.saturating_sub(self.entries.len() as u64) + 1;
         (first..=self.last).filter_map(move |number| {

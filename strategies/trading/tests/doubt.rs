@@ -8,7 +8,7 @@ use super::records::GATEWAY;
 use super::stage::{PRCW, Stage};
 
 impl Stage {
-    fn changed(&mut self) {
+    pub(super) fn changed(&mut self) {
         self.give(&SessionChanged {
             wanted: 40,
             found: 1,
@@ -42,7 +42,7 @@ impl Stage {
         });
     }
 
-    fn state_position(&mut self, lots: i64, price: Option<i64>) {
+    pub(super) fn state_position(&mut self, lots: i64, price: Option<i64>) {
         self.give(&PositionStated {
             position: Lots(lots),
             price: Ticks(price.unwrap_or(0)),
@@ -53,23 +53,23 @@ impl Stage {
         });
     }
 
-    fn in_doubt(&self) -> Vec<(u64, u32, u8)> {
+    pub(super) fn in_doubt(&self) -> Vec<(u64, u32, u8)> {
         self.all::<OrderInDoubt>().iter().map(|order| (order.client, order.open, order.resolved)).collect()
     }
 
     /// Down and up again in another session, whose venue says which number is next.
-    fn another_session(&mut self, next_client: u64) {
+    pub(super) fn another_session(&mut self, next_client: u64) {
         self.session(SessionPhase::DOWN, 0);
         self.changed();
         self.session(SessionPhase::CATCHING_UP, 0);
         self.session(SessionPhase::READY, next_client);
     }
 
-    fn latch(&self) -> Control {
+    pub(super) fn latch(&self) -> Control {
         self.driver.machine().latched_by()
     }
 
-    fn open_lots(&self) -> (i64, i64) {
+    pub(super) fn open_lots(&self) -> (i64, i64) {
         let exposure = self.driver.machine().orders().exposure(PRCW);
         (exposure.buy_lots, exposure.sell_lots)
     }
