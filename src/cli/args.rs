@@ -387,6 +387,7 @@ pub struct PositionArgs {
     /// The price that the difference is booked at; the present mark where none is said.
     #[arg(long, value_name = "PRICE")]
     pub price: Option<String>,
+    /// Which run, and who asks.
     #[command(flatten)]
     pub target: OperatorTarget,
 }

@@ -69,6 +69,7 @@ impl Machine for Desk {
     fn timer_name(config: &DeskConfig, key: u32) -> Option<String> {
         match key.checked_sub(REQUOTE_TIMERS) {
             None => Some("the desk's status".to_owned()),
+            Some(_) if key == RECONCILE_TIMER => Some("an execution waits for its other half".to_owned()),
             Some(id) => {
                 let instrument = config.instruments.get(usize::try_from(id).ok()?)?;
                 Some(format!("a quote of {} may move", instrument.symbol))
