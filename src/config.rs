@@ -196,6 +196,9 @@ pub struct NasdaqFeed {
     /// Silence on all lines after which the books are stale, in ms.
     #[serde(default = "silence_ms")]
     pub silence_ms: u64,
+    /// The addresses that may send market data; packets of others are refused and counted. Empty lets anybody send.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<std::net::Ipv4Addr>,
     /// Midnight of the venue's day, RFC 3339; empty means today, UTC.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub day_start: String,

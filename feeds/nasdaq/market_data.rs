@@ -175,6 +175,11 @@ impl MarketData {
         self.state.unlisted()
     }
 
+    /// The symbol of an instrument.
+    pub fn symbol(&self, id: InstrumentId) -> Option<Symbol> {
+        self.state.symbol(id)
+    }
+
     /// Instruments whose books are not to be believed, and why, whatever the health of the feed.
     pub fn stale(&self) -> impl Iterator<Item = (InstrumentId, HealthReason)> + '_ {
         self.state.stale()

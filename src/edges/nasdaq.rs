@@ -2,7 +2,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,12 +40,32 @@ pub struct NasdaqFeed {
     held: Held,
     recorder: Option<Recorder>,
     monitor: LineMonitor,
+    senders: Senders,
+    /// Books that were made stale alone, as far as they were named.
+    named: u64,
+}
+
+/// Who may send, and how many packets of others were refused.
+struct Senders {
+    /// Empty: anybody.
+    allowed: Vec<Ipv4Addr>,
+    refused: u64,
+}
+
+impl Senders {
+    /// Whether a packet may be taken. One of a stranger is counted.
+    #[inline]
+    fn may(&mut self, from: impl FnOnce() -> SocketAddrV4) -> bool {
+        let may = self.allowed.is_empty() || self.allowed.contains(from().ip());
+        self.refused += u64::from(!may);
+        may
+    }
 }
 
 /// What the receiving thread has counted, for people to read from other threads.
 #[derive(Clone, Debug, Default)]
 pub struct LineMonitor {
-    counts: Arc<[AtomicU64; 6]>,
+    counts: Arc<[AtomicU64; 8]>,
 }
 
 /// What was received since the start.
@@ -63,18 +83,36 @@ pub struct LineCounts {
     pub requests: u64,
     /// Datagrams that the kernel dropped before they could be received.
     pub kernel_drops: u64,
+    /// Packets of senders that `sources` does not name.
+    pub refused: u64,
+    /// Packets that were not believed: of another session, or with a sequence far beyond all that is known.
+    pub disbelieved: u64,
 }
 
 impl LineCounts {
-    /// A sentence about what this machine itself lost; `None` where it lost nothing.
+    /// Sentences about what this machine itself lost, and what it did not take; `None` where there is nothing to say.
     pub fn complaint(&self) -> Option<String> {
-        (self.kernel_drops > 0).then(|| {
-            format!(
+        let mut sentences = Vec::new();
+        if self.kernel_drops > 0 {
+            sentences.push(format!(
                 "The kernel dropped {} datagrams before they could be received (a larger net.core.rmem_max or a core of \
                  its own for the hot thread helps).",
                 self.kernel_drops
-            )
-        })
+            ));
+        }
+        if self.refused > 0 {
+            sentences.push(format!(
+                "{} datagrams of senders that [feed.nasdaq] sources does not name were refused.",
+                self.refused
+            ));
+        }
+        if self.disbelieved > 0 {
+            sentences.push(format!(
+                "{} packets were not believed: of another session, or with a sequence far beyond all that is known.",
+                self.disbelieved
+            ));
+        }
+        (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 }
 
@@ -82,14 +120,16 @@ impl LineMonitor {
     /// What was counted up to a moment ago.
     pub fn read(&self) -> LineCounts {
         // Relaxed: numbers for people; nothing else hangs on them.
-        let [packets, duplicates, gaps, recovered, requests, kernel_drops] = [0, 1, 2, 3, 4, 5]
-            .map(|at: usize| self.counts.get(at).map_or(0, |count| count.load(Ordering::Relaxed)));
-        LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops }
+        let [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved] =
+            [0, 1, 2, 3, 4, 5, 6, 7]
+                .map(|at: usize| self.counts.get(at).map_or(0, |count| count.load(Ordering::Relaxed)));
+        LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved }
     }
 
     fn write(&self, counted: LineCounts) {
-        let LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops } = counted;
-        let values = [packets, duplicates, gaps, recovered, requests, kernel_drops];
+        let LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved } =
+            counted;
+        let values = [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved];
         for (count, value) in self.counts.iter().zip(values) {
             count.store(value, Ordering::Relaxed);
         }
@@ -124,14 +164,29 @@ impl NasdaqFeed {
     ) -> Result<Self> {
         let market = market_data(settings, units, resume, day_start_ns)?;
         let lines = settings.lines.iter().map(|line| open_line(*line, settings)).collect::<Result<_>>()?;
-        let local = if settings.rerequest.ip().is_loopback() {
-            std::net::Ipv4Addr::LOCALHOST
-        } else {
-            settings.interface
-        };
+        let local =
+            if settings.rerequest.ip().is_loopback() { Ipv4Addr::LOCALHOST } else { settings.interface };
         let requests = UdpReceiver::open(&ReceiverConfig::new(SocketAddrV4::new(local, 0)))?;
         let (rerequest, held, monitor) = (settings.rerequest, Held::new(), LineMonitor::default());
-        Ok(Self { market, lines, requests, request_failed: false, rerequest, held, recorder, monitor })
+        let mut allowed = settings.sources.clone();
+        if !allowed.is_empty() {
+            // Answers come from whom we ask.
+            allowed.push(*settings.rerequest.ip());
+        }
+        let senders = Senders { allowed, refused: 0 };
+        let request_failed = false;
+        Ok(Self {
+            market,
+            lines,
+            requests,
+            request_failed,
+            rerequest,
+            held,
+            recorder,
+            monitor,
+            senders,
+            named: 0,
+        })
     }
 
     /// The decoder, for its counters.
@@ -153,19 +208,32 @@ impl NasdaqFeed {
             recovered: counted.recovered,
             requests: counted.requests,
             kernel_drops: self.lines.iter().map(UdpReceiver::kernel_drops).sum(),
+            refused: self.senders.refused,
+            disbelieved: counted.stragglers.saturating_add(counted.implausible),
         });
     }
 
+    /// Names the instruments whose books are not believed, when there is another.
+    #[cold]
+    fn name_stale(&mut self) {
+        self.named = self.market.counters().stale_books;
+        for (id, reason) in self.market.stale() {
+            let symbol = self.market.symbol(id).unwrap_or_default();
+            let reason = reason.name();
+            tracing::warn!(%symbol, reason, "the instrument's book is stale, and is not quoted until it begins anew");
+        }
+    }
+
     fn receive<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S) -> Result<usize> {
-        let Self { market, lines, requests, held, recorder, .. } = self;
+        let Self { market, lines, requests, held, recorder, senders, .. } = self;
         let mut received = 0;
         for (line, socket) in (0u16..).zip(lines.iter_mut()) {
-            received += receive_line(line, socket, market, held, recorder, clock, sink)?;
+            received += receive_line((line, socket, senders), market, held, recorder, clock, sink)?;
         }
         // Nobody answers where nobody was asked, and a system call is not free.
         if market.health() != Health::VALID {
             let line = market.request_line();
-            received += receive_line(line, requests, market, held, recorder, clock, sink)?;
+            received += receive_line((line, requests, senders), market, held, recorder, clock, sink)?;
         }
         Ok(received)
     }
@@ -189,8 +257,7 @@ impl NasdaqFeed {
 }
 
 fn receive_line<C: Clock, S: RecordSink>(
-    line: u16,
-    socket: &mut UdpReceiver,
+    (line, socket, senders): (u16, &mut UdpReceiver, &mut Senders),
     market: &mut MarketData,
     held: &mut Held,
     recorder: &mut Option<Recorder>,
@@ -202,7 +269,7 @@ fn receive_line<C: Clock, S: RecordSink>(
         return Ok(0);
     }
     let now = clock.now();
-    for packet in batch.iter() {
+    for packet in batch.iter().filter(|packet| senders.may(|| packet.from())) {
         if let Some(recorder) = recorder {
             recorder.datagram(line, now, packet.bytes)?;
         }
@@ -230,6 +297,9 @@ impl Feed for NasdaqFeed {
         self.request(clock);
         if work > 0 {
             self.show();
+            if self.market.counters().stale_books != self.named {
+                self.name_stale();
+            }
         }
         Ok(work)
     }
@@ -361,3 +431,6 @@ pub fn instruments(units: &DisplayUnits) -> Result<Vec<InstrumentSpec>> {
     };
     (0u16..).zip(&units.instruments).map(spec).collect()
 }
+
+#[cfg(test)]
+mod tests;

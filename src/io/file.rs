@@ -7,10 +7,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use pricewright_core::kernel::{EventNanos, Nanos};
 
 use super::IoError;
 
+/// How gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of the read buffer, and so of the longest frame.
 pub const READ_BUFFER_LEN: usize = 1 << 20;
 
@@ -23,6 +26,11 @@ pub enum Framing {
         len: usize,
         /// When it was sent, by the source's clock, where it says so.
         stamp: Option<EventNanos>,
+    },
+    /// The beginning of a frame; whole with these `len` bytes where the file ends behind them.
+    LastOrMore {
+        /// Its bytes.
+        len: usize,
     },
     /// The beginning of a frame.
     More,
@@ -80,15 +88,31 @@ pub struct FileReplay<R, F> {
     origin: Option<(EventNanos, Nanos)>,
 }
 
-impl<F: FnMut(&[u8]) -> Framing> FileReplay<File, F> {
-    /// Opens the file at `path`.
+/// What a file is read through: itself, or what unpacks it.
+pub type FileBytes = Box<dyn Read + Send>;
+
+impl<F: FnMut(&[u8]) -> Framing> FileReplay<FileBytes, F> {
+    /// Opens the file at `path`; one that is compressed by gzip is unpacked while it is read, and offsets count what it
+    /// holds.
     ///
     /// # Errors
     /// Where it cannot be opened.
     pub fn open(path: &Path, pace: Pace, framer: F) -> Result<Self, IoError> {
-        let file = File::open(path).map_err(|source| IoError::file("open", path, source))?;
-        Ok(Self::new(file, path, pace, framer))
+        let failed = |source| IoError::file("open", path, source);
+        Ok(Self::new(unpacked(File::open(path).map_err(failed)?).map_err(failed)?, path, pace, framer))
     }
+}
+
+/// The bytes of `file`, unpacked where they begin as gzip does (RFC 1952), whatever the file is called.
+///
+/// # Errors
+/// Where its beginning cannot be read.
+pub fn unpacked(mut file: File) -> io::Result<FileBytes> {
+    let mut head = Vec::with_capacity(GZIP.len());
+    (&mut file).take(GZIP.len() as u64).read_to_end(&mut head)?;
+    let is_gzip = head == GZIP;
+    let whole = io::Cursor::new(head).chain(file);
+    Ok(if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
 }
 
 impl<R: Read, F: FnMut(&[u8]) -> Framing> FileReplay<R, F> {
@@ -158,11 +182,14 @@ impl<R: Read, F: FnMut(&[u8]) -> Framing> FileReplay<R, F> {
                 Framing::Frame { len, stamp } if len <= bytes.len() => {
                     self.found = Some(Found { len, stamp })
                 }
+                Framing::LastOrMore { len } if self.ended && len == bytes.len() => {
+                    self.found = Some(Found { len, stamp: None })
+                }
                 Framing::Damaged(what) => return Err(self.damaged(what)),
-                Framing::Frame { .. } | Framing::More if self.ended => {
+                Framing::Frame { .. } | Framing::LastOrMore { .. } | Framing::More if self.ended => {
                     return Err(self.damaged("the file ends within a frame"));
                 }
-                Framing::Frame { .. } | Framing::More => self.fill()?,
+                Framing::Frame { .. } | Framing::LastOrMore { .. } | Framing::More => self.fill()?,
             }
         }
     }

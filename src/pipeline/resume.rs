@@ -143,7 +143,7 @@ impl Resume {
         self.latest.take(&record);
         match EventRef::of(&record) {
             Some(EventRef::Mark(mark)) => {
-                let next = mark.first + u64::from(mark.count);
+                let next = mark.first.saturating_add(u64::from(mark.count));
                 let unfinished = Some(Unfinished { first: mark.first, taken: 0 });
                 let position = Position { source: mark.source, session: mark.session, next, unfinished };
                 match self.positions.iter_mut().find(|known| known.source == mark.source) {

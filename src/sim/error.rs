@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use pricewright_feeds::nasdaq::itch::PassedOver;
+
 use crate::io::IoError;
 
 /// What went wrong, where, and the mend.
@@ -18,6 +20,11 @@ pub enum SimError {
     /// A socket or file cannot be used.
     #[error(transparent)]
     Io(#[from] IoError),
+    /// The recorded market is none.
+    #[error(
+        "--itch: this is no file of ITCH 5.0: {0}; give one in the BinaryFILE framing, packed by gzip or not"
+    )]
+    NoItch(PassedOver),
     /// The session's messages cannot be written.
     #[error("--write-itch: cannot write {}: {source}; choose another path or free some space", path.display())]
     Write {

@@ -74,8 +74,7 @@ impl Publisher {
             let instrument = InstrumentId(u16::try_from(index).unwrap_or(u16::MAX));
             let (locate, stock) = self.stock(instrument);
             let header = self.header::<StockTradingAction>(locate);
-            let (trading_state, reserved, reason) = (b'T', b' ', Alpha::BLANK);
-            self.push(&StockTradingAction { header, stock, trading_state, reserved, reason });
+            self.push(&trading(header, stock));
             let header = self.header::<RegShoRestriction>(locate);
             self.push(&RegShoRestriction { header, stock, action: b'0' });
         }
@@ -85,23 +84,7 @@ impl Publisher {
     fn stock_directory(&mut self, instrument: InstrumentId, round_lot: Lots) {
         let (locate, stock) = self.stock(instrument);
         let header = self.header::<StockDirectory>(locate);
-        self.push(&StockDirectory {
-            header,
-            stock,
-            market_category: b'Q',
-            financial_status: b'N',
-            round_lot_size: shares(round_lot),
-            round_lots_only: b'N',
-            issue_classification: b'C',
-            issue_sub_type: *b"Z ",
-            authenticity: b'P',
-            short_sale_threshold: b'N',
-            ipo_flag: b'N',
-            luld_tier: b'1',
-            etp_flag: b'N',
-            etp_leverage: U32::new(0),
-            inverse: b'N',
-        });
+        self.push(&StockDirectory { round_lot_size: shares(round_lot), ..stock_directory(header, stock) });
     }
 
     /// An order joined the displayed book.
@@ -191,4 +174,30 @@ fn shares(qty: Lots) -> U32 {
 /// Ticks of 1e-4 as the price of a message. The gateway takes no order that does not fit.
 fn price_of(price: Ticks) -> U32 {
     U32::new(u32::try_from(price.0).unwrap_or(u32::MAX))
+}
+
+/// The directory's line of a stock that is live, common, listed here, in round lots of 100, nothing special.
+pub(super) fn stock_directory(header: Header, stock: Symbol) -> StockDirectory {
+    StockDirectory {
+        header,
+        stock,
+        market_category: b'Q',
+        financial_status: b'N',
+        round_lot_size: U32::new(100),
+        round_lots_only: b'N',
+        issue_classification: b'C',
+        issue_sub_type: *b"Z ",
+        authenticity: b'P',
+        short_sale_threshold: b'N',
+        ipo_flag: b'N',
+        luld_tier: b'1',
+        etp_flag: b'N',
+        etp_leverage: U32::new(0),
+        inverse: b'N',
+    }
+}
+
+/// That a stock trades.
+pub(super) fn trading(header: Header, stock: Symbol) -> StockTradingAction {
+    StockTradingAction { header, stock, trading_state: b'T', reserved: b' ', reason: Alpha::BLANK }
 }

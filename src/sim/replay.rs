@@ -1,6 +1,9 @@
 //! A recorded ITCH 5.0 file as the market.
 //!
-//! The recorded messages are published as they are. Outside orders leave no trace in them; they trade by this model:
+//! The recorded messages are published as they are, but for two kinds that are counted: those of a type or a size that is
+//! not known, and those about orders that entered before the file begins. A file that begins in the middle of a day lists no
+//! stock before its first order: what a reader must know of it, its line of the directory and that it trades, is published
+//! before that order. Outside orders leave no trace in the messages; they trade by this model:
 //!
 //! - The displayed book is the recorded one. Outside orders never change it, and never trade with one another.
 //! - On arrival, an order that crosses the displayed book trades with it, level by level, at the levels' prices.
@@ -23,10 +26,13 @@ use pricewright_core::market::matching::{
     MatchSink, NewOrder, OpenOrder, OwnerToken, RemovalReason, Replacement,
 };
 use pricewright_feeds::nasdaq::Symbol;
-use pricewright_feeds::nasdaq::itch::{Message, decode, size_of_type};
+use pricewright_feeds::nasdaq::itch::{
+    DecodeError, Header, Message, PassedOver, StockDirectory, StockTradingAction, decode, size_of_type,
+};
+use zerocopy::IntoBytes;
 
-use super::SimError;
-use crate::io::file::{FileReplay, Framing, Next, Pace};
+use super::{SimError, publisher};
+use crate::io::file::{FileBytes, FileReplay, Framing, Next, Pace};
 use outside::{Event, Outside};
 
 /// Locate codes have 16 bits; each is an instrument.
@@ -52,33 +58,38 @@ pub enum Step {
     Message,
     /// Published the directory entry of a stock.
     Listed(Symbol, InstrumentId),
+    /// Passed a message over that is not known, or is about an order from before the file's beginning.
+    Passed,
     /// No message is due.
     Nothing,
 }
 
 /// A recorded market.
 pub struct Replay {
-    file: FileReplay<std::fs::File, Framer>,
+    file: FileReplay<FileBytes, Framer>,
     books: Books,
     outside: Outside,
     due: Option<Nanos>,
     over: bool,
     contradictions: u64,
+    passed: PassedOver,
+    given: bool,
+    /// Locate codes that were listed.
+    listed: Box<[bool]>,
 }
 
 impl Replay {
-    /// Opens the file: messages with their big-endian `u16` lengths before them. Lengths of zero are read as the size of
-    /// the type.
+    /// Opens the file, packed by gzip or not: messages with their big-endian `u16` lengths before them. Lengths of zero are
+    /// read as the size of the type.
     ///
     /// # Errors
     /// Where the file cannot be opened.
     pub fn open(path: &Path, speed: Speed) -> Result<Self, SimError> {
-        let size = std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len());
         let (pace, factor) = match speed {
             Speed::Recorded(factor) => (Pace::Recorded, factor),
             Speed::Maximum => (Pace::Maximum, 1.0),
         };
-        let file = FileReplay::open(path, pace, framer(size, factor))?;
+        let file = FileReplay::open(path, pace, framer(factor))?;
         Ok(Self {
             file,
             books: Books::with_capacity(INSTRUMENTS, ORDERS, 0),
@@ -86,6 +97,9 @@ impl Replay {
             due: Some(Nanos::ZERO),
             over: false,
             contradictions: 0,
+            passed: PassedOver::default(),
+            given: false,
+            listed: vec![false; INSTRUMENTS].into_boxed_slice(),
         })
     }
 
@@ -99,8 +113,8 @@ impl Replay {
         sink: &mut S,
         mut publish: impl FnMut(&[u8]),
     ) -> Result<Step, SimError> {
-        let bytes = match self.file.next(now)? {
-            Next::Frame { bytes, .. } => bytes.get(2..).unwrap_or(&[]),
+        let (bytes, offset) = match self.file.next(now)? {
+            Next::Frame { bytes, offset, .. } => (bytes.get(2..).unwrap_or(&[]), offset),
             Next::NotBefore(due) => {
                 self.due = Some(due);
                 return Ok(Step::Nothing);
@@ -112,17 +126,34 @@ impl Replay {
             }
         };
         self.due = Some(now);
-        // The framer let nothing pass but messages and the end mark, which is empty.
-        let Ok(message) = decode(bytes) else { return Ok(Step::Message) };
-        publish(bytes);
-        let listed = match message {
-            Message::StockDirectory(body) => Step::Listed(body.stock, InstrumentId(body.header.locate.get())),
-            _ => Step::Message,
+        let message = match decode(bytes) {
+            Ok(message) => message,
+            // The end mark, which is empty.
+            Err(DecodeError::Empty) => return Ok(Step::Message),
+            Err(error) => {
+                self.passed.note(offset, error);
+                if !self.given && self.passed.count > PassedOver::MOST_BEFORE_THE_FIRST {
+                    return Err(SimError::NoItch(self.passed));
+                }
+                return Ok(Step::Passed);
+            }
         };
+        self.given = true;
+        if before_the_file(&self.books, &message) {
+            self.contradictions += 1;
+            return Ok(Step::Passed);
+        }
+        let step = listing(&message, &mut self.listed, &mut publish);
+        publish(bytes);
         if apply(&mut self.books, &mut self.outside, &message, sink).is_err() {
             self.contradictions += 1;
         }
-        Ok(listed)
+        Ok(step)
+    }
+
+    /// Messages of a type or a size that is not known.
+    pub fn passed_over(&self) -> PassedOver {
+        self.passed
     }
 
     /// When the next message is due; `None` at the end.
@@ -177,28 +208,57 @@ impl Replay {
     }
 }
 
-/// Finds frames, and their stamps divided by `factor`. `size` is the file's, to know the end mark by its place.
-fn framer(size: u64, factor: f64) -> Framer {
-    let mut offset = 0;
+/// True for a message about an order that the file has not brought: it entered before the file begins.
+fn before_the_file(books: &Books, message: &Message<'_>) -> bool {
+    let order = match message {
+        Message::OrderExecuted(body) => body.order,
+        Message::OrderExecutedWithPrice(body) => body.order,
+        Message::OrderCancel(body) => body.order,
+        Message::OrderDelete(body) => body.order,
+        Message::OrderReplace(body) => body.order,
+        _ => return false,
+    };
+    books.order(order.get()).is_none()
+}
+
+/// What a message lists. An order of a stock that no directory named, in a file that begins after it, lists its stock:
+/// the directory's line, and that it trades, are published first.
+fn listing(message: &Message<'_>, listed: &mut [bool], publish: &mut impl FnMut(&[u8])) -> Step {
+    let (header, stock) = match message {
+        Message::StockDirectory(body) => (&body.header, body.stock),
+        Message::AddOrder(body) => (&body.header, body.stock),
+        Message::AddOrderAttributed(body) => (&body.header, body.stock),
+        _ => return Step::Message,
+    };
+    let locate = header.locate.get();
+    let known = listed.get_mut(usize::from(locate)).is_none_or(|listed| core::mem::replace(listed, true));
+    let is_directory = matches!(message, Message::StockDirectory(_));
+    if known && !is_directory {
+        return Step::Message;
+    }
+    if !is_directory {
+        let stamp = header.timestamp.nanos();
+        publish(publisher::stock_directory(Header::of::<StockDirectory>(locate, 0, stamp), stock).as_bytes());
+        publish(publisher::trading(Header::of::<StockTradingAction>(locate, 0, stamp), stock).as_bytes());
+    }
+    Step::Listed(stock, InstrumentId(locate))
+}
+
+/// Finds frames, and their stamps divided by `factor`.
+fn framer(factor: f64) -> Framer {
     Box::new(move |bytes| {
         let Some((head, body)) = bytes.split_first_chunk::<2>() else { return Framing::More };
-        let is_end_mark = *head == [0, 0] && offset + 2 == size;
         let len = match (usize::from(u16::from_be_bytes(*head)), body.first()) {
-            (0, _) if is_end_mark => 0,
-            (0, None) => return Framing::More,
+            // The end mark, where nothing follows.
+            (0, None) => return Framing::LastOrMore { len: 2 },
             (0, Some(letter)) => match size_of_type(*letter) {
                 Some(len) => len,
-                None => return Framing::Damaged("a message of no ITCH 5.0 type"),
+                None => return Framing::Damaged("a message of no ITCH 5.0 type, and without its length"),
             },
             (len, _) => len,
         };
         let Some(message) = body.get(..len) else { return Framing::More };
-        let stamp = match decode(message) {
-            Ok(message) => Some(message.header().timestamp.nanos()),
-            Err(_) if is_end_mark => None,
-            Err(_) => return Framing::Damaged("a message that is not of ITCH 5.0"),
-        };
-        offset += 2 + len as u64;
+        let stamp = decode(message).ok().map(|message| message.header().timestamp.nanos());
         Framing::Frame { len: 2 + len, stamp: stamp.map(|nanos| EventNanos((nanos as f64 / factor) as i64)) }
     })
 }

@@ -9,7 +9,7 @@ mod decode;
 mod encode;
 mod message;
 
-pub use decode::{DecodeError, FileError, FileFault, FileReader, decode, locate_of};
+pub use decode::{DecodeError, FileError, FileFault, FileReader, PassedOver, decode, locate_of};
 pub use encode::{END_OF_FILE, append_file_frame, write};
 pub use message::*;
 

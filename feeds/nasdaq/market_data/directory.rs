@@ -104,6 +104,11 @@ impl Directory {
         self.instruments.get(index).map(|instrument| instrument.id)
     }
 
+    /// The symbol of an instrument.
+    pub(super) fn symbol(&self, id: InstrumentId) -> Option<Symbol> {
+        self.instruments.iter().find(|instrument| instrument.id == id).map(|instrument| instrument.symbol)
+    }
+
     /// How many instruments are configured.
     pub(super) fn len(&self) -> usize {
         self.instruments.len()

@@ -36,6 +36,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Messages of a type or a size that is not known, about instruments that are not configured. They were passed over.
     pub unknown: u64,
+    /// Times that the book of an instrument was made stale while the feed was not.
+    pub stale_books: u64,
     /// Messages before the position at which the feed resumed.
     pub quiet: u64,
     /// Records that the sink refused although it had said that there was room.
@@ -126,6 +128,11 @@ impl State {
         faults.filter_map(|(index, fault)| self.directory.id(index).zip(*fault))
     }
 
+    /// The symbol of an instrument.
+    pub(super) fn symbol(&self, id: InstrumentId) -> Option<Symbol> {
+        self.directory.symbol(id)
+    }
+
     /// Cells that a packet needs besides its messages.
     pub(super) fn overhead(&self) -> usize {
         OVERHEAD_CELLS + self.directory.len() * BookCleared::CELLS
@@ -188,6 +195,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     pub(super) fn distrust(&mut self, index: usize, reason: HealthReason, position: u64) -> bool {
         let is_new = self.state.note_fault(index, reason);
         if is_new {
+            self.state.counters.stale_books = self.state.counters.stale_books.saturating_add(1);
             self.clear_book(index, reason, Health::STALE, position);
         }
         is_new

@@ -19,6 +19,7 @@ use pricewright_core::market::book::Bbo;
 use pricewright_core::market::matching::{
     MatchingEngine, NewOrder, OwnerToken, RemovalReason, Replacement, SelfMatch,
 };
+use pricewright_feeds::nasdaq::itch::PassedOver;
 use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Alpha, Symbol};
 
@@ -91,6 +92,8 @@ pub struct Counters {
     pub outside_fills: u64,
     /// Replayed messages that contradict the book.
     pub contradictions: u64,
+    /// Recorded messages of a type or a size that is not known; they were not published.
+    pub passed_over: PassedOver,
 }
 
 /// A displayed order of the final book.
@@ -272,10 +275,12 @@ impl Exchange {
                     self.counters.background += 1;
                     self.instruments.insert(symbol, instrument);
                 }
+                Step::Passed => {}
                 Step::Nothing => break,
             }
         }
         self.counters.contradictions = replay.contradictions();
+        self.counters.passed_over = replay.passed_over();
         Ok(())
     }
 

@@ -267,10 +267,11 @@ fn messages_are_published_as_they_are_at_their_time() {
 
 #[test]
 fn damage_is_told_with_its_place() {
-    let mut damaged = listed();
-    damaged[0] = b'?';
-    let file = file(&[listed(), damaged], false, false);
-    let mut exchange = exchange(file.path(), Speed::Maximum);
+    let mut bytes = std::fs::read(file(&[listed(), deleted(2, 6)], true, false).path()).expect("a file");
+    bytes[43] = b'?';
+    let damaged = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(damaged.path(), bytes).expect("written");
+    let mut exchange = exchange(damaged.path(), Speed::Maximum);
     let error = exchange.advance(START).expect_err("damaged").to_string();
     assert!(error.contains("byte 41"), "{error}");
     let missing =
@@ -279,11 +280,64 @@ fn damage_is_told_with_its_place() {
 }
 
 #[test]
-fn what_contradicts_the_book_is_counted() {
-    let file = file(&[listed(), executed(2, 5, 100), deleted(2, 6)], false, false);
+fn messages_of_unknown_types_and_sizes_are_passed_over_and_counted() {
+    let mut longer = deleted(2, 6);
+    longer.push(0);
+    let unknown = vec![b'Z', 0, 7, 1, 2, 3];
+    let messages = [listed(), unknown, longer, add(2, 5, b'B', 100, 99_00)];
+    let file = file(&messages, false, false);
     let mut exchange = exchange(file.path(), Speed::Maximum);
     exchange.advance(START).expect("readable");
-    assert_eq!((exchange.counters().contradictions, exchange.tape().len()), (2, 3));
+    let passed = exchange.counters().passed_over;
+    assert_eq!((passed.count, passed.first.map(|first| first.0)), (2, Some(41)));
+    assert!(exchange.tape().from(1).eq([&messages[0], &messages[3]]), "they are not published");
+}
+
+/// It brings its stock's line of the directory and that it trades; what is about earlier orders is passed over.
+#[test]
+fn a_file_may_begin_in_the_middle_of_a_day() {
+    let order = add(2, 5, b'B', 100, 99_00);
+    let file = file(&[executed(2, 3, 100), order.clone(), deleted(2, 4), executed(3, 5, 40)], false, false);
+    let mut exchange = exchange(file.path(), Speed::Maximum);
+    exchange.advance(START).expect("readable");
+    let tape: Vec<Vec<u8>> = exchange.tape().from(1).map(<[u8]>::to_vec).collect();
+    let letters: Vec<u8> = tape.iter().map(|message| message[0]).collect();
+    assert_eq!(letters, *b"RHAE");
+    assert!(tape.iter().all(|message| message[1..3] == [0, 7]), "each with the stock's code");
+    assert_eq!((&tape[0][11..19], &tape[1][11..20]), (&b"DEMO    "[..], &b"DEMO    T"[..]));
+    assert_eq!((&tape[2], exchange.counters().contradictions), (&order, 2));
+    assert_eq!(exchange.book().len(), 1);
+}
+
+/// Packed by the judge that everybody has.
+#[test]
+fn a_packed_file_is_read_as_it_is() {
+    use std::io::Write as _;
+    let plain =
+        std::fs::read(file(&[listed(), add(2, 5, b'B', 100, 99_00)], false, true).path()).expect("a file");
+    let packed = tempfile::NamedTempFile::new().expect("a file");
+    let mut gzip = std::process::Command::new("gzip")
+        .arg("-c")
+        .stdin(std::process::Stdio::piped())
+        .stdout(packed.reopen().expect("a file"))
+        .spawn()
+        .expect("gzip");
+    gzip.stdin.take().expect("piped").write_all(&plain).expect("written");
+    assert!(gzip.wait().expect("an end").success());
+    let mut exchange = exchange(packed.path(), Speed::Maximum);
+    while !exchange.is_over() {
+        exchange.advance(START).expect("readable");
+    }
+    assert_eq!((exchange.tape().len(), exchange.book().len()), (2, 1), "the end mark is no message");
+}
+
+#[test]
+fn what_contradicts_the_book_is_counted() {
+    let (first, again) = (add(2, 5, b'B', 100, 99_00), add(3, 5, b'B', 100, 99_00));
+    let file = file(&[listed(), executed(2, 5, 100), deleted(2, 6), first, again], false, false);
+    let mut exchange = exchange(file.path(), Speed::Maximum);
+    exchange.advance(START).expect("readable");
+    assert_eq!((exchange.counters().contradictions, exchange.tape().len()), (3, 3));
 }
 
 /// What an exchange published, replayed, ends in the same book.

@@ -74,6 +74,7 @@ impl SimSummary {
             "malformed": self.exchange.malformed,
             "outside_fills": self.exchange.outside_fills,
             "contradictions": self.exchange.contradictions,
+            "passed_over": self.exchange.passed_over.count,
             "book": self.book.iter().map(order).collect::<Vec<_>>(),
         })
     }
@@ -111,6 +112,17 @@ impl fmt::Display for SimSummary {
             "Participants: {} logins, {requests} requests, {orders} orders taken, {rejected} refused, {outside_fills} fills.",
             self.logins
         )?;
+        if exchange.passed_over.count > 0 {
+            writeln!(f, "Of the recording {}.", exchange.passed_over)?;
+        }
+        if exchange.contradictions > 0 {
+            writeln!(
+                f,
+                "{} recorded messages are about orders that the recording does not hold (it begins within a day, or lacks \
+                 some): passed over.",
+                exchange.contradictions
+            )?;
+        }
         write!(f, "Book at the end: {} orders.", self.book.len())
     }
 }

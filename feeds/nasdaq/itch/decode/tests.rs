@@ -102,13 +102,40 @@ fn zero_length_bytes_are_sized_by_type() {
 #[test]
 fn an_error_names_its_offset_and_ends_the_file() {
     let mut file = file();
+    file[38..40].fill(0);
     file[40] = b'Z';
     let mut reader = FileReader::new(&file);
     assert!(reader.next().unwrap().is_ok());
     let error = reader.next().unwrap().unwrap_err();
+    // Without a length nobody knows where the next one begins.
     assert_eq!(error, FileError { offset: 38, fault: FileFault::Message(DecodeError::UnknownType(b'Z')) });
     assert_eq!(error.to_string(), "ITCH file, byte 38: message type 0x5a is not in ITCH 5.0");
     assert_eq!(reader.next(), None);
+}
+
+#[test]
+fn messages_of_unknown_types_and_sizes_are_passed_over_and_counted() {
+    let mut bytes = vec![0, 3, b'Z', 1, 2];
+    bytes.extend_from_slice(&file());
+    bytes.extend_from_slice(&[0, 2, b'D', 0]);
+    bytes.extend_from_slice(&file());
+    bytes.extend_from_slice(&END_OF_FILE);
+    let mut reader = FileReader::new(&bytes);
+    let letters: Vec<u8> = reader.by_ref().map(|item| item.unwrap().1.header().message_type).collect();
+    assert_eq!(letters, *b"ADAD");
+    let passed = reader.passed_over();
+    assert_eq!((passed.count, passed.first), (2, Some((0, DecodeError::UnknownType(b'Z')))));
+    assert_eq!(
+        passed.to_string(),
+        "2 messages were passed over, the first at byte 0: message type 0x5a is not in ITCH 5.0"
+    );
+}
+
+#[test]
+fn what_begins_with_nothing_known_is_no_file_of_itch() {
+    let bytes = [0, 1, b'Z'].repeat(100);
+    let error = FileReader::new(&bytes).next().unwrap().unwrap_err();
+    assert_eq!(error, FileError { offset: 48, fault: FileFault::Message(DecodeError::UnknownType(b'Z')) });
 }
 
 #[test]
