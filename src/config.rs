@@ -34,6 +34,8 @@ const _: () = assert!(
 );
 /// Instruments of the largest desk.
 const MAX_INSTRUMENTS: usize = 256;
+/// The most clients that may be configured.
+const MAX_CLIENTS: usize = 10_000;
 /// Bytes that an Ethernet frame carries.
 const ETHERNET_PAYLOAD: usize = 1500;
 
@@ -262,6 +264,14 @@ pub struct JsonlFeed {
     pub max_skus: usize,
     /// The longest line in bytes; longer ones go to the dead letter.
     pub max_line_bytes: usize,
+    /// With `listen`: say to each client how far its lines were taken, as
+    /// `{"ack":LINE,"seq":RECORD,"refused":N}`. `run --ack` sets it.
+    pub ack: bool,
+    /// With `listen`: clients at once, 1 to 10 000; fewer where the process has too few descriptors. Others wait.
+    pub max_clients: usize,
+    /// With `listen`: where all places are taken and another client waits, one that has never sent a whole line makes room
+    /// after so many seconds of silence.
+    pub idle_s: u64,
 }
 
 impl Default for JsonlFeed {
@@ -273,6 +283,9 @@ impl Default for JsonlFeed {
             generated: None,
             max_skus: 65_536,
             max_line_bytes: 4_096,
+            ack: false,
+            max_clients: 64,
+            idle_s: 60,
         }
     }
 }
@@ -331,7 +344,7 @@ pub struct OuchGateway {
 }
 
 /// `[gateway.jsonl]`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonlGateway {
     /// Write decisions to standard output.
@@ -342,8 +355,18 @@ pub struct JsonlGateway {
     /// Write dead letters to this file; without it they go to standard error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<PathBuf>,
-    /// Send decisions back to the TCP clients of the feed.
+    /// Send prices back to the TCP clients of the feed.
     pub tcp: bool,
+    /// With `tcp`: how long in ms a client that has sent lines must be silent, with its input not ended, before prices go to
+    /// it. A client that never sends has them at once. 0 sends to everybody at once; then one that closes without reading
+    /// loses the lines that its kernel has not sent yet.
+    pub quiet_ms: u64,
+}
+
+impl Default for JsonlGateway {
+    fn default() -> Self {
+        Self { stdout: false, file: None, dead_letter: None, tcp: false, quiet_ms: 100 }
+    }
 }
 
 /// `[gateway.http]`.
@@ -352,6 +375,21 @@ pub struct JsonlGateway {
 pub struct HttpGateway {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Clients at once, 1 to 10 000; fewer where the process has too few descriptors. Where all places are taken the
+    /// connection goes that came first.
+    #[serde(default = "http_clients")]
+    pub max_clients: usize,
+}
+
+impl HttpGateway {
+    /// Listening at `listen`, all else as by default.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, max_clients: http_clients() }
+    }
+}
+
+fn http_clients() -> usize {
+    128
 }
 
 /// A configuration's text with the name errors call it by.
@@ -538,6 +576,14 @@ impl ConfigText {
             return complain(
                 "tcp: prices go back to the clients of [feed.jsonl] listen = \"ip:port\"; add that",
             );
+        }
+        let feed_clients = config.feed.jsonl.as_ref().map_or(1, |feed| feed.max_clients);
+        let http_clients = config.gateway.http.as_ref().map_or(1, |http| http.max_clients);
+        if !(1..=MAX_CLIENTS).contains(&feed_clients) || !(1..=MAX_CLIENTS).contains(&http_clients) {
+            return complain("max_clients: give 1 to 10000");
+        }
+        if config.feed.jsonl.as_ref().is_some_and(|feed| feed.ack && feed.listen.is_none()) {
+            return complain("ack: lines of TCP clients are acknowledged; it goes with listen = \"ip:port\"");
         }
         if let Some(ouch) = &config.gateway.ouch
             && (ouch.user.is_empty() || ouch.user.len() > 6)

@@ -169,6 +169,10 @@ codes! {
         CONTRADICTION = 7 "contradiction",
         /// Configured capacity is used up.
         CAPACITY = 8 "capacity",
+        /// Older than what it would replace.
+        STALE = 9 "stale",
+        /// An input with this identity was taken already.
+        DUPLICATE = 10 "duplicate",
     }
     /// Why we cancel an order.
     CancelReason(u8, U8) {

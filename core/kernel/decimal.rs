@@ -13,7 +13,7 @@ pub enum DecimalError {
     /// Not of the form `-?digits(.digits)?`.
     #[error("not a decimal number such as 100.00")]
     Form,
-    /// More decimals than the currency has.
+    /// More decimals than the currency has, and not zeros.
     #[error("more decimals than the currency's {0}")]
     TooManyDecimals(u8),
     /// Does not fit 64 bits of minor units.
@@ -22,7 +22,7 @@ pub enum DecimalError {
 }
 
 /// Reads `text` (`-?digits(.digits)?`, ASCII) as minor units of a currency with `decimals` decimals. Fewer decimals than
-/// the currency has are filled with zeros; more are refused, even where they are zeros.
+/// the currency has are filled with zeros; more are taken where they are zeros, since `100.0000` is exactly `100.00`.
 ///
 /// # Errors
 /// What is wrong with `text`. Nothing is ever rounded.
@@ -36,22 +36,21 @@ pub fn parse_minor(text: &str, decimals: u8) -> Result<Minor, DecimalError> {
         Some(parts) => parts,
         None => (digits, ""),
     };
-    if whole.is_empty() {
+    // Before anything is counted: what is no number is not too large either.
+    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
         return Err(DecimalError::Form);
     }
-    let mut minor: i64 = 0;
-    for byte in whole.bytes().chain(fraction.bytes()) {
-        if !byte.is_ascii_digit() {
-            return Err(DecimalError::Form);
-        }
-        minor = append_digit(minor, i64::from(byte - b'0'), negative)?;
+    let places = usize::from(decimals);
+    let (counted, beyond) = fraction.split_at_checked(places).unwrap_or((fraction, ""));
+    if beyond.bytes().any(|byte| byte != b'0') {
+        return Err(DecimalError::TooManyDecimals(decimals));
     }
-    let missing =
-        usize::from(decimals).checked_sub(fraction.len()).ok_or(DecimalError::TooManyDecimals(decimals))?;
-    for _ in 0..missing {
-        minor = append_digit(minor, 0, negative)?;
-    }
-    Ok(Minor(minor))
+    let zeros = core::iter::repeat_n(b'0', places.saturating_sub(fraction.len()));
+    let digits = whole.bytes().chain(counted.bytes()).chain(zeros);
+    digits
+        .into_iter()
+        .try_fold(0, |minor, byte| append_digit(minor, i64::from(byte - b'0'), negative))
+        .map(Minor)
 }
 
 /// Builds negative numbers downwards, so that `i64::MIN` can be read too.

@@ -42,6 +42,18 @@ pub trait Machine: Sized {
         Vec::new()
     }
 
+    /// `config` without what may be raised while a journal goes on: capacities, where they change no decision on what fits
+    /// them. A journal goes on under every configuration that is the same as its own but for those.
+    fn lasting(config: &Self::Config) -> Self::Config {
+        config.clone()
+    }
+
+    /// How many different strings (articles) of one source it has places for. A feed refuses what goes beyond, so that an
+    /// input which the journal holds as refused is not one that a later, larger configuration would take.
+    fn max_strings(_config: &Self::Config) -> usize {
+        usize::MAX
+    }
+
     /// The machine in its first state.
     ///
     /// # Errors

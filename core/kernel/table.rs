@@ -191,6 +191,8 @@ record_table! {
         79 v 1 doubt::DropCopyOrder,
         96 v 1 commerce::Inventory,
         97 v 1 commerce::Purchase,
+        98 v 1 commerce::LineId,
+        99 v 1 commerce::InputFile,
     }
     /// An output of a machine.
     Decision as DecisionRef {

@@ -1,9 +1,12 @@
 //! From lines to records: the SKU interned, money in minor units, time in nanoseconds.
+//!
+//! Only what a valid inventory names takes a place among the SKUs: fields out of their range, and purchases of an article that
+//! no inventory has named, are refused here, so that misspelt lines cannot use up the places of a shop.
 
-use pricewright_core::kernel::table::{Define, Inventory, Malformed, Mark, Purchase};
+use pricewright_core::kernel::table::{Define, Inventory, LineId, Malformed, Mark, Purchase};
 use pricewright_core::kernel::{
     DecimalError, EventNanos, Full, MAX_DECIMALS, Minor, Nanos, Record, RecordSink, RejectReason, SourceId,
-    parse_minor,
+    Text, parse_minor,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +15,16 @@ use super::message::{Fault, Message, parse};
 use super::session::Line;
 use super::timestamp::{TimestampError, parse_rfc3339};
 
-/// The most cells that one line becomes: a mark, a definition, and the largest event.
-pub const LINE_CELLS: usize = Mark::CELLS + Define::CELLS + Malformed::CELLS;
+/// The most cells that one line becomes: a mark, a definition, an identity, and the largest event.
+pub const LINE_CELLS: usize = Mark::CELLS + Define::CELLS + LineId::CELLS + Malformed::CELLS;
 const _: () = assert!(Malformed::CELLS >= Inventory::CELLS && Malformed::CELLS >= Purchase::CELLS);
 
 /// The most bytes that a line may be allowed.
 pub const MAX_LINE_BYTES: usize = 1 << 20;
+/// The most bytes of a line's `id`.
+pub const MAX_ID_LEN: usize = 64;
+/// The highest base price in minor units: its double still fits 64 bits.
+pub const MAX_BASE: Minor = Minor(i64::MAX / 2);
 /// The most SKUs that may be configured.
 pub const MAX_SKUS: usize = 1 << 24;
 
@@ -127,6 +134,7 @@ impl Decoder {
         origin: &mut Origin,
         sink: &mut S,
     ) -> Result<(), Full> {
+        let line = &line.without_byte_order_mark();
         if line.is_blank() {
             origin.pass_over();
             return Ok(());
@@ -158,6 +166,10 @@ impl Decoder {
                 if let Some(define) = fact.define {
                     sink.put(&define, self.source, 0)?;
                 }
+                if let Some(id) = fact.id {
+                    let line_id = LineId { position: line.number, source: self.source, spare: [0; 6], id };
+                    sink.put(&line_id, self.source, 0)?;
+                }
                 match fact.event {
                     FactEvent::Inventory(event) => sink.put(&event, self.source, 0),
                     FactEvent::Purchase(event) => sink.put(&event, self.source, 0),
@@ -184,9 +196,12 @@ impl Decoder {
             ));
         }
         let source = self.source;
-        match parse(line.bytes)? {
+        let input = parse(line.bytes)?;
+        let id = input.id.as_deref().map(identity).transpose()?;
+        match input.message {
             Message::Inventory { sku, ts, initial, stock, base } => {
                 let (event_ns, base) = (time(&ts)?, self.money("base", &base)?);
+                in_range(base, initial, stock)?;
                 let (sku, define) = self.intern(&sku)?;
                 let event = Inventory {
                     event_ns,
@@ -198,13 +213,18 @@ impl Decoder {
                     spare: 0,
                     position: line.number,
                 };
-                Ok(Fact { define, event: FactEvent::Inventory(event) })
+                Ok(Fact { define, id, event: FactEvent::Inventory(event) })
             }
             Message::Purchase { sku, ts, qty } => {
                 let event_ns = time(&ts)?;
-                let (sku, define) = self.intern(&sku)?;
+                if qty < 1 {
+                    return Err(out_of_range(format_args!(
+                        "`qty` is {qty}: a purchase is of at least one piece"
+                    )));
+                }
+                let sku = self.known(&sku)?;
                 let event = Purchase { event_ns, qty, sku, source, spare: 0, position: line.number };
-                Ok(Fact { define, event: FactEvent::Purchase(event) })
+                Ok(Fact { define: None, id, event: FactEvent::Purchase(event) })
             }
         }
     }
@@ -221,18 +241,7 @@ impl Decoder {
 
     /// The SKU's number, and its definition where it is new.
     fn intern(&mut self, text: &str) -> Result<(u32, Option<Define>), Fault> {
-        if text.is_empty() || text.contains(char::is_control) {
-            return Err(Fault::new(
-                RejectReason::MALFORMED,
-                format_args!("`sku` is empty or holds control characters: {text}"),
-            ));
-        }
-        let sku = Sku::new(text).ok_or_else(|| {
-            Fault::new(
-                RejectReason::TOO_LONG,
-                format_args!("`sku` is longer than {MAX_SKU_LEN} bytes: {text}"),
-            )
-        })?;
+        let sku = sku(text)?;
         if let Some(id) = self.dictionary.id(&sku) {
             return Ok((id, None));
         }
@@ -241,11 +250,72 @@ impl Decoder {
             Err(error) => Err(Fault::new(RejectReason::CAPACITY, format_args!("{error}: {text}"))),
         }
     }
+
+    /// The number of a SKU that an inventory has named.
+    fn known(&self, text: &str) -> Result<u32, Fault> {
+        self.dictionary.id(&sku(text)?).ok_or_else(|| {
+            Fault::new(
+                RejectReason::UNKNOWN_KEY,
+                format_args!("purchase of an article without inventory: {text}"),
+            )
+        })
+    }
+}
+
+fn sku(text: &str) -> Result<Sku, Fault> {
+    if text.is_empty() || text.contains(char::is_control) {
+        return Err(Fault::new(
+            RejectReason::MALFORMED,
+            format_args!("`sku` is empty or holds control characters: {text}"),
+        ));
+    }
+    Sku::new(text).ok_or_else(|| {
+        Fault::new(RejectReason::TOO_LONG, format_args!("`sku` is longer than {MAX_SKU_LEN} bytes: {text}"))
+    })
+}
+
+fn identity(text: &str) -> Result<Text<MAX_ID_LEN>, Fault> {
+    if text.is_empty() || text.contains(char::is_control) {
+        return Err(Fault::new(
+            RejectReason::MALFORMED,
+            format_args!("`id` is empty or holds control characters: {text}"),
+        ));
+    }
+    Text::new(text).ok_or_else(|| {
+        Fault::new(RejectReason::TOO_LONG, format_args!("`id` is longer than {MAX_ID_LEN} bytes: {text}"))
+    })
+}
+
+fn out_of_range(text: core::fmt::Arguments<'_>) -> Fault {
+    Fault::new(RejectReason::OUT_OF_RANGE, text)
+}
+
+/// The ranges that hold for every shop.
+fn in_range(base: Minor, initial: i64, stock: i64) -> Result<(), Fault> {
+    if base.0 < 1 {
+        Err(out_of_range(format_args!("`base` is not above zero")))
+    } else if base > MAX_BASE {
+        Err(out_of_range(format_args!(
+            "`base` is too large: twice of it does not fit 64 bits of minor units"
+        )))
+    } else if initial < 1 {
+        Err(out_of_range(format_args!("`initial` is {initial}: a sale begins with at least one piece")))
+    } else if stock < 0 {
+        Err(out_of_range(format_args!("`stock` is {stock}, below 0")))
+    } else if stock > initial {
+        Err(Fault::new(
+            RejectReason::CONTRADICTION,
+            format_args!("`stock` is above `initial`: a restock sends the new initial stock"),
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 /// What a line says.
 struct Fact {
     define: Option<Define>,
+    id: Option<Text<MAX_ID_LEN>>,
     event: FactEvent,
 }
 
@@ -258,9 +328,7 @@ fn time(text: &str) -> Result<EventNanos, Fault> {
     parse_rfc3339(text).map_err(|error| {
         let reason = match error {
             TimestampError::OutOfRange => RejectReason::OUT_OF_RANGE,
-            TimestampError::Form | TimestampError::OutOfCalendar | TimestampError::TooFine => {
-                RejectReason::MALFORMED
-            }
+            TimestampError::Form | TimestampError::OutOfCalendar => RejectReason::MALFORMED,
         };
         Fault::new(reason, format_args!("`ts`: {error}: {text}"))
     })

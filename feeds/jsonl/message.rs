@@ -1,7 +1,8 @@
 //! One line as JSON: which fields it must have, which it may not have, and exactly what is wrong with it.
 //!
 //! Numbers of pieces are JSON integers. Money is a decimal string: a JSON number would pass through a binary float in
-//! many senders, and `0.1` has none. Unknown fields are refused, so that a misspelt one is not lost.
+//! many senders, and `0.1` has none. Unknown fields are refused, so that a misspelt one is not lost. A line is one JSON object
+//! and nothing else; `docs/json-lines.md` names every field with its unit and range.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -9,6 +10,18 @@ use std::borrow::Cow;
 use pricewright_core::kernel::{RejectReason, Text};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// U+FEFF in UTF-8.
+pub(super) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// A line: what it says, and the identity that its sender gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input<'a> {
+    /// The sender's name for this very line, where it gave one: a line that comes again is known by it.
+    pub id: Option<Cow<'a, str>>,
+    /// What it says.
+    pub message: Message<'a>,
+}
 
 /// A line's content; strings are borrowed from the line where they hold no escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +91,26 @@ impl fmt::Write for Excerpt {
 ///
 /// # Errors
 /// What is wrong with it: not JSON, an unknown type, a field that is missing, unknown or of the wrong form.
-pub fn parse(line: &[u8]) -> Result<Message<'_>, Fault> {
-    let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| not_readable(line, &error))?;
+pub fn parse(line: &[u8]) -> Result<Input<'_>, Fault> {
+    // The parser would take an array for the fields in their order.
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Err(no_object(line));
+    }
+    let mut fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| not_readable(line, &error))?;
+    let id = match core::mem::take(&mut fields.id) {
+        Scalar::Missing => None,
+        id => Some(text("id", id)?),
+    };
+    Ok(Input { id, message: message(fields)? })
+}
+
+/// True where `line` is one whole JSON object, of whatever content.
+pub fn is_object(line: &[u8]) -> bool {
+    let line = line.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(line);
+    line.trim_ascii_start().first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(line).is_ok()
+}
+
+fn message(fields: Fields<'_>) -> Result<Message<'_>, Fault> {
     let kind = text("type", fields.kind)?;
     match &*kind {
         "inventory" => {
@@ -112,6 +143,8 @@ struct Fields<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Scalar<'a>,
     #[serde(borrow, default)]
+    id: Scalar<'a>,
+    #[serde(borrow, default)]
     sku: Scalar<'a>,
     #[serde(borrow, default)]
     ts: Scalar<'a>,
@@ -140,9 +173,9 @@ enum Scalar<'a> {
     Missing,
     Text(Cow<'a, str>),
     Integer(i64),
-    /// An integer above `i64::MAX`.
+    /// A number beyond 64 bits.
     Large,
-    /// A number with a fraction or an exponent, or far out of range.
+    /// A number with a fraction or an exponent.
     Float,
     /// A boolean, array or object.
     Other,
@@ -153,6 +186,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
         deserializer.deserialize_any(ScalarVisitor)
     }
 }
+
+/// 2^63.
+const BEYOND_64_BITS: f64 = 9_223_372_036_854_775_808.0;
 
 struct ScalarVisitor;
 
@@ -179,8 +215,9 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(i64::try_from(number).map_or(Scalar::Large, Scalar::Integer))
     }
 
-    fn visit_f64<E>(self, _number: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Float)
+    /// Integers that do not fit 64 bits come this way too.
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(if number.abs() < BEYOND_64_BITS { Scalar::Float } else { Scalar::Large })
     }
 
     fn visit_bool<E>(self, _bool: bool) -> Result<Self::Value, E> {
@@ -200,6 +237,24 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Scalar::Other)
     }
+}
+
+/// What a line is that is no object.
+fn no_object(line: &[u8]) -> Fault {
+    if line.starts_with(&[0xff, 0xfe]) || line.starts_with(&[0xfe, 0xff]) {
+        return Fault::new(RejectReason::MALFORMED, format_args!("the line is UTF-16: send UTF-8"));
+    }
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(line) {
+        return not_readable(line, &error);
+    }
+    let found = match line.trim_ascii_start().first() {
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "true or false",
+        Some(b'n') => "null",
+        _ => "a number",
+    };
+    Fault::new(RejectReason::MALFORMED, format_args!("the line is no JSON object but {found}"))
 }
 
 fn not_readable(line: &[u8], error: &serde_json::Error) -> Fault {
@@ -261,7 +316,15 @@ fn pieces(field: &str, value: Scalar<'_>) -> Result<i64, Fault> {
         Scalar::Large => {
             Err(Fault::new(RejectReason::OUT_OF_RANGE, format_args!("`{field}` does not fit 64 bits")))
         }
-        _ => Err(Fault::new(
+        Scalar::Float => Err(Fault::new(
+            RejectReason::MALFORMED,
+            format_args!("`{field}` has a fraction or an exponent: write a whole number of pieces"),
+        )),
+        Scalar::Text(_) => Err(Fault::new(
+            RejectReason::MALFORMED,
+            format_args!("`{field}` is a string: write a whole number of pieces, without quotes"),
+        )),
+        Scalar::Other => Err(Fault::new(
             RejectReason::MALFORMED,
             format_args!("`{field}` is not a whole number of pieces"),
         )),

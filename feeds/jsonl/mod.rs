@@ -14,10 +14,12 @@
 //! {"line":7,"reason":"malformed","detail":"expected value at column 1: hello","source":0,"len":5,"seq":9}
 //! ```
 //!
-//! * Lines end in LF or CRLF; the last one may end with the input. Blank lines are skipped. A line has a bounded length
-//!   ([`session`]).
+//! * Lines end in LF or CRLF; the last one may end with the input. Blank lines are skipped, and byte-order marks. A line has a
+//!   bounded length ([`session`]).
 //! * Money is a decimal string, never a JSON number, and is read exactly ([`message`]).
-//! * SKUs are interned: the [`Define`] of a SKU precedes its first use in the same sink ([`dictionary`]).
+//! * SKUs are interned: the [`Define`] of a SKU precedes its first use in the same sink ([`dictionary`]). Only what a valid
+//!   inventory names is interned.
+//! * A line may carry an `id`: it stands before the line's event as a [`LineId`].
 //! * What cannot be read becomes a [`Malformed`] that says why; the lines after it are read as ever ([`decode`]).
 //! * Positions are line numbers from 1. Each batch begins with a [`Mark`]: the nth [`Inventory`], [`Purchase`] or
 //!   [`Malformed`] of the source after it, from 0, stands on line `first + n`. To keep that true another mark follows
@@ -27,6 +29,7 @@
 //!
 //! [`Define`]: pricewright_core::kernel::table::Define
 //! [`Inventory`]: pricewright_core::kernel::table::Inventory
+//! [`LineId`]: pricewright_core::kernel::table::LineId
 //! [`Malformed`]: pricewright_core::kernel::table::Malformed
 //! [`Mark`]: pricewright_core::kernel::table::Mark
 //! [`Purchase`]: pricewright_core::kernel::table::Purchase

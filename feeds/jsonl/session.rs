@@ -6,6 +6,7 @@
 use pricewright_core::kernel::{Full, Nanos, RecordSink};
 
 use super::decode::{Decoder, LINE_CELLS, Origin};
+use super::message::BYTE_ORDER_MARK;
 
 /// A line without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,16 @@ impl Line<'_> {
     /// True where the line is longer than the bound.
     pub fn is_cut(&self) -> bool {
         self.bytes.len() as u64 != self.len
+    }
+
+    /// Without the byte-order mark that some editors put before UTF-8 (RFC 8259 section 8.1 lets a reader pass over it). It
+    /// begins a file, and so any line of files that were put together.
+    #[must_use]
+    pub fn without_byte_order_mark(self) -> Self {
+        match self.bytes.strip_prefix(&BYTE_ORDER_MARK) {
+            Some(bytes) => Self { bytes, len: self.len - BYTE_ORDER_MARK.len() as u64, ..self },
+            None => self,
+        }
     }
 
     /// True where the line holds nothing but blanks.
@@ -82,6 +93,11 @@ impl LineSplitter {
     pub fn finish(&mut self) -> Option<Line<'_>> {
         self.forget_done();
         (self.seen > 0).then(|| self.held_line())
+    }
+
+    /// What of a line was taken whose end has not come.
+    pub fn unended(&self) -> &[u8] {
+        if self.done { &[] } else { &self.held }
     }
 
     fn hold(&mut self, part: &[u8]) {
@@ -163,6 +179,12 @@ impl Session {
             }
         }
         Ok(chunk.len() - rest.len())
+    }
+
+    /// What of a line was received whose end has not come; empty where there is none. Only its beginning where it is longer
+    /// than the bound.
+    pub fn unended(&self) -> &[u8] {
+        self.splitter.unended()
     }
 
     /// Decodes the last line, where the input ended without ending it. False where `sink` has no room for it: then call

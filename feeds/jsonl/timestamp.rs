@@ -1,7 +1,10 @@
-//! RFC 3339 timestamps to nanoseconds since the Unix epoch and back, exactly.
+//! RFC 3339 timestamps to nanoseconds since the Unix epoch and back.
 //!
-//! Refused: more than nine digits of fraction (nothing is cut), leap seconds (`:60`; Unix time has none), and instants
-//! that 64 bits of nanoseconds cannot hold (before 1677-09-21 or after 2262-04-11).
+//! * A fraction may have any number of digits (RFC 3339 section 5.6); what is finer than a nanosecond is cut, so that a stamp
+//!   is never later than what was written.
+//! * A leap second (`23:59:60` UTC, in any offset's local time) is taken: Unix time has none, so it is the second after it.
+//!   `:60` at any other time of day does not exist.
+//! * Refused: instants that 64 bits of nanoseconds cannot hold (before 1677-09-21 or after 2262-04-11).
 
 use core::fmt;
 
@@ -9,6 +12,7 @@ use pricewright_core::kernel::EventNanos;
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+const MINUTES_PER_DAY: i64 = 1_440;
 /// Digits of a fraction of a second that nanoseconds can hold.
 const FRACTION_DIGITS: usize = 9;
 
@@ -19,11 +23,8 @@ pub enum TimestampError {
     #[error("not an RFC 3339 timestamp such as 2026-01-01T00:00:00Z")]
     Form,
     /// A month, day, hour, minute, second or offset that does not exist.
-    #[error("not a date and time that exists (leap seconds are not taken)")]
+    #[error("not a date and time that exists")]
     OutOfCalendar,
-    /// More than nine digits of fraction.
-    #[error("finer than nanoseconds")]
-    TooFine,
     /// Does not fit 64 bits of nanoseconds.
     #[error("before 1677 or after 2262")]
     OutOfRange,
@@ -52,10 +53,11 @@ pub fn parse_rfc3339(text: &str) -> Result<EventNanos, TimestampError> {
         return Err(TimestampError::Form);
     }
     let in_calendar = (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
-    if !in_calendar || hour > 23 || minute > 59 || second > 59 {
+    let minutes = hour * 60 + minute - offset_minutes;
+    let is_leap_second = second == 60 && minutes.rem_euclid(MINUTES_PER_DAY) == MINUTES_PER_DAY - 1;
+    if !in_calendar || hour > 23 || minute > 59 || (second > 59 && !is_leap_second) {
         return Err(TimestampError::OutOfCalendar);
     }
-    let minutes = hour * 60 + minute - offset_minutes;
     let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY + minutes * 60 + second;
     let total = i128::from(seconds) * NANOS_PER_SECOND + i128::from(nanos);
     i64::try_from(total).map(EventNanos).map_err(|_| TimestampError::OutOfRange)
@@ -88,7 +90,7 @@ impl Cursor<'_> {
         Ok(number)
     }
 
-    /// The fraction in nanoseconds, 0 where there is none.
+    /// The fraction in nanoseconds, cut there; 0 where there is none.
     fn fraction(&mut self) -> Result<i64, TimestampError> {
         if self.0.first() != Some(&b'.') {
             return Ok(0);
@@ -96,11 +98,10 @@ impl Cursor<'_> {
         self.next();
         let (mut nanos, mut digits) = (0, 0);
         while let Some(digit) = self.digit() {
-            digits += 1;
-            if digits > FRACTION_DIGITS {
-                return Err(TimestampError::TooFine);
+            if digits < FRACTION_DIGITS {
+                nanos = nanos * 10 + digit;
             }
-            nanos = nanos * 10 + digit;
+            digits += 1;
         }
         if digits == 0 {
             return Err(TimestampError::Form);

@@ -93,6 +93,9 @@ pub struct RunArgs {
     /// journalled.
     #[arg(long, requires = "config")]
     pub accept_divergence: bool,
+    /// Say to each TCP client how far its lines were taken ([feed.jsonl] ack = true).
+    #[arg(long, requires = "config")]
+    pub ack: bool,
 }
 
 /// `replay`.

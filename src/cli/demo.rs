@@ -86,10 +86,7 @@ fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
             jsonl: Some(JsonlFeed { generated: Some(generated), ..JsonlFeed::default() }),
             nasdaq: None,
         },
-        gateway: GatewaySettings {
-            http: Some(HttpGateway { listen: args.http }),
-            ..GatewaySettings::default()
-        },
+        gateway: GatewaySettings { http: Some(HttpGateway::at(args.http)), ..GatewaySettings::default() },
         config: Config::default(),
     }
 }

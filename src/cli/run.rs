@@ -12,13 +12,15 @@ use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::{assemble, check};
 use crate::edges::nasdaq::LineCounts;
 use crate::edges::recorder::Recorder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::{Durability, DurableReport};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::open::Opening;
 use crate::pipeline::topology::plan_for;
 use crate::replay::replica::Status;
+
+const NO_CLIENTS: &str = "--ack: lines of TCP clients are acknowledged; give the feed a place to listen ([feed.jsonl] listen = \"ip:port\")";
 
 pub(super) fn run<Own: Hosted>(args: &RunArgs) -> Result<()> {
     let Some(path) = &args.config else { return super::demo_market::market(args) };
@@ -42,6 +44,12 @@ impl MachineVisitor for Visit {
         }
         if let Some(seconds) = self.args.seconds {
             config.runtime.duration_s = seconds;
+        }
+        if self.args.ack {
+            match &mut config.feed.jsonl {
+                Some(feed) if feed.listen.is_some() => feed.ack = true,
+                _ => return Err(Error::Usage(NO_CLIENTS.to_owned())),
+            }
         }
         run_pipeline::<M>(&config, &self.args)
     }

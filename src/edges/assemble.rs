@@ -2,21 +2,26 @@
 //! runs monomorphised.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam::channel::unbounded;
 use pricewright_core::kernel::{Machine, Nanos};
 use pricewright_feeds::jsonl::encode::Encoder;
 use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 
+use super::answers::{Answers, Wanted};
 use super::http::{PriceServer, serve};
-use super::jsonl::JsonlFeed;
+use super::jsonl::{Doors, JsonlFeed};
 use super::lines_out::LinesOut;
 use super::nasdaq::{LineMonitor, NasdaqFeed, instruments};
 use super::ouch::{OuchGateway, order_entry};
 use super::recorder::Recorder;
+use super::vitals::Vitals;
 use crate::clock::Clock as _;
-use crate::config::{JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
+use crate::config::{HttpGateway, JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
 use crate::error::{Error, Result};
+use crate::io::descriptors::{RESERVED, open_now, raise_limit, to_spare};
 use crate::pipeline::edge::RemoteGateway;
 use crate::pipeline::helper::{Tailer, Watchdog};
 use crate::pipeline::launch::{Edges, Launch, Live};
@@ -166,27 +171,95 @@ fn open_lines<M: Machine + Send + 'static>(
     config: &PipelineConfig<M::Config>,
     settings: &JsonlSettings,
 ) -> Result<OpenLines> {
-    let decoder = settings.decoder(M::units(&config.config).money_decimals);
+    let mut decoder = settings.decoder(M::units(&config.config).money_decimals);
+    // What the machine has no place for is refused before the journal: a run with more places need not take it back.
+    decoder.max_skus = decoder.max_skus.min(M::max_strings(&config.config));
     let encoder = || Encoder::new(decoder.currency_decimals, decoder.max_skus);
-    let (announce, new_peers) = if config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp) {
+    let gateway = config.gateway.jsonl.clone().unwrap_or_default();
+    let wanted =
+        Wanted { prices: gateway.tcp, acks: settings.ack, pause: Duration::from_millis(gateway.quiet_ms) };
+    let vitals = Arc::new(Vitals::default());
+    vitals.set_frozen(launch.resume().is_latched());
+    let places = Places::for_strangers(settings, config.gateway.http.as_ref())?;
+    let (announce, new_peers) = if wanted.prices || wanted.acks {
         let (sender, receiver) = unbounded();
         (Some(sender), Some(receiver))
     } else {
         (None, None)
     };
-    let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), announce)?;
+    let doors = Doors { announce, vitals: Arc::clone(&vitals), most_clients: places.clients };
+    let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), doors)?;
     let first_seq = launch.first_seq();
     let mut outputs: Vec<Box<dyn Tailer>> = Vec::new();
     // First, so that who has heard a price from the other outputs finds it here.
     let mut http = None;
     if let Some(gateway) = &config.gateway.http {
-        let (table, server) = serve(gateway.listen, encoder(), first_seq)?;
+        let (table, server) = serve(gateway.listen, encoder(), first_seq, places.http, vitals)?;
         outputs.push(Box::new(table));
         http = Some(server);
     }
+    // Before those that may have to wait for whoever reads them.
+    if let Some(new_peers) = new_peers {
+        outputs.push(Box::new(Answers::new(wanted, launch.dir(), encoder(), first_seq, new_peers)));
+    }
     if let Some(gateway) = &config.gateway.jsonl {
         let control = launch.control().clone();
-        outputs.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, new_peers, control)?));
+        outputs.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, launch.dir(), control)?));
     }
     Ok(OpenLines { feed, outputs, http, listening })
 }
+
+/// Places for strangers: what is configured, and no more than there are descriptors for beside what the engine needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Places {
+    clients: usize,
+    http: usize,
+}
+
+impl Places {
+    fn for_strangers(feed: &JsonlSettings, http: Option<&HttpGateway>) -> Result<Self> {
+        let clients = feed.listen.map_or(0, |_| feed.max_clients);
+        let http = http.map_or(0, |http| http.max_clients);
+        if clients + http == 0 {
+            return Ok(Self { clients, http });
+        }
+        let counted = raise_limit().and_then(|limit| Ok((limit, open_now()?)));
+        let (limit, open) = counted.map_err(|source| Error::File {
+            path: "/proc/self/fd".into(),
+            source,
+            mend: "the open descriptors must be countable",
+        })?;
+        let places = Self { clients, http }.within(to_spare(limit, open));
+        let few = places.clients < clients || places.http < http;
+        if (clients > 0 && places.clients == 0) || (http > 0 && places.http == 0) {
+            return Err(Error::Usage(format!(
+                "the process may have {limit} files and sockets open, {open} are, and {RESERVED} are kept for the journal: \
+                 nothing is left for clients; raise the limit (ulimit -n 1024)"
+            )));
+        }
+        if few {
+            tracing::warn!(
+                "the process may have {limit} files and sockets open: places for {} TCP clients and {} HTTP clients, not \
+                 {clients} and {http}; raise the limit (ulimit -n)",
+                places.clients,
+                places.http
+            );
+        }
+        Ok(places)
+    }
+
+    /// As many as `spare` descriptors allow: a TCP client takes two (its lines, its answers), an HTTP client one, and one more
+    /// is at the door.
+    fn within(self, spare: usize) -> Self {
+        let spare = spare.saturating_sub(2);
+        if self.clients * 2 + self.http <= spare {
+            return self;
+        }
+        // Who sells comes before who looks: half at least.
+        let http = self.http.min(spare.saturating_sub(self.clients * 2).max(spare / 2));
+        Self { clients: self.clients.min((spare - http) / 2), http }
+    }
+}
+
+#[cfg(test)]
+mod tests;

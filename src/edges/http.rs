@@ -1,15 +1,18 @@
 //! Current prices over HTTP, on a thread of its own: `GET /prices/{sku}`, `GET /prices`, `GET /health`.
 //!
-//! It answers from a table that the helper fills from the journal, so a slow reader costs the pipeline nothing.
+//! It answers from a table that is filled from the journal, so a slow reader costs the pipeline nothing; [`door`] keeps
+//! strangers from holding places and descriptors. A price says how old it is (`age_ms`, since it was decided) and whether
+//! something keeps it from following the stock (`held`: `frozen` by an operator, or `storage`: the journal has no room for
+//! another event). `/health` says the same of the whole shop: `docs/json-lines.md`.
 
 use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -17,23 +20,38 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use pricewright_core::kernel::{DecisionRef, EventRef, RecordRef};
+use pricewright_core::kernel::{DecisionRef, EventRef, Nanos, OperatorCommand, RecordRef};
 use pricewright_feeds::jsonl::encode::Encoder;
 use tokio::sync::oneshot;
 
+use self::door::Door;
+use super::vitals::Vitals;
 use crate::error::{Error, Result};
 use crate::pipeline::helper::Tailer;
+
+mod door;
 
 /// How long the end of a run waits for answers that are on their way.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// What the server answers from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Prices {
-    /// Price lines by SKU.
-    lines: RwLock<BTreeMap<String, String>>,
+    /// Prices by SKU.
+    lines: RwLock<BTreeMap<String, Price>>,
     /// Set once the prices of earlier runs are all in it: before, an article might be missing that has a price.
     complete: AtomicBool,
+    /// The stamp of the newest record; 0 before the first.
+    newest: AtomicI64,
+    vitals: Arc<Vitals>,
+}
+
+/// A price with its place in time.
+#[derive(Clone, Debug)]
+struct Price {
+    /// The line of the price without its last brace.
+    open: String,
+    decided: Nanos,
 }
 
 type Table = Arc<Prices>;
@@ -53,22 +71,34 @@ pub struct PriceServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The table's tailer and the server that answers from it. The run's first record is `first_seq`.
+/// The table's tailer and the server that answers from it, for at most `places` clients at once. The run's first record is
+/// `first_seq`.
 ///
 /// # Errors
 /// Where the address cannot be had.
-pub fn serve(listen: SocketAddr, encoder: Encoder, first_seq: u64) -> Result<(PriceTable, PriceServer)> {
+pub fn serve(
+    listen: SocketAddr,
+    encoder: Encoder,
+    first_seq: u64,
+    places: usize,
+    vitals: Arc<Vitals>,
+) -> Result<(PriceTable, PriceServer)> {
     let refused =
         |source| Error::Usage(format!("cannot listen on {listen}: {source}; mend [gateway.http] listen"));
     let listener = TcpListener::bind(listen).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let table = Table::default();
+    let table = Arc::new(Prices {
+        lines: RwLock::default(),
+        complete: AtomicBool::new(false),
+        newest: AtomicI64::new(0),
+        vitals,
+    });
     let (stop, stopped) = oneshot::channel();
     let shared = Arc::clone(&table);
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
-        .spawn(move || run(listener, shared, stopped))
+        .spawn(move || run(listener, places, shared, stopped))
         .map_err(refused)?;
     Ok((
         PriceTable { encoder, table, first_seq },
@@ -76,26 +106,32 @@ pub fn serve(listen: SocketAddr, encoder: Encoder, first_seq: u64) -> Result<(Pr
     ))
 }
 
-fn run(listener: TcpListener, table: Table, stopped: oneshot::Receiver<()>) {
+fn run(listener: TcpListener, places: usize, table: Table, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    if let Err(error) = runtime.and_then(|runtime| runtime.block_on(answer(listener, table, stopped))) {
+    if let Err(error) = runtime.and_then(|runtime| runtime.block_on(answer(listener, places, table, stopped)))
+    {
         tracing::error!(%error, "the price server ended");
     }
 }
 
-async fn answer(listener: TcpListener, table: Table, stopped: oneshot::Receiver<()>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+async fn answer(
+    listener: TcpListener,
+    places: usize,
+    table: Table,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let door = Door::new(tokio::net::TcpListener::from_std(listener)?, places);
     let router = Router::new()
         .route("/prices", get(all))
         .route("/prices/{sku}", get(one))
-        .route("/health", get(|| async { "ok\n" }))
+        .route("/health", get(health))
         .with_state(table);
     let (begin, ending) = oneshot::channel::<()>();
     let graceful = async {
         // An error means that the sender is gone, which is an end too.
         let _end = ending.await;
     };
-    let server = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(graceful).into_future());
+    let server = tokio::spawn(axum::serve(door, router).with_graceful_shutdown(graceful).into_future());
     // An error means that the owner is gone, which is a stop too.
     let _stop = stopped.await;
     drop(begin);
@@ -121,7 +157,7 @@ async fn one(State(table): State<Table>, Path(sku): Path<String>) -> Response {
     let found = table.lines.read().unwrap_or_else(PoisonError::into_inner).get(&sku).cloned();
     match found {
         _ if !complete => not_yet(),
-        Some(line) => body(line),
+        Some(price) => body(format!("{}\n", price.at(now(), table.held()))),
         None => {
             let text = serde_json::json!({ "error": "no price for this SKU", "sku": sku });
             (StatusCode::NOT_FOUND, body(format!("{text}\n"))).into_response()
@@ -133,15 +169,71 @@ async fn all(State(table): State<Table>) -> Response {
     if !table.is_complete() {
         return not_yet();
     }
-    let lines = table.lines.read().unwrap_or_else(PoisonError::into_inner);
-    let lines: Vec<&str> = lines.values().map(|line| line.trim_end()).collect();
+    let (now, held) = (now(), table.held());
+    let prices = table.lines.read().unwrap_or_else(PoisonError::into_inner);
+    let lines: Vec<String> = prices.values().map(|price| price.at(now, held)).collect();
     body(format!("[{}]\n", lines.join(",\n")))
+}
+
+/// Good is 200. Where no event can be taken it is 503, since prices do not follow the stock then.
+async fn health(State(table): State<Table>) -> Response {
+    let vitals = &table.vitals;
+    let stuck = vitals.is_stuck();
+    let status = match () {
+        () if stuck => "storage_full",
+        () if vitals.is_storage_low() => "storage_low",
+        () if vitals.is_frozen() => "frozen",
+        () if vitals.is_full() => "full_house",
+        () if !table.is_complete() => "starting",
+        () => "ok",
+    };
+    let (clients, most) = vitals.clients();
+    let newest = Nanos(table.newest.load(Ordering::Relaxed));
+    let text = serde_json::json!({
+        "status": status,
+        "prices": if vitals.is_frozen() { "frozen" } else if stuck { "stopped" } else { "following" },
+        "storage": if stuck { "full" } else if vitals.is_storage_low() { "low" } else { "ok" },
+        "clients": clients,
+        "max_clients": most,
+        "clients_waiting": vitals.is_full(),
+        "last_record_age_ms": (newest.0 > 0).then(|| age_ms(newest, now())),
+    });
+    let code = if stuck { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (code, body(format!("{text}\n"))).into_response()
+}
+
+/// The wall clock, which the journal's stamps follow.
+fn now() -> Nanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+fn age_ms(stamp: Nanos, now: Nanos) -> i64 {
+    now.0.saturating_sub(stamp.0).max(0) / 1_000_000
+}
+
+impl Price {
+    fn at(&self, now: Nanos, held: Option<&'static str>) -> String {
+        let held = held.map_or_else(|| "null".to_owned(), |held| format!("\"{held}\""));
+        format!("{},\"age_ms\":{},\"held\":{held}}}", self.open, age_ms(self.decided, now))
+    }
 }
 
 impl Prices {
     fn is_complete(&self) -> bool {
         // Acquire: partner of the release in `PriceTable::take`.
         self.complete.load(Ordering::Acquire)
+    }
+
+    /// What keeps prices from following the stock.
+    fn held(&self) -> Option<&'static str> {
+        if self.vitals.is_frozen() {
+            Some("frozen")
+        } else if self.vitals.is_stuck() {
+            Some("storage")
+        } else {
+            None
+        }
     }
 }
 
@@ -171,17 +263,33 @@ impl Tailer for PriceTable {
         if let Some(EventRef::Define(define)) = EventRef::of(&record) {
             return self.encoder.define(define).map_err(|error| Error::Failed(error.to_string()));
         }
-        let seq = record.header().seq;
+        let (seq, decided) = (record.header().seq, record.header().now);
         if seq >= self.first_seq {
             self.table.complete.store(true, Ordering::Release);
         }
-        let Some(DecisionRef::PricePublished(price)) = DecisionRef::of(&record) else { return Ok(()) };
+        self.table.newest.fetch_max(decided.0, Ordering::Relaxed);
+        if let Some(EventRef::Operator(told)) = EventRef::of(&record) {
+            match told.command {
+                OperatorCommand::STORAGE_LOW => self.table.vitals.set_storage_low(true),
+                OperatorCommand::STORAGE_OK => self.table.vitals.set_storage_low(false),
+                _ => {}
+            }
+        }
+        let price = match DecisionRef::of(&record) {
+            Some(DecisionRef::PricePublished(price)) => price,
+            Some(DecisionRef::KillLatched(latch)) => {
+                self.table.vitals.set_frozen(latch.released == 0);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let mut line = Vec::new();
         let fail = |error: &dyn std::fmt::Display| Error::Failed(format!("record {seq}: {error}"));
         self.encoder.price(price, seq, &mut line).map_err(|error| fail(&error))?;
-        let text = String::from_utf8(line).map_err(|error| fail(&error))?;
+        let mut open = String::from_utf8(line).map_err(|error| fail(&error))?;
+        open.truncate(open.trim_end().len().saturating_sub(1));
         let sku = self.encoder.name(price.source, price.sku).unwrap_or_default().to_owned();
-        self.table.lines.write().unwrap_or_else(PoisonError::into_inner).insert(sku, text);
+        self.table.lines.write().unwrap_or_else(PoisonError::into_inner).insert(sku, Price { open, decided });
         Ok(())
     }
 
@@ -197,3 +305,6 @@ impl Tailer for PriceTable {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! The edges of a pipeline: each a transport joined to a protocol.
 //!
 //! * [`nasdaq`]: ITCH over MoldUDP64 in, with recovery; [`ouch`]: orders out and answers in.
-//! * [`jsonl`]: JSON lines in, from standard input, a file, TCP or a generator; [`lines_out`]: prices and dead letters out.
+//! * [`jsonl`]: JSON lines in, from standard input, a file, TCP or a generator; [`lines_out`]: prices and dead letters out;
+//!   [`answers`]: prices and acknowledgements to TCP clients.
 //! * [`http`]: current prices over HTTP.
 
+pub mod answers;
 pub mod assemble;
 pub mod http;
 pub mod jsonl;
@@ -12,3 +14,4 @@ pub mod nasdaq;
 pub mod ouch;
 mod output_file;
 pub mod recorder;
+pub mod vitals;

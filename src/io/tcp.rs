@@ -1,6 +1,6 @@
 //! TCP streams that never wait.
 //!
-//! Nagle's algorithm is off. What the kernel does not take at once is kept in a buffer of fixed size and sent by
+//! Nagle's algorithm is off, keep-alive is on. What the kernel does not take at once is kept in a buffer of fixed size and sent by
 //! [`TcpConnection::flush`]; a message that does not fit is handed back whole, so that a peer always sees whole
 //! messages in order.
 
@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::{IoError, sys};
 
@@ -79,6 +79,7 @@ impl TcpConnection {
     /// Where the kernel refuses an option.
     pub fn from_stream(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
         stream.set_nonblocking(true)?;
         Ok(Self { stream, pending: touched(SEND_BUFFER_LEN), start: 0, end: 0 })
     }
@@ -175,6 +176,14 @@ impl TcpConnection {
         self.stream.shutdown(std::net::Shutdown::Both)
     }
 
+    /// Says to the peer that nothing more comes; what it sends can still be read.
+    ///
+    /// # Errors
+    /// Where it was not connected any more.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Write)
+    }
+
     /// How many of `bytes` the kernel takes; 0 where its buffer is full.
     #[inline]
     fn offer(&self, bytes: &[u8]) -> Result<usize, TcpError> {
@@ -252,6 +261,15 @@ impl AsFd for TcpAcceptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
+}
+
+/// A peer that has vanished without a word is found within a minute: it is asked after 30 s of silence, and given up where it
+/// does not answer three times, 10 s apart.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3)
 }
 
 /// A buffer whose pages have all been written once, so that its first use takes no page faults. (Zeroed memory may be

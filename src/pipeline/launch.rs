@@ -184,6 +184,11 @@ impl<M: Machine + Send + 'static> Launch<M> {
         })
     }
 
+    /// The journal's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The run's first record.
     pub fn first_seq(&self) -> u64 {
         self.first_seq

@@ -176,7 +176,7 @@ impl OpenJournal {
         let stands = stand(&Wanted::<M> {
             dir,
             config: &config.config,
-            config_hash: snapshot::config_hash(&config.config).map_err(Error::Usage)?,
+            config_hash: snapshot::config_hash::<M>(&config.config).map_err(Error::Usage)?,
             build_hash: self.build_hash,
             last_seq: self.report.last_seq,
             accept: self.accept,
@@ -220,7 +220,7 @@ impl OpenJournal {
             machine: Text::excerpt(M::NAME),
             state_version: M::STATE_VERSION,
             journal_id,
-            config_hash: snapshot::config_hash(&config.config).map_err(Error::Usage)?,
+            config_hash: snapshot::config_hash::<M>(&config.config).map_err(Error::Usage)?,
             build_hash: self.build_hash,
         };
         let chainer = config.journal.chain.then(|| Chainer::open(dir)).transpose()?;
@@ -320,7 +320,7 @@ pub fn build_hash() -> Result<[u8; 32]> {
 }
 
 fn same_machine<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>) -> Result<()> {
-    let info = RunInfo::read(dir)?;
+    let info = RunInfo::newest(dir)?;
     let refuse = |what: &str| {
         Err(Error::Usage(format!(
             "{}: it was written {what}; go on with that one, or choose another directory (--journal DIR)",
@@ -331,9 +331,15 @@ fn same_machine<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>) -> R
         return refuse("by another machine");
     }
     let written: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
-    let text = |config: &M::Config| toml::to_string(config).map_err(|error| Error::Usage(error.to_string()));
+    let text = |config: &M::Config| {
+        toml::to_string(&M::lasting(config)).map_err(|error| Error::Usage(error.to_string()))
+    };
     if text(&written.config)? != text(&config.config)? {
         return refuse("under another [config]");
+    }
+    let (had, has) = (M::max_strings(&written.config), M::max_strings(&config.config));
+    if has < had {
+        return refuse(&format!("with max_skus = {had}, more than {has} (it can be raised and not lowered)"));
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ fn any<M: Machine>(
 
 fn behind<M: Machine>(dir: &Path, config: &M::Config, seq: u64) -> core::result::Result<Begun<M>, Unfit> {
     let snapshot = dir::read(dir, seq)?;
-    if config_hash(config).as_ref() != Ok(&snapshot.identity.config_hash) {
+    if config_hash::<M>(config).as_ref() != Ok(&snapshot.identity.config_hash) {
         return Err(Unfit::OtherConfig);
     }
     let follower = snapshot.follower::<M>(config)?;

@@ -171,7 +171,7 @@ impl Reached {
 
 /// Follows the journal to each of the events `stops` (rising) and listens there.
 fn ask<M: Machine>(dir: &Path, stops: &[u64], beginning: Option<Beginning>) -> Result<Reached> {
-    let info = RunInfo::read(dir)?;
+    let info = RunInfo::newest(dir)?;
     let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
     let first = stops.first().copied().unwrap_or(1);
     let beginning = beginning.unwrap_or(Beginning::Before(first));

@@ -6,9 +6,10 @@ use pricewright_core::kernel::{Nanos, SystemRef};
 use super::snapshot::{Snapshot, dir};
 use crate::config::ConfigText;
 use crate::error::{Error, Result};
-use crate::journal::Reader;
+use crate::journal::{Reader, segments};
 
-/// The first run of a journal; where that was removed, the run of the oldest snapshot. Then its start's time is 0.
+/// A run of a journal: its first or newest; where the records are gone that say so, the run of the oldest snapshot. Then its
+/// start's time is 0.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
     /// The run's first record.
@@ -27,7 +28,29 @@ impl RunInfo {
         if reader.next_record()?.is_some_and(|record| record.get::<RunStart>().is_none()) {
             return Self::of_snapshot(dir);
         }
-        let mut reader = Reader::open(dir)?;
+        Self::of_run(dir, &mut Reader::open(dir)?)
+    }
+
+    /// The newest run of the journal in `dir` whose first records can be read; else as [`Self::read`]. A run may have larger
+    /// capacities than those before it ([`Machine::lasting`](pricewright_core::kernel::Machine::lasting)): all of them have
+    /// room under the newest.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
+    pub fn newest(dir: &std::path::Path) -> Result<Self> {
+        let mut runs = segments(dir)?;
+        runs.dedup_by_key(|extent| extent.head.run);
+        for first in runs.iter().rev() {
+            let found = Reader::from_seq(dir, first.base_seq).map_err(Error::from);
+            if let Ok(info) = found.and_then(|mut reader| Self::of_run(dir, &mut reader)) {
+                return Ok(info);
+            }
+        }
+        Self::read(dir)
+    }
+
+    /// The run whose first record `reader` gives next.
+    fn of_run(dir: &std::path::Path, reader: &mut Reader) -> Result<Self> {
         let damaged =
             |what: &str| Error::Usage(format!("{}: {what}; is this a journal's first part?", dir.display()));
         let start = match reader.next_record()?.as_ref().and_then(SystemRef::of) {

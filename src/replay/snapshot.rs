@@ -326,8 +326,8 @@ impl Snapshot {
 ///
 /// # Errors
 /// Where it has no TOML form.
-pub fn config_hash<C: serde::Serialize>(config: &C) -> Result<[u8; 32], String> {
-    let text = toml::to_string(config).map_err(|error| error.to_string())?;
+pub fn config_hash<M: Machine>(config: &M::Config) -> Result<[u8; 32], String> {
+    let text = toml::to_string(&M::lasting(config)).map_err(|error| error.to_string())?;
     Ok(*blake3::hash(text.as_bytes()).as_bytes())
 }
 

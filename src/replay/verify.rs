@@ -54,7 +54,7 @@ pub fn replay_from<M: Machine>(
     until: Option<u64>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replay> {
-    let info = RunInfo::read(dir)?;
+    let info = RunInfo::newest(dir)?;
     let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
     let start = std::time::Instant::now();
     let Begun { mut follower, mut reader, from, clean_stop, .. } =

@@ -27,6 +27,8 @@ pub struct Board {
     decimals: u8,
     /// By SKU number.
     articles: Vec<Article>,
+    /// The inventory taken last, and the base price that it replaced: it may be refused yet.
+    replaced: Option<(u32, u64, Minor)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -111,11 +113,15 @@ impl Board {
             Some(Class::Decision) => match DecisionRef::of(&record) {
                 Some(DecisionRef::PricePublished(price)) => {
                     self.prices += counts;
+                    self.replaced = None;
                     if let Some(article) = self.article(price.sku) {
                         article.price = price.price;
                     }
                 }
-                Some(DecisionRef::Rejected(_)) => self.dead_letters += counts,
+                Some(DecisionRef::Rejected(rejected)) => {
+                    self.dead_letters += counts;
+                    self.refused(rejected.position);
+                }
                 _ => {}
             },
             _ => {}
@@ -130,10 +136,20 @@ impl Board {
             }
             Some(EventRef::Inventory(inventory)) => {
                 if let Some(article) = self.article(inventory.sku) {
-                    article.base = inventory.base;
+                    let before = core::mem::replace(&mut article.base, inventory.base);
+                    self.replaced = Some((inventory.sku, inventory.position, before));
                 }
             }
-            _ => {}
+            _ => self.replaced = None,
+        }
+    }
+
+    /// What was refused changed nothing.
+    fn refused(&mut self, position: u64) {
+        if let Some((sku, _, before)) = self.replaced.take().filter(|(_, taken, _)| *taken == position)
+            && let Some(article) = self.article(sku)
+        {
+            article.base = before;
         }
     }
 

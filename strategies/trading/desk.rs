@@ -128,7 +128,11 @@ impl Machine for Desk {
             EventRef::Timer(event) => self.on_timer(event, turn),
             EventRef::Operator(event) => self.on_operator(event, turn),
             EventRef::Malformed(event) => self.on_malformed(event, turn),
-            EventRef::Define(_) | EventRef::Inventory(_) | EventRef::Purchase(_) => {}
+            EventRef::Define(_)
+            | EventRef::Inventory(_)
+            | EventRef::Purchase(_)
+            | EventRef::LineId(_)
+            | EventRef::InputFile(_) => {}
         }
     }
 

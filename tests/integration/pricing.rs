@@ -169,17 +169,19 @@ fn a_file_is_read_on_where_the_journal_ends() {
     place.expect(0, &["run", "file.toml", "--journal", "j"]);
     place.expect(0, &["run", "file.toml", "--journal", "j"]);
     assert_eq!(place.read("prices.jsonl").lines().count(), 1, "nothing is read twice");
-    place.append("events.jsonl", &format!("{PURCHASE}\nhello again"));
+    place.append("events.jsonl", &format!("{PURCHASE}\nhello again\n"));
     place.expect(0, &["run", "file.toml", "--journal", "j"]);
     let lines = |name: &str| place.read(name).lines().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(prices(&lines("prices.jsonl")), ["A 100.00", "A 175.00"]);
     let malformed = || "malformed".to_owned();
     assert_eq!(dead_letters(&lines("dead.jsonl")), [(2, malformed()), (4, malformed())]);
     place.verify("j");
-    // A shorter file of the same name cannot be the same file.
+    // The same name with another beginning is another file.
     place.write("events.jsonl", &format!("{INVENTORY}\n"));
     let ran = place.expect(0, &["run", "file.toml", "--journal", "j"]);
-    assert!(ran.err.iter().any(|line| line.contains("another file of the same name")), "{ran:#?}");
+    assert!(ran.err.iter().any(|line| line.contains("it was written anew")), "{ran:#?}");
+    assert_eq!(prices(&lines("prices.jsonl")).last().map(String::as_str), Some("A 100.00"));
+    place.verify("j");
 }
 
 #[test]
@@ -366,4 +368,214 @@ fn a_stalled_reader_of_standard_output_does_not_stop_the_helper() {
     let published = kinds.iter().find(|kind| kind["name"] == "PricePublished").expect("prices");
     assert!(prices > 3_000, "{prices} prices");
     assert_eq!(published["records"], prices);
+}
+
+/// A configuration that reads `file` (or standard input where it is empty) and prices to standard output.
+fn lines_config(feed: &str, machine: &str) -> String {
+    format!(
+        "machine = \"flash_sale\"\n[journal]\ndir = \"j\"\nsegment_mib = 1\n[runtime]\nidle = \"backoff\"\n\
+         [feed.jsonl]\n{feed}\n[gateway.jsonl]\nstdout = true\n[config]\n{machine}\n"
+    )
+}
+
+fn purchase_at(second: u32, qty: u32) -> String {
+    format!(r#"{{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:{second:02}Z","qty":{qty}}}"#)
+}
+
+/// Reads the file `feed` names with one journal, again and again.
+fn reads(place: &Place, file: &str) -> Vec<String> {
+    place.write("c.toml", &lines_config(&format!("file = \"{file}\""), ""));
+    prices(&place.expect(0, &["run", "c.toml"]).out)
+}
+
+#[test]
+fn half_a_line_waits_for_its_rest() {
+    let place = Place::new();
+    let (purchase, next) = (purchase_at(1, 30), purchase_at(2, 1));
+    let (head, tail) = purchase.split_at(40);
+    place.write("in", &format!("{INVENTORY}\n{head}"));
+    assert_eq!(reads(&place, "in"), ["A 100.00"]);
+    assert_eq!(reads(&place, "in"), [""; 0], "nothing came");
+    place.append("in", &format!("{tail}\n{next}"));
+    // The last line has no end and is whole.
+    assert_eq!(reads(&place, "in"), ["A 175.00", "A 177.50"]);
+    place.append("in", &format!("\n{}\n", purchase_at(3, 1)));
+    assert_eq!(reads(&place, "in"), ["A 180.00"]);
+    place.verify("j");
+}
+
+#[test]
+fn another_file_in_the_place_of_one_is_read_from_its_start() {
+    for rename in [false, true] {
+        let place = Place::new();
+        place.write("in", &format!("{INVENTORY}\n{}\n", purchase_at(1, 1)));
+        assert_eq!(reads(&place, "in"), ["A 100.00", "A 102.50"]);
+        let other = INVENTORY.replace(":40", ":10").replace("100.00", "50.00");
+        let other = format!("{other}\n{}\n{}\n{}\n", purchase_at(1, 5), purchase_at(2, 1), purchase_at(3, 1));
+        if rename {
+            place.write("new", &other);
+            std::fs::rename(place.path("new"), place.path("in")).expect("moved");
+        } else {
+            place.write("in", &other);
+        }
+        assert_eq!(reads(&place, "in"), ["A 50.00", "A 75.00", "A 80.00", "A 85.00"], "renamed: {rename}");
+    }
+}
+
+#[test]
+fn the_same_file_by_another_name_is_not_read_again() {
+    let place = Place::new();
+    place.write("inv", &format!("{INVENTORY}\n"));
+    place.write("in", &format!("{}\n", purchase_at(1, 10)));
+    assert_eq!(reads(&place, "inv"), ["A 100.00"]);
+    assert_eq!(reads(&place, "in"), ["A 125.00"]);
+    std::os::unix::fs::symlink(place.path("in"), place.path("link")).expect("linked");
+    assert_eq!(reads(&place, "link"), [""; 0]);
+    assert_eq!(reads(&place, "./in"), [""; 0]);
+    std::fs::rename(place.path("in"), place.path("in.1")).expect("moved");
+    place.append("in.1", &format!("{}\n", purchase_at(2, 1)));
+    assert_eq!(reads(&place, "in.1"), ["A 127.50"], "the rotated file has grown");
+}
+
+/// A pipe has no lines that an earlier run could have read.
+#[test]
+fn a_named_pipe_is_read_from_its_start_each_time() {
+    let place = Place::new();
+    let made = Command::new("mkfifo").arg(place.path("pipe")).status().expect("mkfifo runs");
+    assert!(made.success());
+    place.write("c.toml", &lines_config("file = \"pipe\"", ""));
+    for (lines, expected) in [(format!("{INVENTORY}\n"), "A 100.00"), (purchase_at(1, 30), "A 175.00")] {
+        let path = place.path("pipe");
+        let writer = std::thread::spawn(move || std::fs::write(path, lines).expect("written"));
+        assert_eq!(prices(&place.expect(0, &["run", "c.toml"]).out), [expected]);
+        writer.join().expect("the writer");
+    }
+}
+
+#[test]
+fn refused_lines_take_no_place_and_places_can_be_added() {
+    let refused = [
+        r#"{"type":"purchase","sku":"typo-1","ts":"2026-01-01T00:00:00Z","qty":1}"#,
+        r#"{"type":"inventory","sku":"bad-1","ts":"2026-01-01T00:00:00Z","initial":0,"stock":0,"base":"1.00"}"#,
+    ]
+    .join("\n");
+    let of = |sku: &str| INVENTORY.replace("\"A\"", &format!("\"{sku}\""));
+    for (feed, machine) in [("max_skus = 2", ""), ("", "max_skus = 2")] {
+        let place = Place::new();
+        let config = lines_config(&format!("stdin = true\n{feed}"), machine);
+        place.write("c.toml", &config);
+        let input = format!("{refused}\n{INVENTORY}\n{}\n{}\n{}\n", purchase_at(1, 30), of("B"), of("C"));
+        let ran = place.run(&["run", "c.toml"], &input);
+        assert_eq!(prices(&ran.out), ["A 100.00", "A 175.00", "B 100.00"], "{ran:#?}");
+        let expected = [(1, "unknown_key"), (2, "out_of_range"), (6, "capacity")];
+        assert_eq!(dead_letters(&ran.err), expected.map(|(line, reason)| (line, reason.to_owned())));
+        // The message's own advice, on the same journal.
+        place.write("c.toml", &config.replace("max_skus = 2", "max_skus = 10"));
+        let ran = place.run(&["run", "c.toml"], &format!("{}\n{}\n", of("C"), purchase_at(2, 2)));
+        assert_eq!(prices(&ran.out), ["C 100.00", "A 180.00"], "{ran:#?}");
+        place.verify("j");
+        place.expect(0, &["explain", "j"]);
+        // Fewer than are in use cannot be.
+        place.write("c.toml", &config);
+        let ran = place.expect(2, &["run", "c.toml"]);
+        assert!(ran.err.join("\n").contains("max_skus"), "{ran:#?}");
+    }
+}
+
+/// `ts` decides which count of the pieces is the newer one.
+#[test]
+fn a_stale_inventory_and_a_byte_order_mark() {
+    let place = Place::new();
+    let ten = INVENTORY.replace("00:00:00", "10:00:00").replace("\"stock\":40", "\"stock\":10");
+    let nine = INVENTORY.replace("00:00:00", "09:00:00");
+    let ran = place.run(&["run", STDIN, "--journal", "j"], &format!("\u{feff}{ten}\n{nine}\n"));
+    assert_eq!(prices(&ran.out), ["A 175.00"]);
+    assert_eq!(dead_letters(&ran.err), [(2, "stale".to_owned())]);
+    place.verify("j");
+}
+
+/// RFC 3339 section 5.6: `:60`, and any number of digits; `100.0000` is exactly 100.00.
+#[test]
+fn stamps_and_amounts_are_read_as_they_are_written() {
+    let place = Place::new();
+    let lines = [
+        r#"{"type":"inventory","sku":"A","ts":"2016-12-31T23:59:59Z","initial":40,"stock":40,"base":"100.00"}"#,
+        r#"{"type":"purchase","sku":"A","ts":"2016-12-31T23:59:60Z","qty":10}"#,
+        r#"{"type":"purchase","sku":"A","ts":"2017-01-01T00:00:00.0000000000Z","qty":10}"#,
+        r#"{"type":"inventory","sku":"B","ts":"2017-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.0000"}"#,
+    ];
+    let ran = place.run(&["run", STDIN, "--journal", "j"], &lines.join("\n"));
+    assert_eq!(prices(&ran.out), ["A 100.00", "A 125.00", "A 150.00", "B 100.00"]);
+    assert_eq!(dead_letters(&ran.err), []);
+}
+
+#[test]
+fn a_refused_purchase_sells_nothing() {
+    let place = Place::new();
+    let five = INVENTORY.replace("\"stock\":40", "\"stock\":5");
+    let input = format!("{five}\n{}\n{}\n", purchase_at(1, 500), purchase_at(2, 5));
+    let ran = place.run(&["run", STDIN, "--journal", "j"], &input);
+    assert_eq!(prices(&ran.out), ["A 187.50", "A 200.00"]);
+    assert_eq!(dead_letters(&ran.err), [(2, "contradiction".to_owned())]);
+}
+
+/// An identity that was taken is known after a crash, too.
+#[test]
+fn a_line_that_comes_again_counts_once() {
+    let place = Place::new();
+    let named =
+        |id: &str, qty: u32| purchase_at(1, qty).replace("\"qty\"", &format!("\"id\":\"{id}\",\"qty\""));
+    let mut process = place.start(&["run", STDIN, "--journal", "j"]);
+    process.input(&format!("{INVENTORY}\n{}\n{}\n", named("o-1", 10), named("o-1", 10)));
+    process.wait_out("125.00");
+    process.input(&format!("{}\n", named("o-2", 10)));
+    process.wait_out("150.00");
+    process.signal("KILL");
+    process.finish_with_open_input();
+    let ran = place
+        .run(&["run", STDIN, "--journal", "j"], &format!("{}\n{}\n", named("o-2", 10), named("o-3", 10)));
+    assert_eq!(prices(&ran.out), ["A 175.00"]);
+    assert_eq!(dead_letters(&ran.err), [(1, "duplicate".to_owned())]);
+    assert_eq!(place.verify("j")["decisions"], 6);
+}
+
+#[test]
+fn a_file_of_prices_that_is_moved_away_goes_on_in_a_new_one() {
+    let place = Place::new();
+    place.write(
+        "c.toml",
+        &lines_config("stdin = true", "").replace("stdout = true", "file = \"prices.jsonl\""),
+    );
+    assert_eq!(place.run(&["run", "c.toml"], &format!("{INVENTORY}\n{}\n", purchase_at(1, 1))).code, Some(0));
+    std::fs::rename(place.path("prices.jsonl"), place.path("prices.1")).expect("moved");
+    assert_eq!(place.run(&["run", "c.toml"], &format!("{}\n", purchase_at(2, 1))).code, Some(0));
+    let found = |name: &str| prices(&place.read(name).lines().map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(found("prices.1"), ["A 100.00", "A 102.50"]);
+    assert_eq!(found("prices.jsonl"), ["A 105.00"], "this run's price, and no other");
+    // While it runs, too.
+    let mut process = place.start(&["run", "c.toml"]);
+    process.input(&format!("{}\n", purchase_at(3, 1)));
+    let start = Instant::now();
+    let mut qty = 4;
+    while found("prices.jsonl").len() < 2 {
+        assert!(start.elapsed() < BOUND, "no price");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::fs::rename(place.path("prices.jsonl"), place.path("prices.2")).expect("moved");
+    while !place.path("prices.jsonl").exists() || place.read("prices.jsonl").is_empty() {
+        assert!(start.elapsed() < BOUND, "no new file");
+        process.input(&format!("{}\n", purchase_at(qty % 60, 1)));
+        qty += 1;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(process.finish().code, Some(0));
+    let seqs = |name: &str| -> Vec<u64> {
+        let lines: Vec<String> = place.read(name).lines().map(str::to_owned).collect();
+        objects(&lines).iter().map(|line| line["seq"].as_u64().expect("a number")).collect()
+    };
+    let together = [seqs("prices.1"), seqs("prices.2"), seqs("prices.jsonl")].concat();
+    assert!(
+        together.is_sorted() && together.len() == 3 + usize::try_from(qty - 3).expect("few"),
+        "{together:?}"
+    );
 }

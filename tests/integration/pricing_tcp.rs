@@ -2,10 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{BOUND, Place, Process, http_get, http_get_200};
+use crate::support::{BOUND, Place, Process, http_get, http_get_200, objects};
 
 /// The repository's own file, on ports that the system chooses.
 fn config() -> String {
@@ -21,8 +22,12 @@ struct Service {
 }
 
 fn start(place: &Place) -> Service {
-    place.write("tcp.toml", &config());
-    let process = place.start(&["run", "tcp.toml", "--journal", "j"]);
+    start_with(place, &config(), &[])
+}
+
+fn start_with(place: &Place, config: &str, more: &[&str]) -> Service {
+    place.write("tcp.toml", config);
+    let process = place.start(&[&["run", "tcp.toml", "--journal", "j"], more].concat());
     let tcp = process.address_after("TCP clients on ");
     let http = process.address_after("prices at http://");
     Service { process, tcp, http }
@@ -184,6 +189,8 @@ fn kill_9_in_the_middle_of_a_stream_continues_the_sequence() {
             let now: Value = serde_json::from_str(&http_get_200(service.http, "/prices/A")).expect("JSON");
             assert!(now["seq"].as_u64() >= last["seq"].as_u64(), "{now} after {last}");
         }
+        // It sends without a pause, so that another one hears.
+        let mut listener = Client::connect(service.tcp);
         let mut client = Client::connect(service.tcp);
         if round == 0 {
             client.say(&inventory("A", 1_000_000, "10000.00"));
@@ -195,7 +202,7 @@ fn kill_9_in_the_middle_of_a_stream_continues_the_sequence() {
             while writer.write_all(lines.as_bytes()).is_ok() {}
         });
         for _ in 0..500 {
-            last_heard = client.hear();
+            last_heard = listener.hear();
             assert!(last_heard.is_some(), "it is still there");
         }
         service.process.signal("KILL");
@@ -212,5 +219,171 @@ fn kill_9_in_the_middle_of_a_stream_continues_the_sequence() {
     let now = client.hear().expect("a price");
     assert!(now["seq"].as_u64() > before["seq"].as_u64());
     assert!(now["stock"].as_i64() < before["stock"].as_i64());
+    service.end(&place);
+}
+
+fn stock(service: &Service) -> i64 {
+    let body: Value = serde_json::from_str(&http_get_200(service.http, "/prices/A")).expect("JSON");
+    body["stock"].as_i64().expect("a number")
+}
+
+/// Waits until `done` says so.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < BOUND, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Unread prices would make the kernel of a closing client throw away the lines that it had still to send.
+#[test]
+fn a_client_that_sends_closes_and_reads_nothing_loses_no_line() {
+    let place = Place::new();
+    // Longer than a client of a busy machine is kept from its processor.
+    let config = config().replace("tcp = true", "tcp = true\nquiet_ms = 5000");
+    let service = start_with(&place, &config, &[]);
+    for lines in [20_000, 100_000] {
+        let mut client = Client::connect(service.tcp);
+        client.say(&inventory("A", 1_000_000, "10000.00"));
+        client.say(&purchase("A", 1).repeat(lines));
+        drop(client);
+        let left = 1_000_000 - i64::try_from(lines).expect("few");
+        until("lines are missing", || stock(&service) == left);
+    }
+    service.end(&place);
+}
+
+/// A client that is not the first to be answered reads everything when it has ended its input, more than is kept for it.
+#[test]
+fn a_client_that_reads_late_hears_everything() {
+    let place = Place::new();
+    let service = start(&place);
+    let mut client = Client::connect(service.tcp);
+    let mut text = inventory("A", 20_000, "10000.00");
+    text.push_str(&purchase("A", 1).repeat(10_000));
+    client.say(&text);
+    client.stream.shutdown(Shutdown::Write).expect("half closed");
+    until("not taken", || http_get(service.http, "/prices/A").1.contains("\"stock\":10000,"));
+    let mut heard = 0;
+    while let Some(line) = client.hear() {
+        assert_eq!(line["stock"].as_u64(), Some(20_000 - heard));
+        heard += 1;
+    }
+    assert_eq!(heard, 10_001);
+    service.end(&place);
+}
+
+#[test]
+fn acknowledged_lines_are_in_the_journal() {
+    let place = Place::new();
+    let config = config().replace("tcp = true", "tcp = false");
+    let service = start_with(&place, &config, &["--ack"]);
+    let mut client = Client::connect(service.tcp);
+    client.say(&inventory("A", 40, "100.00"));
+    client.say("nonsense\n");
+    client.say(&purchase("A", 1));
+    let mut last = client.hear().expect("an acknowledgement");
+    while last["ack"] != 3 || last["refused"] != 1 {
+        last = client.hear().expect("an acknowledgement");
+    }
+    let seq = last["seq"].as_u64().expect("a number");
+    // It is there, whatever becomes of the process now.
+    service.process.signal("KILL");
+    service.process.finish_with_open_input();
+    let export = place.expect(0, &["journal", "export", "j", "--jsonl", "--out", "-"]).out;
+    let record = objects(&export).into_iter().find(|record| record["seq"] == seq);
+    assert!(record.is_some(), "record {seq}: {export:#?}");
+    // Without TCP clients there is nobody to say it to.
+    place.write("stdin.toml", &config.replace("listen = \"127.0.0.1:0\"", "stdin = true"));
+    let refused = place.expect(2, &["run", "stdin.toml", "--ack"]);
+    assert!(refused.err.join(" ").contains("listen"), "{refused:#?}");
+}
+
+#[test]
+fn a_full_house_is_said_and_the_silent_make_room() {
+    let place = Place::new();
+    let config = config().replace("max_skus = 65536", "max_skus = 16\nmax_clients = 3\nidle_s = 1");
+    let service = start_with(&place, &config, &[]);
+    let mut seller = Client::connect(service.tcp);
+    seller.say(&inventory("A", 40, "100.00"));
+    assert_eq!(seller.hear_price(), price("A", "100.00"));
+    let mut silent = [Client::connect(service.tcp), Client::connect(service.tcp)];
+    until("three are in", || http_get_200(service.http, "/health").contains("\"clients\":3"));
+    let mut late = Client::connect(service.tcp);
+    late.say(&purchase("A", 30));
+    service.process.after("all 3 places for TCP clients are taken");
+    assert_eq!(late.hear_price(), price("A", "175.00"), "the one that was silent longest went");
+    assert_eq!(seller.hear_price(), price("A", "175.00"), "who has sent lines stays");
+    // One of the two has gone, the other hears.
+    silent[1].stream.set_read_timeout(Some(BOUND)).expect("a bound");
+    while silent[0].hear().is_some() {}
+    assert_eq!(silent[1].hear_price(), price("A", "175.00"));
+    let health: Value = serde_json::from_str(&http_get_200(service.http, "/health")).expect("JSON");
+    assert_eq!((&health["clients"], &health["max_clients"]), (&json!(3), &json!(3)));
+    service.end(&place);
+}
+
+/// Descriptors that strangers take are none that the journal needs.
+#[test]
+fn idle_http_clients_stop_neither_prices_nor_health() {
+    let place = Place::new();
+    let config = config().replace("segment_mib = 16", "segment_mib = 1").replace("on_change", "always");
+    place.write("tcp.toml", &config);
+    let program = env!("CARGO_BIN_EXE_pricewright");
+    let process = place
+        .start_other("bash", &["-c", &format!("ulimit -n 128; exec '{program}' run tcp.toml --journal j")]);
+    let tcp = process.address_after("TCP clients on ");
+    let http = process.address_after("prices at http://");
+    let service = Service { process, tcp, http };
+    let mut client = Client::connect(tcp);
+    client.say(&inventory("A", 1_000_000_000, "100.00"));
+    assert_eq!(client.hear_price(), price("A", "100.00"));
+    let idle: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect_timeout(&http, BOUND).expect("connected");
+            // A request that is never finished. Who has been sent away already cannot write any more.
+            let _sent = stream.write_all(b"GET /prices/A HTTP/1.1\r\nHost: x\r\n");
+            stream
+        })
+        .collect();
+    let health: Value = serde_json::from_str(&http_get_200(http, "/health")).expect("JSON");
+    assert_eq!(health["status"], "ok", "{health:#}");
+    let left = 1_000_000_000 - 30_000;
+    for _ in 0..60 {
+        client.say(&purchase("A", 1).repeat(500));
+    }
+    until("prices go on while they stay", || stock(&service) == left);
+    drop(idle);
+    client.stream.shutdown(Shutdown::Write).expect("half closed");
+    let mut heard = 0;
+    while client.hear().is_some() {
+        heard += 1;
+    }
+    assert_eq!(heard, 30_000);
+    service.end(&place);
+}
+
+#[test]
+fn an_operator_freezes_prices_and_releases_them() {
+    let place = Place::new();
+    let service = start(&place);
+    let mut client = Client::connect(service.tcp);
+    client.say(&inventory("A", 40, "100.00"));
+    assert_eq!(client.hear_price(), price("A", "100.00"));
+    place.expect(0, &["operator", "kill", "j"]);
+    client.say(&purchase("A", 30));
+    until("frozen", || http_get_200(service.http, "/health").contains("\"prices\":\"frozen\""));
+    let body: Value = serde_json::from_str(&http_get_200(service.http, "/prices/A")).expect("JSON");
+    assert_eq!((&body["price"], &body["held"]), (&json!("100.00"), &json!("frozen")));
+    assert!(body["age_ms"].is_u64(), "{body:#}");
+    service.end(&place);
+    // It outlives the run.
+    let service = start(&place);
+    until("frozen", || http_get_200(service.http, "/health").contains("\"prices\":\"frozen\""));
+    let mut client = Client::connect(service.tcp);
+    place.expect(0, &["operator", "rearm", "j"]);
+    assert_eq!(client.hear_price(), price("A", "175.00"), "the stock was counted all the time");
+    until("released", || http_get_200(service.http, "/health").contains("\"status\":\"ok\""));
     service.end(&place);
 }

@@ -83,6 +83,11 @@ impl Place {
         Process::start(self.dir.path(), args)
     }
 
+    /// Starts another program in its place, which may become ours.
+    pub(crate) fn start_other(&self, program: &str, args: &[&str]) -> Process {
+        Process::start_program(program, self.dir.path(), args)
+    }
+
     /// Runs the program to its end with `input` on standard input.
     pub(crate) fn run(&self, args: &[&str], input: &str) -> Finished {
         let mut process = self.start(args);
@@ -129,7 +134,11 @@ pub(crate) fn free_address(bind: impl Fn(SocketAddr) -> bool) -> SocketAddr {
 
 impl Process {
     fn start(dir: &Path, args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pricewright"))
+        Self::start_program(env!("CARGO_BIN_EXE_pricewright"), dir, args)
+    }
+
+    fn start_program(program: &str, dir: &Path, args: &[&str]) -> Self {
+        let mut child = Command::new(program)
             .args(args)
             .current_dir(dir)
             .stdin(Stdio::piped())

@@ -64,6 +64,13 @@ fn the_example_becomes_four_records() {
     }
 }
 
+fn stocked(sku: &str) -> String {
+    let ts = "2026-01-01T00:00:00Z";
+    format!(
+        "{{\"type\":\"inventory\",\"sku\":{sku:?},\"ts\":{ts:?},\"initial\":9,\"stock\":9,\"base\":\"1.00\"}}\n"
+    )
+}
+
 fn sold(sku: &str) -> String {
     format!("{{\"type\":\"purchase\",\"sku\":{sku:?},\"ts\":\"2026-01-01T00:00:00Z\",\"qty\":1}}\n")
 }
@@ -71,7 +78,7 @@ fn sold(sku: &str) -> String {
 #[test]
 fn a_definition_precedes_the_first_use_only() {
     let mut decoder = decoder(&Config::default());
-    let text = ["B", "A", "B", "C", "A"].map(sold).concat();
+    let text = ["B", "A", "B", "C", "A"].map(stocked).concat();
     let records = decode(&mut decoder, text.as_bytes());
     let mut known = Vec::new();
     let mut used = Vec::new();
@@ -81,7 +88,7 @@ fn a_definition_precedes_the_first_use_only() {
                 assert_eq!(usize::try_from(define.id), Ok(known.len()), "dense from 0");
                 known.push(define.text.as_str().to_owned());
             }
-            EventRef::Purchase(purchase) => used.push(known[purchase.sku as usize].clone()),
+            EventRef::Inventory(inventory) => used.push(known[inventory.sku as usize].clone()),
             _ => {}
         }
     }
@@ -92,12 +99,12 @@ fn a_definition_precedes_the_first_use_only() {
 #[test]
 fn a_restored_decoder_goes_on_with_the_numbers() {
     let mut first = decoder(&Config::default());
-    let records = decode(&mut first, ["B", "A"].map(sold).concat().as_bytes());
+    let records = decode(&mut first, ["B", "A"].map(stocked).concat().as_bytes());
     let mut second = decoder(&Config::default());
     for define in records.iter().filter_map(|record| record.get::<Define>().copied()) {
         assert_eq!(second.restore(&define), Ok(()));
     }
-    let text = ["A", "C"].map(sold).concat();
+    let text = ["A", "C"].map(stocked).concat();
     assert_eq!(decode(&mut second, text.as_bytes()).cells(), decode(&mut first, text.as_bytes()).cells());
     assert_eq!(second.dictionary().name(2), Some("C"));
 }
@@ -123,6 +130,18 @@ fn bad_values_are_malformed_and_say_why() {
         (line("A", now, "1.234"), "malformed", "`base`: more decimals than the currency's 2: 1.234"),
         (line("A", now, "1e2"), "malformed", "`base`: not a decimal number such as 100.00: 1e2"),
         (
+            line("A", now, "12345678901234567890123"),
+            "out_of_range",
+            "`base`: does not fit 64 bits of minor units: 12345678901234567890123",
+        ),
+        (line("A", now, "0.00"), "out_of_range", "`base` is not above zero"),
+        (line("A", now, "-1"), "out_of_range", "`base` is not above zero"),
+        (
+            line("A", now, "46116860184273879.04"),
+            "out_of_range",
+            "`base` is too large: twice of it does not fit 64 bits of minor units",
+        ),
+        (
             line("A", now, "92233720368547758.08"),
             "out_of_range",
             "`base`: does not fit 64 bits of minor units: 92233720368547758.08",
@@ -130,7 +149,7 @@ fn bad_values_are_malformed_and_say_why() {
         (
             line("A", "2026-02-29T00:00:00Z", "1.00"),
             "malformed",
-            "`ts`: not a date and time that exists (leap seconds are not taken): 2026-02-29T0",
+            "`ts`: not a date and time that exists: 2026-02-29T00:00:00Z",
         ),
         (
             line("A", "yesterday", "1.00"),
@@ -155,6 +174,62 @@ fn bad_values_are_malformed_and_say_why() {
     }
 }
 
+/// Misspelt and impossible lines leave the places of a shop alone.
+#[test]
+fn what_is_refused_takes_no_place() {
+    let numbers = |initial: i64, stock: i64| {
+        let ts = "2026-01-01T00:00:00Z";
+        format!(
+            r#"{{"type":"inventory","sku":"A","ts":"{ts}","initial":{initial},"stock":{stock},"base":"1"}}"#
+        )
+    };
+    for (line, reason, text) in [
+        (sold("typo").trim_end().to_owned(), "unknown_key", "purchase of an article without inventory: typo"),
+        (
+            sold("A").trim_end().replace(":1}", ":0}"),
+            "out_of_range",
+            "`qty` is 0: a purchase is of at least one piece",
+        ),
+        (numbers(0, 0), "out_of_range", "`initial` is 0: a sale begins with at least one piece"),
+        (numbers(4, -1), "out_of_range", "`stock` is -1, below 0"),
+        (numbers(4, 5), "contradiction", "`stock` is above `initial`: a restock sends the new initial stock"),
+    ] {
+        let len = u32::try_from(line.len()).expect("short");
+        assert_eq!(malformed(&Config::default(), &line), (reason, text.to_owned(), len), "{line}");
+    }
+    let mut decoder = decoder(&Config { max_skus: 1, ..Config::default() });
+    let text = [sold("typo"), numbers(0, 0) + "\n", stocked("A"), sold("A")].concat();
+    let records = decode(&mut decoder, text.as_bytes());
+    assert_eq!(records.iter().filter(|record| record.get::<Malformed>().is_some()).count(), 2);
+    assert_eq!(records.iter().filter(|record| record.get::<Purchase>().is_some()).count(), 1);
+}
+
+#[test]
+fn an_id_stands_before_its_event() {
+    let line = r#"{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:00Z","qty":1,"id":"#;
+    let text = format!("{}{line}\"o-1\"}}\n", stocked("A"));
+    let records = decode(&mut decoder(&Config::default()), text.as_bytes());
+    let last: Vec<_> = records.iter().skip(3).collect();
+    let [id, purchase] = last[..] else { panic!("{} records", last.len()) };
+    let expected = LineId { position: 2, source: SHOP, spare: [0; 6], id: Text::excerpt("o-1") };
+    assert_eq!(id.get::<LineId>(), Some(&expected));
+    assert!(purchase.get::<Purchase>().is_some());
+    for (id, reason) in [(String::new(), "malformed"), ("i".repeat(65), "too_long")] {
+        assert_eq!(malformed(&Config::default(), &format!("{line}{id:?}}}")).0, reason);
+    }
+}
+
+/// RFC 8259 section 8.1: a reader may pass over a byte-order mark.
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let text = format!("\u{feff}{}\u{feff}\n\u{feff}{}", stocked("A"), sold("A"));
+    let records = decode(&mut decoder(&Config::default()), text.as_bytes());
+    assert_eq!(records.iter().filter(|record| record.get::<Malformed>().is_some()).count(), 0);
+    let positions: Vec<u64> =
+        records.iter().filter_map(|record| Some(record.get::<Purchase>()?.position)).collect();
+    assert_eq!(positions, [3]);
+}
+
 #[test]
 fn a_line_that_is_too_long_is_counted_not_kept() {
     let line = "x".repeat(1_000);
@@ -166,18 +241,18 @@ fn a_line_that_is_too_long_is_counted_not_kept() {
 fn the_longest_sku_is_taken() {
     let mut decoder = decoder(&Config::default());
     let sku = "ä".repeat(44);
-    decode(&mut decoder, sold(&sku).as_bytes());
+    decode(&mut decoder, stocked(&sku).as_bytes());
     assert_eq!(decoder.dictionary().name(0), Some(&*sku));
 }
 
 #[test]
 fn a_full_dictionary_refuses_new_skus_and_knows_the_old() {
     let mut decoder = decoder(&Config { max_skus: 1, ..Config::default() });
-    let records = decode(&mut decoder, ["A", "B", "A"].map(sold).concat().as_bytes());
+    let records = decode(&mut decoder, ["A", "B", "A"].map(stocked).concat().as_bytes());
     let found: Vec<&str> =
         records.iter().filter_map(|record| Some(record.get::<Malformed>()?.reason.name())).collect();
     assert_eq!(found, ["capacity"]);
-    assert_eq!(records.iter().filter(|record| record.get::<Purchase>().is_some()).count(), 2);
+    assert_eq!(records.iter().filter(|record| record.get::<Inventory>().is_some()).count(), 2);
 }
 
 #[test]
@@ -201,7 +276,7 @@ fn one_event_for_each_line(text: &[u8]) -> bool {
     let records = decode(&mut decoder(&Config::default()), text);
     let event = |record: &RecordRef<'_>| match EventRef::of(record) {
         Some(EventRef::Inventory(_) | EventRef::Purchase(_) | EventRef::Malformed(_)) => 1,
-        Some(EventRef::Mark(_) | EventRef::Define(_)) => 0,
+        Some(EventRef::Mark(_) | EventRef::Define(_) | EventRef::LineId(_)) => 0,
         other => panic!("{other:?} is no record of this feed"),
     };
     let events: usize = records.iter().map(|record| event(&record)).sum();

@@ -2,6 +2,10 @@ use quickcheck::quickcheck;
 
 use super::*;
 
+fn message_of(line: &str) -> Result<Message<'_>, Fault> {
+    parse(line.as_bytes()).map(|input| input.message)
+}
+
 fn fault(line: &str) -> (&'static str, String) {
     let fault = parse(line.as_bytes()).expect_err(line);
     (fault.reason.name(), fault.text.as_str().to_owned())
@@ -12,17 +16,34 @@ fn reads_both_types_in_any_order_of_fields() {
     let line = r#"{"type":"inventory","sku":"A","ts":"t","initial":40,"stock":10,"base":"100.00"}"#;
     let inventory =
         Message::Inventory { sku: "A".into(), ts: "t".into(), initial: 40, stock: 10, base: "100.00".into() };
-    assert_eq!(parse(line.as_bytes()), Ok(inventory.clone()));
+    assert_eq!(message_of(line), Ok(inventory.clone()));
     let line = r#" { "base" : "100.00", "stock":10,"initial":40, "qty":null, "ts":"t","sku":"\u0041","type":"inventory" } "#;
-    assert_eq!(parse(line.as_bytes()), Ok(inventory));
+    assert_eq!(message_of(line), Ok(inventory));
     let line = r#"{"type":"purchase","sku":"Größe \"4\"","ts":"t","qty":-9223372036854775808}"#;
     let purchase = Message::Purchase { sku: "Größe \"4\"".into(), ts: "t".into(), qty: i64::MIN };
-    assert_eq!(parse(line.as_bytes()), Ok(purchase));
+    assert_eq!(message_of(line), Ok(purchase));
+}
+
+#[test]
+fn an_id_belongs_to_either_type() {
+    for (line, id) in [
+        (r#"{"type":"purchase","sku":"A","ts":"t","qty":1,"id":"o-1"}"#, Some("o-1")),
+        (r#"{"id":"","type":"inventory","sku":"A","ts":"t","initial":1,"stock":1,"base":"1"}"#, Some("")),
+        (r#"{"type":"purchase","sku":"A","ts":"t","qty":1,"id":null}"#, None),
+    ] {
+        assert_eq!(parse(line.as_bytes()).expect(line).id.as_deref(), id, "{line}");
+    }
+}
+
+#[test]
+fn text_of_another_encoding_is_named() {
+    let fault = parse(&[0xff, 0xfe, b'{', 0]).expect_err("UTF-16");
+    assert_eq!(fault.text.as_str(), "the line is UTF-16: send UTF-8");
 }
 
 #[test]
 fn strings_without_escapes_are_borrowed() {
-    let message = parse(br#"{"type":"purchase","sku":"A","ts":"t","qty":1}"#);
+    let message = message_of(r#"{"type":"purchase","sku":"A","ts":"t","qty":1}"#);
     let Ok(Message::Purchase { sku: Cow::Borrowed(sku), ts: Cow::Borrowed(_), .. }) = message else {
         panic!("{message:?} owns its strings");
     };
@@ -35,8 +56,28 @@ fn every_fault_says_what_is_wrong() {
         ("hello", "malformed", "expected value at column 1: hello"),
         ("{", "malformed", "EOF while parsing an object at column 1: {"),
         ("{} x", "malformed", "trailing characters at column 4: {} x"),
-        ("[1]", "malformed", "`type` is not a string"),
-        ("7", "malformed", "invalid type: integer `7`, expected struct Fields at column 1: 7"),
+        ("[1]", "malformed", "the line is no JSON object but an array"),
+        (
+            r#"["inventory","A","t",40,10,"1.00",null]"#,
+            "malformed",
+            "the line is no JSON object but an array",
+        ),
+        ("7", "malformed", "the line is no JSON object but a number"),
+        (r#" "x""#, "malformed", "the line is no JSON object but a string"),
+        ("true", "malformed", "the line is no JSON object but true or false"),
+        ("null", "malformed", "the line is no JSON object but null"),
+        ("[1", "malformed", "EOF while parsing a list at column 2: [1"),
+        (
+            r#"{"type":"purchase","sku":"A","ts":"t","qty":12345678901234567890123}"#,
+            "out_of_range",
+            "`qty` does not fit 64 bits",
+        ),
+        (
+            r#"{"type":"purchase","sku":"A","ts":"t","qty":-12345678901234567890123}"#,
+            "out_of_range",
+            "`qty` does not fit 64 bits",
+        ),
+        (r#"{"type":"purchase","sku":"A","ts":"t","qty":1,"id":7}"#, "malformed", "`id` is not a string"),
         ("{}", "missing_field", "`type` is missing"),
         (r#"{"type":3}"#, "malformed", "`type` is not a string"),
         (r#"{"type":"refund"}"#, "unknown_type", "`type` is neither `inventory` nor `purchase` but `refund`"),
@@ -54,12 +95,12 @@ fn every_fault_says_what_is_wrong() {
         (
             r#"{"type":"purchase","sku":"A","ts":"t","qty":1.5}"#,
             "malformed",
-            "`qty` is not a whole number of pieces",
+            "`qty` has a fraction or an exponent: write a whole number of pieces",
         ),
         (
             r#"{"type":"purchase","sku":"A","ts":"t","qty":"1"}"#,
             "malformed",
-            "`qty` is not a whole number of pieces",
+            "`qty` is a string: write a whole number of pieces, without quotes",
         ),
         (
             r#"{"type":"purchase","sku":"A","ts":"t","qty":true}"#,

@@ -49,6 +49,17 @@ fn nothing_bytes_end() {
     assert_eq!(receive(&mut server, &mut buffer), Ok(Received::End));
 }
 
+/// Peers that vanish without a word would hold their places for ever.
+#[test]
+fn both_ends_ask_whether_the_other_is_there() {
+    let (client, server) = pair();
+    for connection in [&client, &server] {
+        let socket = SockRef::from(&connection.stream);
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), Duration::from_secs(30));
+    }
+}
+
 #[test]
 fn no_peer_is_none() {
     assert!(acceptor().accept().expect("accept").is_none());

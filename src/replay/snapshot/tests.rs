@@ -31,7 +31,7 @@ pub(crate) fn taken<M: Machine>(dir: &Path, from: u64) -> Snapshot {
                 machine: info.start.machine,
                 state_version: M::STATE_VERSION,
                 journal_id: reader.head().journal_id,
-                config_hash: config_hash(&config.config).expect("TOML"),
+                config_hash: config_hash::<M>(&config.config).expect("TOML"),
                 build_hash: [7; 32],
             },
             progress,
@@ -145,7 +145,10 @@ fn another_machine_and_another_layout_are_refused() {
     let config = info.config.pipeline::<FlashSale>().expect("good").config;
     let mut other = snapshot.clone();
     other.identity.state_version += 1;
-    assert_eq!(other.follower::<FlashSale>(&config).map(|_| ()), Err(Unfit::OtherState(2)));
+    assert_eq!(
+        other.follower::<FlashSale>(&config).map(|_| ()),
+        Err(Unfit::OtherState(FlashSale::STATE_VERSION + 1))
+    );
     let mut other = snapshot.clone();
     other.identity.machine = Text::excerpt("desk");
     assert_eq!(other.follower::<FlashSale>(&config).map(|_| ()), Err(Unfit::OtherMachine("desk".to_owned())));

@@ -83,3 +83,17 @@ fn earlier_runs_give_names_and_prices_but_do_not_count() {
     take(&mut board, dead, true);
     assert_eq!(board.dead_letters, 1);
 }
+
+/// What is refused changes nothing, a rise over the base price neither.
+#[test]
+fn a_refused_inventory_leaves_the_base_price() {
+    let mut board = Board { decimals: 2, ..Board::default() };
+    take(&mut board, define(0, "A"), true);
+    take(&mut board, inventory(0, 10_000), true);
+    take(&mut board, price(0, 15_000), true);
+    let stale = inventory(0, 1);
+    take(&mut board, stale, true);
+    let (reason, text) = (RejectReason::STALE, Text::excerpt("x"));
+    take(&mut board, Rejected { position: stale.position, len: 0, reason, source: FEED, text }, true);
+    assert_eq!(board.top().map(|top| top.percent), Some(50));
+}

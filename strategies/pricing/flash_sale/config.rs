@@ -10,6 +10,9 @@ pub const MAX_SKUS: usize = 1 << 24;
 /// The most sources that may be configured.
 pub const MAX_SOURCES: usize = 64;
 
+/// The most identities of inputs that may be remembered.
+pub const MAX_IDS: usize = 1 << 22;
+
 /// When a price is published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +56,9 @@ pub struct Config {
     pub max_skus: usize,
     /// Feeds of the pipeline; memory for the articles of each is reserved at the start.
     pub max_sources: usize,
+    /// Inputs whose `id` is remembered, the newest: one that comes again within them is refused as a duplicate. 0 remembers
+    /// none. Memory for them is reserved at the start, 24 bytes each.
+    pub id_window: usize,
     /// When a price is published.
     pub publish: Publish,
 }
@@ -69,6 +75,7 @@ impl Default for Config {
             max_change_bps: None,
             max_skus: 65_536,
             max_sources: 1,
+            id_window: 65_536,
             publish: Publish::OnChange,
         }
     }
@@ -120,6 +127,9 @@ impl Config {
         }
         if !(1..=MAX_SOURCES).contains(&self.max_sources) {
             return Err(format!("max_sources is {}: set it to 1..={MAX_SOURCES}", self.max_sources));
+        }
+        if self.id_window > MAX_IDS {
+            return Err(format!("id_window is {}: set it to 0..={MAX_IDS}", self.id_window));
         }
         Ok(())
     }

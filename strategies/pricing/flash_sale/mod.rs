@@ -6,13 +6,16 @@
 //! says which rail bit last. Rules:
 //!
 //! * An inventory starts a sale. One for an article that is on sale already starts a new sale: stock and base are set
-//!   anew and its first price is not held to the largest change.
-//! * A purchase of more pieces than are left sets the stock to 0, prices that, and is reported as a contradiction.
+//!   anew and its first price is not held to the largest change. One that is older than the inventory it would replace (an
+//!   earlier stamp of the source) is refused as stale.
 //! * The largest change holds for each decision. A price held back by it moves on at the article's next event.
 //! * Refused, with a [`Rejected`] and without any other effect: a base price outside `1..=`[`MAX_BASE`] minor units; an
 //!   initial stock below 1; a stock below 0 or above the initial stock (a restock sends the new initial stock); a base
-//!   price that leaves nothing between floor and ceiling; a purchase of less than one piece or of an article that is not
-//!   on sale; a number or a source beyond the configured capacities.
+//!   price that leaves nothing between floor and ceiling; a stale inventory; a purchase of less than one piece, of more pieces
+//!   than are left, or of an article that is not on sale; an input whose identity ([`LineId`]) was taken already; a number or
+//!   a source beyond the configured capacities. What is refused keeps no identity either: it may come again, corrected.
+//! * An operator's kill freezes all prices: stock is counted as ever and nothing is published. A rearm releases them: every
+//!   article whose price would be another one by then is priced at once, [`SWEEP`] places a turn.
 //! * Input that the feed could not read comes back as a [`Rejected`] too. Other events are none of this machine's
 //!   business.
 //!
@@ -21,25 +24,34 @@
 
 mod config;
 mod formula;
+mod ids;
 mod rails;
 mod state;
 
 use pricewright_core::kernel::machine::{read_state, write_state};
-use pricewright_core::kernel::table::{Inventory, Malformed, PricePublished, Purchase, Rejected};
+use pricewright_core::kernel::table::{
+    Inventory, KillLatched, LineId, Malformed, Operator, PricePublished, Purchase, Rejected,
+};
 use pricewright_core::kernel::{
-    Amount, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, Outbox, Probe, RejectReason,
-    Relation, SnapshotError, SourceId, Term, Text,
+    Amount, Control, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, OperatorCommand,
+    Outbox, Probe, RejectReason, Relation, SnapshotError, SourceId, Term, Text,
 };
 
-pub use config::{Config, MAX_SKUS, MAX_SOURCES, Publish};
+pub use config::{Config, MAX_IDS, MAX_SKUS, MAX_SOURCES, Publish};
 pub use formula::{MAX_BASE, scarcity_price};
 pub use state::Article;
 
+use ids::{Id, TakenIds};
 use rails::{Limits, Railed, Rails};
+use serde::{Deserialize, Serialize};
 use state::{SourceState, Sources};
 
 /// The strategy's number in decisions: the machine has one.
 const STRATEGY: SourceId = SourceId(0);
+/// The timer that goes on with a sweep.
+const SWEEP_TIMER: u32 = 1;
+/// Places that a sweep looks at in one turn.
+pub const SWEEP: usize = 256;
 
 /// The machine.
 #[derive(Clone, Debug)]
@@ -48,6 +60,50 @@ pub struct FlashSale {
     publish: Publish,
     max_skus: usize,
     sources: Sources,
+    ids: TakenIds,
+    /// The identity of the input that comes next.
+    named: Option<Named>,
+    /// An operator's kill holds the prices.
+    frozen: bool,
+    /// How far the prices that a rearm released have been looked at.
+    sweep: Option<Place>,
+}
+
+/// The identity of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Named {
+    source: SourceId,
+    position: u64,
+    id: Id,
+}
+
+/// A place among the articles of all sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    /// The source, in the order of their first events.
+    source: u32,
+    /// The article's number.
+    sku: u32,
+}
+
+/// What a snapshot holds.
+#[derive(Deserialize)]
+struct State {
+    sources: Vec<SourceState>,
+    ids: Vec<u128>,
+    named: Option<Named>,
+    frozen: bool,
+    sweep: Option<Place>,
+}
+
+/// The same, borrowed.
+#[derive(Serialize)]
+struct StateRef<'a> {
+    sources: &'a [SourceState],
+    ids: Vec<u128>,
+    named: Option<Named>,
+    frozen: bool,
+    sweep: Option<Place>,
 }
 
 /// Why an event was refused.
@@ -73,9 +129,12 @@ const NO_PRICE: Refusal =
 const BAD_QTY: Refusal = refusal(RejectReason::OUT_OF_RANGE, "purchase of less than one piece");
 const NOT_ON_SALE: Refusal = refusal(RejectReason::UNKNOWN_KEY, "purchase of an article without inventory");
 const OVERSOLD: Refusal =
-    refusal(RejectReason::CONTRADICTION, "purchase of more pieces than are left: stock is taken as 0");
+    refusal(RejectReason::CONTRADICTION, "purchase of more pieces than are left: none of them is sold");
+const STALE: Refusal =
+    refusal(RejectReason::STALE, "inventory is older than the one it would replace: its `ts` is earlier");
+const TAKEN: Refusal = refusal(RejectReason::DUPLICATE, "an input with this `id` was taken already");
 
-/// The event that moves a price.
+/// The event that moves a price. Where that is an operator's rearm, its stamp is the engine's.
 #[derive(Clone, Copy, Debug)]
 struct Cause {
     event_ns: EventNanos,
@@ -91,37 +150,107 @@ impl FlashSale {
 
     fn inventory<P: Probe>(&mut self, event: &Inventory, out: &mut Outbox, probe: &mut P) {
         let Inventory { event_ns, base, initial, stock, sku, source, position, .. } = *event;
-        if let Err(refusal) = check_inventory(event, &self.rails) {
+        let id = self.id_of(source, position);
+        if let Err(refusal) = self.check_inventory(event, id) {
             return refuse(source, position, refusal, out, probe);
-        }
-        if !usize::try_from(sku).is_ok_and(|sku| sku < self.max_skus) {
-            return refuse(source, position, NO_SKU_LEFT, out, probe);
         }
         let Some(state) = self.sources.claim(source) else {
             return refuse(source, position, NO_SOURCE_LEFT, out, probe);
         };
-        match state.put(sku, self.max_skus, Article { base, initial, stock, price: Minor(0) }) {
+        let article = Article { base, initial, stock, price: Minor(0), counted: event_ns };
+        match state.put(sku, self.max_skus, article) {
             Ok(article) => {
                 let cause = Cause { event_ns, sku, source };
-                reprice(article, cause, &self.rails, self.publish, out, probe);
+                if !self.frozen {
+                    reprice(article, cause, &self.rails, self.publish, out, probe);
+                }
+                id.into_iter().for_each(|id| self.ids.insert(id));
             }
             Err(_) => refuse(source, position, NO_SKU_LEFT, out, probe),
         }
     }
 
+    fn check_inventory(&self, event: &Inventory, id: Option<Id>) -> Result<(), Refusal> {
+        check_inventory(event, &self.rails)?;
+        if !usize::try_from(event.sku).is_ok_and(|sku| sku < self.max_skus) {
+            return Err(NO_SKU_LEFT);
+        }
+        self.check_id(id)?;
+        match self.sources.article(event.source, event.sku) {
+            Some(article) if event.event_ns < article.counted => Err(STALE),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_id(&self, id: Option<Id>) -> Result<(), Refusal> {
+        if id.is_some_and(|id| self.ids.contains(id)) { Err(TAKEN) } else { Ok(()) }
+    }
+
     fn purchase<P: Probe>(&mut self, event: &Purchase, out: &mut Outbox, probe: &mut P) {
-        let article = match purchased(&mut self.sources, event) {
+        let id = self.id_of(event.source, event.position);
+        let known = self.check_id(id);
+        let article = match known.and_then(|()| purchased(&mut self.sources, event)) {
             Ok(article) => article,
             Err(refusal) => return refuse(event.source, event.position, refusal, out, probe),
         };
-        if event.qty > article.stock {
-            refuse(event.source, event.position, OVERSOLD, out, probe);
-            article.stock = 0;
-        } else {
-            article.stock -= event.qty;
-        }
+        article.stock -= event.qty;
         let cause = Cause { event_ns: event.event_ns, sku: event.sku, source: event.source };
-        reprice(article, cause, &self.rails, self.publish, out, probe);
+        if !self.frozen {
+            reprice(article, cause, &self.rails, self.publish, out, probe);
+        }
+        id.into_iter().for_each(|id| self.ids.insert(id));
+    }
+
+    fn name(&mut self, event: &LineId) {
+        let LineId { position, source, id, .. } = event;
+        self.named = Some(Named { source: *source, position: *position, id: Id::new(*source, id) });
+    }
+
+    /// The identity of the input at this position, where it has one.
+    fn id_of(&mut self, source: SourceId, position: u64) -> Option<Id> {
+        let named = self.named.take()?;
+        (named.source == source && named.position == position).then_some(named.id)
+    }
+
+    /// A batch begins: what named an input that did not come names none of this batch.
+    fn batch_begins(&mut self, source: SourceId) {
+        self.named = self.named.filter(|named| named.source != source);
+    }
+
+    fn operator<P: Probe>(&mut self, now: Nanos, event: &Operator, out: &mut Outbox, probe: &mut P) {
+        let (released, text) = match event.command {
+            OperatorCommand::KILL if !self.frozen => (0, "an operator froze the prices"),
+            OperatorCommand::REARM if self.frozen => (1, "an operator released the prices"),
+            _ => return,
+        };
+        self.frozen = released == 0;
+        self.sweep = None;
+        if self.frozen {
+            out.disarm(SWEEP_TIMER);
+        } else {
+            self.sweep = Some(Place { source: 0, sku: 0 });
+            out.arm(SWEEP_TIMER, now);
+        }
+        probe.note(out.count(), || Note::Step { text });
+        let (control, operator) = (Control::KILL_LATCH, event.operator);
+        out.emit(STRATEGY, &KillLatched { value: 0, limit: 0, control, released, spare: [0; 5], operator });
+    }
+
+    /// Prices the next places after a rearm.
+    fn sweep<P: Probe>(&mut self, now: Nanos, out: &mut Outbox, probe: &mut P) {
+        let Some(Place { source: nth, sku: from }) = self.sweep.take() else { return };
+        let (Ok(at), Ok(first)) = (usize::try_from(nth), usize::try_from(from)) else { return };
+        let Some((source, articles)) = self.sources.part(at, first, SWEEP) else { return };
+        let len = articles.len();
+        for (sku, article) in (from..).zip(articles).filter(|(_, article)| article.initial > 0) {
+            let cause = Cause { event_ns: EventNanos(now.0), sku, source };
+            reprice(article, cause, &self.rails, Publish::OnChange, out, probe);
+        }
+        self.sweep = Some(match u32::try_from(len) {
+            Ok(len) if len > 0 => Place { source: nth, sku: from.saturating_add(len) },
+            _ => Place { source: nth + 1, sku: 0 },
+        });
+        out.arm(SWEEP_TIMER, now);
     }
 }
 
@@ -145,7 +274,9 @@ fn purchased<'a>(sources: &'a mut Sources, event: &Purchase) -> Result<&'a mut A
     if event.qty < 1 {
         return Err(BAD_QTY);
     }
-    sources.find(event.source).and_then(|state| state.article_mut(event.sku)).ok_or(NOT_ON_SALE)
+    let article =
+        sources.find(event.source).and_then(|state| state.article_mut(event.sku)).ok_or(NOT_ON_SALE)?;
+    if event.qty > article.stock { Err(OVERSOLD) } else { Ok(article) }
 }
 
 /// What the feed could not read.
@@ -251,8 +382,19 @@ impl Machine for FlashSale {
 
     const NAME: &'static str = "flash_sale";
 
+    const STATE_VERSION: u32 = 2;
+
     fn units(config: &Config) -> DisplayUnits {
         DisplayUnits { money_decimals: config.currency_decimals, ..DisplayUnits::default() }
+    }
+
+    fn lasting(config: &Config) -> Config {
+        let Config { max_skus, max_sources, .. } = Config::default();
+        Config { max_skus, max_sources, ..config.clone() }
+    }
+
+    fn max_strings(config: &Config) -> usize {
+        config.max_skus
     }
 
     fn new(config: &Config) -> Result<Self, String> {
@@ -262,27 +404,39 @@ impl Machine for FlashSale {
             publish: config.publish,
             max_skus: config.max_skus,
             sources: Sources::new(config.max_sources, config.max_skus),
+            ids: TakenIds::new(config.id_window),
+            named: None,
+            frozen: false,
+            sweep: None,
         })
     }
 
     #[inline]
-    fn on_event<P: Probe>(&mut self, _now: Nanos, event: EventRef<'_>, out: &mut Outbox, probe: &mut P) {
+    fn on_event<P: Probe>(&mut self, now: Nanos, event: EventRef<'_>, out: &mut Outbox, probe: &mut P) {
         match event {
             EventRef::Purchase(purchase) => self.purchase(purchase, out, probe),
             EventRef::Inventory(inventory) => self.inventory(inventory, out, probe),
             EventRef::Malformed(input) => dead_letter(input, out, probe),
+            EventRef::Mark(mark) => self.batch_begins(mark.source),
+            EventRef::LineId(id) => self.name(id),
+            EventRef::Operator(command) => self.operator(now, command, out, probe),
+            EventRef::Timer(timer) if timer.key == SWEEP_TIMER => self.sweep(now, out, probe),
             _ => {}
         }
     }
 
     fn snapshot(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {
-        write_state(&self.sources.state(), bytes)
+        let Self { named, frozen, sweep, .. } = *self;
+        let ids = self.ids.in_order().collect();
+        write_state(&StateRef { sources: self.sources.state(), ids, named, frozen, sweep }, bytes)
     }
 
     fn restore(config: &Config, bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut machine = Self::new(config).map_err(SnapshotError::Mismatch)?;
-        let state: Vec<SourceState> = read_state(bytes)?;
-        machine.sources.restore(&state).map_err(|_| {
+        let state: State = read_state(bytes)?;
+        machine.ids.restore(&state.ids);
+        (machine.named, machine.frozen, machine.sweep) = (state.named, state.frozen, state.sweep);
+        machine.sources.restore(&state.sources).map_err(|_| {
             SnapshotError::Mismatch("more articles or sources than max_skus and max_sources allow".to_owned())
         })?;
         Ok(machine)

@@ -1,6 +1,6 @@
 //! What a flash sale remembers: for each source, the articles in the order of their interned numbers.
 
-use pricewright_core::kernel::{Minor, SourceId};
+use pricewright_core::kernel::{EventNanos, Minor, SourceId};
 use serde::{Deserialize, Serialize};
 
 /// An article on sale.
@@ -14,11 +14,14 @@ pub struct Article {
     pub stock: i64,
     /// The last price; 0 where there was none in this sale.
     pub price: Minor,
+    /// When the pieces were counted: the stamp of the inventory that began this sale, by the source's clock.
+    pub counted: EventNanos,
 }
 
 impl Article {
     /// Not on sale.
-    pub(super) const NONE: Self = Self { base: Minor(0), initial: 0, stock: 0, price: Minor(0) };
+    pub(super) const NONE: Self =
+        Self { base: Minor(0), initial: 0, stock: 0, price: Minor(0), counted: EventNanos(0) };
 
     /// The last price, where there was one in this sale.
     pub(super) fn previous(&self) -> Option<Minor> {
@@ -78,6 +81,19 @@ impl Sources {
     pub(super) fn article(&self, source: SourceId, sku: u32) -> Option<&Article> {
         let state = self.used.iter().find(|state| state.source == source)?;
         state.articles.get(usize::try_from(sku).ok()?).filter(|article| article.initial > 0)
+    }
+
+    /// The articles from number `from` on of the source that was heard of as the `nth`, at most `most` of them. `None` where
+    /// there is no such source.
+    pub(super) fn part(
+        &mut self,
+        nth: usize,
+        from: usize,
+        most: usize,
+    ) -> Option<(SourceId, &mut [Article])> {
+        let state = self.used.get_mut(nth)?;
+        let end = state.articles.len().min(from.saturating_add(most));
+        Some((state.source, state.articles.get_mut(from..end).unwrap_or(&mut [])))
     }
 
     /// What has to be remembered.

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use pricewright_core::kernel::{Bps, OperatorCommand};
+use pricewright_core::kernel::table::Mark;
 use pricewright_core::kernel::{
-    DecisionRef, Driver, NoProbe, PriceGuard, Recorder, Step, state_hash_of, table::Operator,
+    Bps, DecisionRef, Driver, NoProbe, PriceGuard, RecordRef, Recorder, Step, state_hash_of,
 };
 use quickcheck::{Arbitrary, Gen, TestResult, quickcheck};
 
@@ -63,14 +63,21 @@ fn step<P: Probe>(driver: &mut Driver<FlashSale>, position: u64, input: Input, p
 }
 
 fn outputs(driver: &Driver<FlashSale>) -> Vec<Output> {
-    let output = |decision| match decision {
+    let output = |decision: DecisionRef<'_>| match decision {
         DecisionRef::PricePublished(PricePublished { sku, price, previous, source, guard, .. }) => {
-            Output::Price { source: *source, sku: *sku, price: price.0, previous: previous.0, guard: *guard }
+            Some(Output::Price {
+                source: *source,
+                sku: *sku,
+                price: price.0,
+                previous: previous.0,
+                guard: *guard,
+            })
         }
-        DecisionRef::Rejected(Rejected { position, reason, .. }) => refused(*position, *reason),
+        DecisionRef::Rejected(Rejected { position, reason, .. }) => Some(refused(*position, *reason)),
+        DecisionRef::KillLatched(_) => return None,
         other => panic!("{other:?} is no decision of a flash sale"),
     };
-    driver.decisions().map(|record| output(DecisionRef::of(&record).expect("a decision"))).collect()
+    driver.decisions().filter_map(|record| output(DecisionRef::of(&record).expect("a decision"))).collect()
 }
 
 /// Lines numbered from 1.
@@ -109,7 +116,8 @@ fn a_published_price_carries_all_that_made_it() {
     };
     assert_eq!(record.get::<PricePublished>(), Some(&expected));
     assert_eq!(record.header().source, STRATEGY);
-    let article = Article { base: Minor(10_000), initial: 40, stock: 10, price: Minor(15_000) };
+    let (base, price, counted) = (Minor(10_000), Minor(15_000), EventNanos(1));
+    let article = Article { base, initial: 40, stock: 10, price, counted };
     assert_eq!(driver.machine().article(FEED, 3), Some(&article));
     assert_eq!(driver.machine().article(FEED, 2), None);
     assert_eq!(driver.machine().article(SourceId(2), 3), None);
@@ -136,18 +144,185 @@ fn an_inventory_starts_a_new_sale() {
     let config = Config { max_change_bps: Some(Bps(100)), ..Config::default() };
     let outputs = run(&config, &[inventory(0, 40, 40, 10_000), inventory(0, 10, 0, 500), purchase(0, 1)]);
     assert_eq!(outputs[1], [price(0, 1_000, 0, PriceGuard::NONE)]);
-    assert_eq!(outputs[2], [refused(3, RejectReason::CONTRADICTION)], "sold out, and the price is the same");
+    assert_eq!(outputs[2], [refused(3, RejectReason::CONTRADICTION)], "sold out");
+}
+
+/// What is refused sells nothing: one mistaken line would sell a shop out.
+#[test]
+fn a_purchase_of_more_than_is_left_is_refused_and_sells_nothing() {
+    let mut driver = driver(&Config::default());
+    step(&mut driver, 1, inventory(0, 40, 5, 10_000), &mut NoProbe);
+    let before = driver.state_hash().expect("a hash");
+    for qty in [6, 500, i64::MAX] {
+        let found = step(&mut driver, 1, purchase(0, qty), &mut NoProbe);
+        assert_eq!(found, [refused(1, RejectReason::CONTRADICTION)], "{qty}");
+        assert_eq!(driver.state_hash().expect("a hash"), before, "{qty}");
+    }
+    assert_eq!(
+        step(&mut driver, 2, purchase(0, 5), &mut NoProbe),
+        [price(0, 20_000, 18_750, PriceGuard::NONE)]
+    );
+}
+
+fn counted(position: u64, at: i64, stock: i64) -> Inventory {
+    let (event_ns, base) = (EventNanos(at), Minor(10_000));
+    Inventory { event_ns, base, initial: 40, stock, sku: 0, source: FEED, spare: 0, position }
+}
+
+/// Lines that come late must not put an older count in the place of a newer one.
+#[test]
+fn an_inventory_older_than_the_one_it_would_replace_is_refused() {
+    let mut driver = driver(&Config::default());
+    let mut take = |event: Inventory| {
+        driver.step(Nanos(1), EventRef::Inventory(&event), &mut NoProbe);
+        (outputs(&driver), driver.machine().article(FEED, 0).expect("on sale").stock)
+    };
+    assert_eq!(take(counted(1, 1_000, 10)), (vec![price(0, 17_500, 0, PriceGuard::NONE)], 10));
+    assert_eq!(take(counted(2, 999, 40)), (vec![refused(2, RejectReason::STALE)], 10));
+    assert_eq!(
+        take(counted(3, 1_000, 20)),
+        (vec![price(0, 15_000, 0, PriceGuard::NONE)], 20),
+        "the last of equals"
+    );
+    assert_eq!(take(counted(4, 1_001, 40)).1, 40);
+}
+
+fn operate(driver: &mut Driver<FlashSale>, now: i64, command: OperatorCommand) -> Vec<(Control, u8)> {
+    driver.step(Nanos(now), EventRef::Operator(&Operator::says("ann", command, 0)), &mut NoProbe);
+    let latch =
+        |record: RecordRef<'_>| record.get::<KillLatched>().map(|latch| (latch.control, latch.released));
+    driver.decisions().filter_map(latch).collect()
+}
+
+/// Fires the timers that are due, and gathers what they decide.
+fn fire(driver: &mut Driver<FlashSale>, now: i64) -> Vec<Output> {
+    let mut found = Vec::new();
+    while let Some(timer) = driver.due(Nanos(now)) {
+        driver.step(Nanos(now), EventRef::Timer(&timer), &mut NoProbe);
+        found.extend(outputs(driver));
+    }
+    found
 }
 
 #[test]
-fn overselling_empties_the_stock_and_is_reported() {
-    let outputs = run(&Config::default(), &[inventory(0, 4, 4, 100), purchase(0, 5), purchase(0, i64::MAX)]);
+fn a_kill_freezes_prices_and_a_rearm_brings_them_to_where_the_stock_is() {
+    let config = Config { publish: Publish::Always, ..Config::default() };
+    let mut driver = driver(&config);
+    step(&mut driver, 1, inventory(0, 40, 40, 10_000), &mut NoProbe);
+    step(&mut driver, 2, inventory(1, 40, 40, 10_000), &mut NoProbe);
+    let (kill, rearm) = (OperatorCommand::KILL, OperatorCommand::REARM);
+    assert_eq!(operate(&mut driver, 3, rearm), [], "nothing to release");
+    assert_eq!(operate(&mut driver, 3, kill), [(Control::KILL_LATCH, 0)]);
+    assert_eq!(operate(&mut driver, 3, kill), [], "it is frozen already");
+    assert_eq!(step(&mut driver, 4, purchase(0, 30), &mut NoProbe), []);
+    assert_eq!(step(&mut driver, 5, inventory(2, 4, 4, 100), &mut NoProbe), []);
     assert_eq!(
-        outputs[1],
-        [refused(2, RejectReason::CONTRADICTION), price(0, 200, 100, PriceGuard::NONE)],
-        "the dead letter first, then the price at stock 0"
+        step(&mut driver, 6, purchase(0, 30), &mut NoProbe),
+        [refused(6, RejectReason::CONTRADICTION)]
     );
-    assert_eq!(outputs[2], [refused(3, RejectReason::CONTRADICTION)]);
+    // It stays frozen over a restart.
+    let mut driver = Driver::restore(&config, &driver.snapshot().expect("a snapshot")).expect("it fits");
+    assert_eq!(step(&mut driver, 7, purchase(0, 5), &mut NoProbe), []);
+    assert_eq!(operate(&mut driver, 8, rearm), [(Control::KILL_LATCH, 1)]);
+    let mut driver = Driver::restore(&config, &driver.snapshot().expect("a snapshot")).expect("it fits");
+    assert_eq!(
+        fire(&mut driver, 8),
+        [price(0, 18_750, 10_000, PriceGuard::NONE), price(2, 100, 0, PriceGuard::NONE)],
+        "what has another price by now, and no other"
+    );
+    assert_eq!(driver.next_deadline(), None, "the sweep has ended");
+    assert_eq!(
+        step(&mut driver, 9, purchase(0, 5), &mut NoProbe),
+        [price(0, 20_000, 18_750, PriceGuard::NONE)]
+    );
+}
+
+#[test]
+fn a_rearm_prices_a_large_shop_in_slices_and_a_kill_stops_it() {
+    let mut driver = driver(&Config::default());
+    let articles = u32::try_from(SWEEP).expect("small") * 3;
+    let mut line = 0;
+    for sku in 0..articles {
+        line += 1;
+        step(&mut driver, line, inventory(sku, 40, 40, 10_000), &mut NoProbe);
+    }
+    operate(&mut driver, 10_000, OperatorCommand::KILL);
+    for sku in 0..articles {
+        line += 1;
+        driver.step(
+            Nanos(10_000),
+            EventRef::Purchase(&Purchase {
+                event_ns: EventNanos(1),
+                qty: 40,
+                sku,
+                source: FEED,
+                spare: 0,
+                position: line,
+            }),
+            &mut NoProbe,
+        );
+    }
+    operate(&mut driver, 10_000, OperatorCommand::REARM);
+    let timer = driver.due(Nanos(10_000)).expect("a timer");
+    driver.step(Nanos(10_000), EventRef::Timer(&timer), &mut NoProbe);
+    assert_eq!(outputs(&driver).len(), SWEEP);
+    operate(&mut driver, 10_000, OperatorCommand::KILL);
+    assert_eq!(fire(&mut driver, 10_000), []);
+    operate(&mut driver, 10_000, OperatorCommand::REARM);
+    assert_eq!(fire(&mut driver, 10_000).len(), 2 * SWEEP);
+}
+
+/// Gives the machine a purchase of one piece that its sender has named.
+fn named(driver: &mut Driver<FlashSale>, position: u64, id: &str, qty: i64) -> Vec<Output> {
+    let id = LineId { position, source: FEED, spare: [0; 6], id: Text::excerpt(id) };
+    driver.step(Nanos(1), EventRef::LineId(&id), &mut NoProbe);
+    assert_eq!(outputs(driver), []);
+    let event = Purchase { event_ns: EventNanos(1), qty, sku: 0, source: FEED, spare: 0, position };
+    driver.step(Nanos(1), EventRef::Purchase(&event), &mut NoProbe);
+    outputs(driver)
+}
+
+#[test]
+fn an_id_that_was_taken_is_not_taken_again_within_the_window() {
+    let config = Config { id_window: 2, ..Config::default() };
+    let mut driver = driver(&config);
+    step(&mut driver, 1, inventory(0, 100, 100, 10_000), &mut NoProbe);
+    let duplicate = |position| [refused(position, RejectReason::DUPLICATE)];
+    assert_eq!(named(&mut driver, 2, "a", 1), [price(0, 10_100, 10_000, PriceGuard::NONE)]);
+    assert_eq!(named(&mut driver, 3, "a", 1), duplicate(3));
+    assert_eq!(named(&mut driver, 4, "b", 500), [refused(4, RejectReason::CONTRADICTION)]);
+    assert_eq!(named(&mut driver, 5, "b", 1).len(), 1, "what was refused keeps no identity");
+    let mut driver = Driver::restore(&config, &driver.snapshot().expect("a snapshot")).expect("it fits");
+    assert_eq!(named(&mut driver, 6, "a", 1), duplicate(6), "over a restart");
+    assert_eq!(named(&mut driver, 7, "c", 1).len(), 1);
+    assert_eq!(
+        named(&mut driver, 8, "a", 1),
+        [price(0, 10_400, 10_300, PriceGuard::NONE)],
+        "out of the window"
+    );
+    assert_eq!(driver.machine().article(FEED, 0).expect("on sale").stock, 96);
+}
+
+/// A crash may come between an identity and its input: then it must not name another input at the same place.
+#[test]
+fn an_id_whose_input_did_not_come_names_no_other() {
+    let mut driver = driver(&Config::default());
+    step(&mut driver, 1, inventory(0, 100, 100, 10_000), &mut NoProbe);
+    let id = LineId { position: 1, source: FEED, spare: [0; 6], id: Text::excerpt("a") };
+    driver.step(Nanos(1), EventRef::LineId(&id), &mut NoProbe);
+    let mark = Mark { first: 1, received: Nanos(1), count: 1, session: 0, line: 2, source: FEED, spare: 0 };
+    driver.step(Nanos(1), EventRef::Mark(&mark), &mut NoProbe);
+    step(&mut driver, 1, purchase(0, 1), &mut NoProbe);
+    assert_eq!(named(&mut driver, 1, "a", 1), [price(0, 10_200, 10_100, PriceGuard::NONE)]);
+}
+
+#[test]
+fn only_capacities_may_be_raised_while_a_journal_goes_on() {
+    let of = |config: Config| FlashSale::lasting(&config);
+    let same = of(Config::default());
+    assert_eq!(of(Config { max_skus: 7, max_sources: 9, ..Config::default() }), same);
+    assert_ne!(of(Config { id_window: 7, ..Config::default() }), same);
+    assert_ne!(of(Config { publish: Publish::Always, ..Config::default() }), same);
 }
 
 #[test]
@@ -221,6 +396,8 @@ fn every_refusal_fits_its_place() {
         BAD_QTY,
         NOT_ON_SALE,
         OVERSOLD,
+        STALE,
+        TAKEN,
     ] {
         assert!(Text::<80>::new(refusal.text).is_some(), "{:?} is cut", refusal.text);
     }
@@ -321,8 +498,7 @@ fn an_explanation_names_every_number_and_guard() {
     );
     let mut recorder = Recorder::default();
     step(&mut driver, 3, purchase(0, 6), &mut recorder);
-    assert_eq!(recorder.notes[0], (0, Note::Step { text: OVERSOLD.text }));
-    assert_eq!(recorder.notes[1], (1, Note::Value { name: "stock", value: 0, unit: "pieces" }));
+    assert_eq!(recorder.notes, [(0, Note::Step { text: OVERSOLD.text })]);
 }
 
 #[test]
@@ -398,10 +574,10 @@ impl Naive {
             }
             Input::Purchase { source, sku, qty } => {
                 let Some(article) = self.0.get_mut(&(source, sku)) else { return Vec::new() };
-                if qty < 1 {
+                if qty < 1 || i128::from(qty) > article.2 {
                     return Vec::new();
                 }
-                article.2 = 0.max(article.2 - i128::from(qty));
+                article.2 -= i128::from(qty);
                 ((source, sku), article.3)
             }
         };
