@@ -51,6 +51,8 @@ pub enum Command {
     Operator(OperatorArgs),
     /// Read a configuration and say what it would do, without doing it.
     Check(CheckArgs),
+    /// Show what configuration keys there are: type, unit, default, meaning, example.
+    Config(ConfigArgs),
     /// Write commented example configurations into a directory.
     Init(InitArgs),
     /// Measure this machine and this program.
@@ -135,6 +137,13 @@ pub enum RecordedTopology {
     Fused,
     /// Reader and machine on two.
     Pipelined,
+}
+
+/// `config`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// Only keys that contain this, such as `silence` or `config.risk`.
+    pub key: Option<String>,
 }
 
 /// `explain`.

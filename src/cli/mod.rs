@@ -7,6 +7,7 @@ mod bench_compare;
 mod bench_restart;
 mod bench_show;
 mod check;
+mod config_keys;
 mod demo;
 mod demo_market;
 mod explain;
@@ -72,6 +73,7 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
         Some(Command::Replay(args)) => replay::replay::<Own>(&args),
         Some(Command::Explain(args)) => explain::explain::<Own>(&args),
         Some(Command::Operator(args)) => operator::operator::<Own>(&args),
+        Some(Command::Config(args)) => config_keys::config_keys(&args),
         Some(Command::Check(args)) => check::check::<Own>(&args),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

@@ -6,8 +6,6 @@ use super::PipelineConfig;
 
 /// Silence that nobody wants to wait for, in ms.
 const LONG_SILENCE_MS: u64 = 60_000;
-/// Shorter lines than any event has.
-const SHORT_LINE: usize = 64;
 
 /// What is odd about `config`, a sentence each, the key first.
 pub fn warnings<M: Machine>(config: &PipelineConfig<M::Config>) -> Vec<String> {
@@ -40,12 +38,6 @@ pub fn warnings<M: Machine>(config: &PipelineConfig<M::Config>) -> Vec<String> {
         odd(
             feed.patience_us >= feed.silence_ms.saturating_mul(1_000),
             "feed.nasdaq.patience_us is not below silence_ms: a gap would make the books stale before it is asked for",
-        );
-    }
-    if let Some(feed) = &config.feed.jsonl {
-        odd(
-            feed.max_line_bytes < SHORT_LINE,
-            "feed.jsonl.max_line_bytes is so small that every event is refused; an event has about 100 bytes",
         );
     }
     found.extend(M::warnings(&config.config));

@@ -7,6 +7,7 @@
 
 mod bad_days;
 mod bench;
+mod configuration;
 mod doubt;
 mod durability;
 mod explain;

@@ -284,7 +284,7 @@ fn configurations_that_cannot_be_used_say_where_and_what_to_do() {
         text.lines().position(|line| line.starts_with(key)).unwrap_or_else(|| panic!("no {key}")) + 1
     };
     for (from, to, key, mend) in [
-        ("stdin = true", "stdin = true\nstdinn = true", "stdinn", "unknown field `stdinn`"),
+        ("stdin = true", "stdin = true\nstdinn = true", "stdinn", "unknown key `stdinn`"),
         ("segment_mib = 16", "segment_mib = 0", "segment_mib", "give 1 to 1024"),
         ("segment_mib = 16", "segment_mib = \"16\"", "segment_mib", "invalid type"),
         ("currency_decimals = 2", "currency_decimals = 99", "currency_decimals", "set it to 0..="),
@@ -308,7 +308,7 @@ fn configurations_that_cannot_be_used_say_where_and_what_to_do() {
         let text = good.replace(from, to);
         assert_ne!(text, good, "{from}");
         place.write("bad.toml", &text);
-        let at = format!("bad.toml:{}: ", line_of(&text, key));
+        let at = format!("bad.toml:{}:", line_of(&text, key));
         for command in ["check", "run"] {
             let refused = place.expect(2, &[command, "bad.toml"]);
             let said = refused.err.join("\n");
