@@ -150,6 +150,8 @@ codes! {
         UNKNOWN_ORDER = 20 "unknown_order",
         /// The venue's drop copy and our own book of fills differ.
         POSITION_BREAK = 21 "position_break",
+        /// The venue does not say what became of an order.
+        UNANSWERED = 25 "unanswered",
     }
     /// Why an input was refused (the dead letter).
     RejectReason(u16, U16) {
@@ -192,6 +194,8 @@ codes! {
         HALT = 7 "halt",
         /// The operator asked for it.
         OPERATOR = 8 "operator",
+        /// The venue's answer is overdue. The gateway also asks the venue whether it has ever seen the order.
+        UNANSWERED = 9 "unanswered",
     }
     /// Where the session with a venue stands.
     SessionPhase(u8, U8) {
@@ -218,6 +222,10 @@ codes! {
         KILLED = 4 "killed",
         /// Sent by no one: found in the journal after a crash.
         LOST = 5 "lost",
+        /// Sent, and the venue says that it never saw the order's number.
+        UNSEEN = 6 "unseen",
+        /// Sent, and the venue says that it has seen the order's number; it has not said what became of the order.
+        SEEN = 7 "seen",
     }
     /// What an operator, or the process on their behalf, asks for.
     OperatorCommand(u16, U16) {

@@ -24,12 +24,14 @@ mod copy;
 mod doubt;
 mod exposure;
 mod fills;
+mod unanswered;
 
 pub use answers::AnswerError;
 pub use copy::{Booked, Copied};
 pub use exposure::{Exposure, notional};
 use fills::FillLog;
 pub use fills::{BookedFill, FillOutcome};
+pub use unanswered::Overdue;
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -116,6 +118,10 @@ pub struct OwnOrder {
     pub copied: Copied,
     /// When it was asked for.
     pub placed: Nanos,
+    /// When the last message about it was decided.
+    pub asked: Nanos,
+    /// Its answer was overdue, and nothing has been said of it since.
+    pub reminded: bool,
     /// The venue's stamp of the last cancel applied, to know it again.
     last_cancel: EventNanos,
     /// Its last entry in the log of fills.
@@ -148,6 +154,8 @@ impl OwnOrder {
         doubt: false,
         copied: Copied { seen: false, open: 0, took: false },
         placed: Nanos::ZERO,
+        asked: Nanos::ZERO,
+        reminded: false,
         last_cancel: EventNanos(0),
         last_fill: 0,
         newer: NONE,
@@ -311,6 +319,7 @@ impl OrderTable {
             side: new.side,
             state: OrderState::PendingNew,
             placed: now,
+            asked: now,
             ..OwnOrder::EMPTY
         };
         self.enter(slot, order);
@@ -346,21 +355,26 @@ impl OrderTable {
             side: old.side,
             state: OrderState::PendingNew,
             placed: now,
+            asked: now,
             ..OwnOrder::EMPTY
         };
         self.enter(slot, order);
         Some(Replacement { client, total })
     }
 
-    /// Notes that a cancel of `client` goes out. False where there is nothing to cancel: done, already asked for, or
-    /// about to be replaced (then the replacement is what to cancel).
-    pub fn cancel(&mut self, client: u64) -> bool {
+    /// Notes that a cancel of `client` goes out. False where there is nothing to cancel: done, or already asked for. Of an
+    /// order with a pending replacement both are to be cancelled: nobody knows which of the two the venue has.
+    pub fn cancel(&mut self, now: Nanos, client: u64) -> bool {
         let Some(slot) = self.slot_of(client) else { return false };
         let state = self.slots.get(slot).map(|order| order.state);
-        if !matches!(state, Some(OrderState::PendingNew | OrderState::Live)) {
+        if !matches!(state, Some(OrderState::PendingNew | OrderState::Live | OrderState::PendingReplace)) {
             return false;
         }
-        self.change(slot, |order| order.state = OrderState::PendingCancel);
+        self.change(slot, |order| {
+            order.state = OrderState::PendingCancel;
+            order.asked = now;
+            order.reminded = false;
+        });
         true
     }
 

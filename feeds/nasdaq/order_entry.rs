@@ -7,8 +7,10 @@
 //!   arrives: everything that was missed comes before it. An answer to a query of an earlier connection is told apart.
 //! - A venue that does not go on where its last session stood is said (`SessionChanged`) before anything else: answers are
 //!   lost. What cannot be read or attributed is kept as it came (`VenueUnread`): it may be a fill.
-//! - **The kill latch lies here.** While it is set, nothing but cancels leaves. It and [`OrderEntry::cancel_all`] work
-//!   from this gateway's own table of live orders, without the machine.
+//! - **The kill latch lies here.** While it is set, nothing but cancels leaves, and every order in this gateway's own table
+//!   is cancelled, without the machine, again and again until the venue confirms. [`OrderEntry::cancel_all`] does so at once.
+//! - A cancel because of an answer that is overdue goes with an account query: what the venue says of the order's number
+//!   becomes a `SendReport`.
 //! - An order that waited past its `expires`, is off its grid, out of order or does not fit is never sent; the machine is
 //!   told by a `SendReport`.
 //!
@@ -16,7 +18,7 @@
 
 use pricewright_core::kernel::table::{CancelOrder, DecisionRef, PlaceOrder, ReplaceOrder, SendReport};
 use pricewright_core::kernel::{
-    InstrumentId, Nanos, RecordSink, RejectReason, SendOutcome, SessionPhase, SideCode, SourceId,
+    CancelReason, InstrumentId, Nanos, RecordSink, RejectReason, SendOutcome, SessionPhase, SideCode, SourceId,
     TimeInForce, flags,
 };
 use zerocopy::big_endian::{U32, U64};
@@ -132,10 +134,17 @@ pub struct OrderEntry {
     out: OutBuffer,
     answers: Answers,
     latched: bool,
+    /// While latched: when the table's orders are cancelled again.
+    sweep_at: Nanos,
     highest: u32,
     /// The session whose answers the journal has, and the next of them, while another was asked for.
     left: Option<(SessionId, u64)>,
 }
+
+/// How long after the latch the gateway cancels what is then still in its table: the machine's own cancels come first.
+const SWEEP_AFTER: Nanos = Nanos::from_millis(100);
+/// How often it does so again.
+const SWEEP_AGAIN: Nanos = Nanos::from_millis(1_000);
 
 impl OrderEntry {
     /// A gateway without a connection.
@@ -170,6 +179,7 @@ impl OrderEntry {
                 },
             ),
             latched: false,
+            sweep_at: Nanos::ZERO,
             highest,
             left: None,
         })
@@ -222,6 +232,7 @@ impl OrderEntry {
     /// [`ConnectionError`] where the connection is of no more use.
     pub fn on_poll<S: RecordSink>(&mut self, now: Nanos, sink: &mut S) -> Result<(), ConnectionError> {
         self.take_packets(now, sink)?;
+        self.sweep(now);
         Ok(self.session.poll(now, &mut self.out)?)
     }
 
@@ -252,6 +263,9 @@ impl OrderEntry {
             DecisionRef::ReplaceOrder(order) => (order.client, order.expires, false),
             DecisionRef::CancelOrder(order) => (order.client, now, true),
             DecisionRef::KillLatched(latch) => {
+                if latch.released == 0 && !self.latched {
+                    self.sweep_at = now + SWEEP_AFTER;
+                }
                 self.latched = latch.released == 0;
                 return Ok(());
             }
@@ -270,7 +284,7 @@ impl OrderEntry {
             _ if expires < now => Ok(SendOutcome::EXPIRED),
             DecisionRef::PlaceOrder(order) => self.place(order, now).map(|()| SendOutcome::SENT),
             DecisionRef::ReplaceOrder(order) => self.replace(order, now).map(|()| SendOutcome::SENT),
-            DecisionRef::CancelOrder(order) => self.cancel(order, now).map(|()| SendOutcome::SENT),
+            DecisionRef::CancelOrder(order) => self.cancel(order, seq, now).map(|()| SendOutcome::SENT),
             _ => return Ok(()),
         };
         let outcome = *result.as_ref().unwrap_or(&SendOutcome::FAILED);
@@ -301,7 +315,18 @@ impl OrderEntry {
             }
             count += 1;
         }
+        let complete = count == self.answers.orders().len();
+        self.sweep_at = now + if complete { SWEEP_AGAIN } else { SWEEP_AFTER };
         count
+    }
+
+    /// While latched, what rests in spite of it is cancelled again.
+    fn sweep(&mut self, now: Nanos) {
+        let phase = self.answers.phase();
+        let open = matches!(phase, SessionPhase::READY | SessionPhase::CATCHING_UP);
+        if self.latched && open && now >= self.sweep_at && !self.answers.orders().is_empty() {
+            self.cancel_all(now);
+        }
     }
 
     /// The orders that are live or on their way, by rising number.
@@ -374,13 +399,28 @@ impl OrderEntry {
                     self.highest = self.highest.max(seen);
                 }
             }
-            if self.answers.take_query() {
-                let query = ouch::AccountQuery { message_type: ouch::AccountQuery::TYPE };
-                send(&mut self.session, &mut self.out, &query, &AppendageBuf::default(), now)?;
-            }
+            self.query(now)?;
             self.answers.tell(self.session.next_sequence(), sink);
         }
+        self.answers.tell_verdicts(now, sink);
+        self.query(now)?;
         Ok(())
+    }
+
+    /// Sends an account query where one is wanted.
+    fn query(&mut self, now: Nanos) -> Result<(), SessionError> {
+        if !self.answers.take_query() {
+            return Ok(());
+        }
+        let query = ouch::AccountQuery { message_type: ouch::AccountQuery::TYPE };
+        match send(&mut self.session, &mut self.out, &query, &AppendageBuf::default(), now) {
+            // It leaves once the transport took what waits before it.
+            Err(SessionError::Full(_)) => {
+                self.answers.ask_again();
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     fn place(&mut self, order: &PlaceOrder, now: Nanos) -> Result<(), DecisionError> {
@@ -439,10 +479,15 @@ impl OrderEntry {
         self.send_new(&body, &options, live, now)
     }
 
-    fn cancel(&mut self, order: &CancelOrder, now: Nanos) -> Result<(), DecisionError> {
+    fn cancel(&mut self, order: &CancelOrder, seq: u64, now: Nanos) -> Result<(), DecisionError> {
         let number = u32::try_from(order.client).map_err(|_| DecisionError::ClientNumber(order.client))?;
         send(&mut self.session, &mut self.out, &cancel_request(number), &AppendageBuf::default(), now)
-            .map_err(decision_error)
+            .map_err(decision_error)?;
+        if order.reason == CancelReason::UNANSWERED {
+            self.answers.inquire(number, seq);
+            self.query(now).map_err(decision_error)?;
+        }
+        Ok(())
     }
 
     /// The UserRefNum of a new order, where the session is ready and the number may be used.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pricewright_core::kernel::table::{Define, PlaceOrder, ReplaceOrder, VenueAccepted, market_flags};
 use pricewright_core::kernel::{
-    Cell, Column, DecisionRef, EventRef, InstrumentId, Liveness, Record as _, RecordRef, SendOutcome,
-    SessionPhase, SideCode, SourceId, Text, flags, write_record,
+    CancelReason, Cell, Column, DecisionRef, EventRef, InstrumentId, Liveness, Record as _, RecordRef,
+    SendOutcome, SessionPhase, SideCode, SourceId, Text, flags, write_record,
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,10 @@ fn progress_of(event: EventRef<'_>) -> Option<Progress> {
         EventRef::TradingStatus(event) => event.flags,
         EventRef::MarketPhase(event) => event.flags,
         EventRef::SessionState(state) if state.phase != SessionPhase::READY => return None,
+        // What the answer to an account query said.
+        EventRef::SendReport(report) if matches!(report.outcome, SendOutcome::UNSEEN | SendOutcome::SEEN) => {
+            return Some(Progress::Last);
+        }
         EventRef::SessionState(_)
         | EventRef::VenueAccepted(_)
         | EventRef::VenueReplaced(_)
@@ -188,6 +192,11 @@ impl Resume {
                 self.gone(order.client);
                 return;
             }
+            // It goes with an account query, whose answer may come after a restart.
+            Some(DecisionRef::CancelOrder(cancel)) if cancel.reason == CancelReason::UNANSWERED => {
+                self.unanswered_queries = self.unanswered_queries.saturating_add(1);
+                return;
+            }
             Some(DecisionRef::PlaceOrder(PlaceOrder { client, instrument, side, qty, .. })) => (
                 client,
                 OpenOrder { instrument: *instrument, side: *side, open: *qty, decision: seq, prior: 0 },
@@ -247,6 +256,14 @@ impl Resume {
             EventRef::SessionState(state) if state.phase == SessionPhase::READY => {
                 self.unanswered_queries = self.unanswered_queries.saturating_sub(1);
                 self.numbered(state.next_client);
+            }
+            // What the venue has never seen rests nowhere.
+            EventRef::SendReport(report) if report.outcome == SendOutcome::UNSEEN => {
+                self.unanswered_queries = self.unanswered_queries.saturating_sub(1);
+                self.gone(report.client);
+            }
+            EventRef::SendReport(report) if report.outcome == SendOutcome::SEEN => {
+                self.unanswered_queries = self.unanswered_queries.saturating_sub(1);
             }
             // A cancel that did not leave says nothing about its order: only the order's own decision counts.
             EventRef::SendReport(report)

@@ -35,6 +35,11 @@ pub struct DeskConfig {
     /// rests this long. 1 to 3 600 000 ms; 250 unless said.
     #[serde(default = "default_refusal_pause_ms")]
     pub refusal_pause_ms: i64,
+    /// How long the venue's answer to an order, replacement or cancel may take. Then the order is cancelled and the venue is
+    /// asked whether it has ever seen it; when that too stays without an answer for as long, the kill latch is set. Cancels are
+    /// repeated at this interval until the venue confirms. 10 to 600 000 ms; 2 000 unless said.
+    #[serde(default = "default_answer_timeout_ms")]
+    pub answer_timeout_ms: i64,
     /// Live orders of all books for which memory is reserved. 1 to 16 777 216; 65 536 unless said.
     #[serde(default = "default_book_orders")]
     pub book_orders: u32,
@@ -112,6 +117,10 @@ fn default_refusal_pause_ms() -> i64 {
     250
 }
 
+fn default_answer_timeout_ms() -> i64 {
+    2_000
+}
+
 fn default_book_orders() -> u32 {
     65_536
 }
@@ -154,6 +163,7 @@ impl DeskConfig {
             status_interval_ms: default_status_interval_ms(),
             order_time_to_send_us: default_order_time_to_send_us(),
             refusal_pause_ms: default_refusal_pause_ms(),
+            answer_timeout_ms: default_answer_timeout_ms(),
             book_orders: default_book_orders(),
             book_levels: default_book_levels(),
             own_orders: default_own_orders(),
@@ -202,6 +212,7 @@ impl DeskConfig {
         check_range("status_interval_ms", self.status_interval_ms, 1, 3_600_000)?;
         check_range("order_time_to_send_us", self.order_time_to_send_us, 1, 60_000_000)?;
         check_range("refusal_pause_ms", self.refusal_pause_ms, 1, 3_600_000)?;
+        check_range("answer_timeout_ms", self.answer_timeout_ms, 10, 600_000)?;
         check_range("book_orders", i64::from(self.book_orders), 1, 1 << 24)?;
         check_range("book_levels", i64::from(self.book_levels), 1, 1 << 16)?;
         check_range("features.volatility_tau_ms", self.features.volatility_tau_ms, 1, 86_400_000)?;

@@ -31,6 +31,8 @@ use super::strategy::Strategy;
 pub(super) const STATUS_TIMER: u32 = 0;
 /// The first of the timers that wake a strategy, one for each instrument.
 pub(super) const REQUOTE_TIMERS: u32 = 1;
+/// The timer that looks for answers that are overdue; behind those that wake a strategy.
+pub(super) const ANSWERS_TIMER: u32 = REQUOTE_TIMERS + u16::MAX as u32 + 1;
 
 const DAY: i64 = 86_400_000_000_000;
 
@@ -48,7 +50,7 @@ impl Machine for Desk {
 
     const NAME: &'static str = "desk";
 
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 4;
 
     fn units(config: &DeskConfig) -> DisplayUnits {
         let instruments = config
@@ -69,6 +71,7 @@ impl Machine for Desk {
     fn timer_name(config: &DeskConfig, key: u32) -> Option<String> {
         match key.checked_sub(REQUOTE_TIMERS) {
             None => Some("the desk's status".to_owned()),
+            Some(_) if key == ANSWERS_TIMER => Some("the venue's answers are looked for".to_owned()),
             Some(_) if key == RECONCILE_TIMER => Some("an execution waits for its other half".to_owned()),
             Some(id) => {
                 let instrument = config.instruments.get(usize::try_from(id).ok()?)?;
@@ -206,6 +209,10 @@ impl Desk {
         }
         if timer.key == RECONCILE_TIMER {
             self.on_reconcile(turn);
+            return;
+        }
+        if timer.key == ANSWERS_TIMER {
+            self.on_answers_timer(turn);
             return;
         }
         let Ok(index) = u16::try_from(timer.key - REQUOTE_TIMERS) else { return };

@@ -182,6 +182,9 @@ pub(super) fn pull(reason: CancelReason) -> &'static str {
         CancelReason::KILL => "the kill latch is set: no order may stand",
         CancelReason::SHUTDOWN => "the desk is stopped: no order may stand",
         CancelReason::HALT => "the instrument may not be traded: no quote may stand",
+        CancelReason::UNANSWERED => {
+            "the venue's answer is overdue: the order is cancelled, and the venue is asked about it"
+        }
         CancelReason::OPERATOR => "storage is short: no new risk, no quote may stand",
         _ => "the order is to be cancelled",
     }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod desk;
 mod doubt;
 mod explain;
+mod gone;
 mod market_data;
 pub mod market_maker;
 mod memo;

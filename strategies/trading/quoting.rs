@@ -3,12 +3,12 @@
 
 use pricewright_core::kernel::table::{CancelOrder, OrderRefused, PlaceOrder, ReplaceOrder};
 use pricewright_core::kernel::{
-    CancelReason, Control, InstrumentId, Nanos, Probe, SessionPhase, Side, TimeInForce,
+    CancelReason, Control, InstrumentId, Nanos, Probe, SessionPhase, Side, Text, TimeInForce,
 };
-use pricewright_core::market::order::{NewOrder, OrderState};
+use pricewright_core::market::order::{NewOrder, OrderState, Overdue};
 use pricewright_core::market::risk::{GateContext, Intent, PriorOrder, Reference, Refusal};
 
-use super::desk::{Desk, REQUOTE_TIMERS};
+use super::desk::{ANSWERS_TIMER, Desk, REQUOTE_TIMERS};
 use super::explain;
 use super::state::Turn;
 use super::strategy::{Context, Plan, QuoteIntent, own_best};
@@ -18,6 +18,8 @@ pub(super) const NEVER: Nanos = Nanos(i64::MAX);
 /// The largest total that a replacement may name (OUCH 5.0: quantities are below a million shares). A chain of orders that
 /// executed so much ends, and another one begins.
 const MOST_TOTAL: u32 = 999_999;
+/// Once one event caused so many decisions, what is left of a mass cancel waits for the next turn: the outbox is bounded.
+const MOST_DECISIONS: usize = 1_024;
 /// Nanoseconds after which a cancel that did not leave is tried again.
 const CANCEL_RETRY: i64 = 1_000_000;
 
@@ -46,16 +48,100 @@ impl Desk {
     }
 
     fn pull<P: Probe>(&mut self, id: InstrumentId, reason: CancelReason, turn: &mut Turn<'_, P>) {
-        // Each round turns one order into one with a pending cancel, so the loop ends.
-        loop {
-            let open = |state| matches!(state, OrderState::Live | OrderState::PendingNew);
-            let Some(client) =
-                self.state.orders.alive(id).find(|order| open(order.state)).map(|order| order.client)
-            else {
+        let mut at = self.state.orders.newest(id);
+        while let Some(client) = at {
+            at = self.state.orders.older(client);
+            if turn.out.count() >= MOST_DECISIONS {
+                self.wake_at(id, turn.now, turn);
                 return;
-            };
-            turn.step(explain::pull(reason));
-            self.cancel(client, reason, turn);
+            }
+            // Of an order and its pending replacement both go: nobody knows which of them the venue has.
+            let asked = self.state.orders.get(client).map(|order| order.state);
+            if asked.is_some_and(|state| state != OrderState::PendingCancel) {
+                turn.step(explain::pull(reason));
+                self.cancel(client, reason, turn);
+            }
+        }
+    }
+
+    /// Looks for answers that are overdue: the orders are cancelled, again and again until the venue says what became of
+    /// them. An order that stays without an answer after that sets the kill latch.
+    pub(super) fn on_answers_timer<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        self.state.answers_due = None;
+        // Without a session no answer can come; what is awaited then is waited for anew once it is ready.
+        if self.state.phase != SessionPhase::READY {
+            return;
+        }
+        let (mut unanswered, mut more) = (0, false);
+        for id in self.state.ids() {
+            let mut at = self.state.orders.newest(id);
+            while let Some(client) = at {
+                at = self.state.orders.older(client);
+                more |= turn.out.count() >= MOST_DECISIONS;
+                if !more {
+                    unanswered += i64::from(self.remind(client, turn) == Some(Overdue::Again));
+                }
+            }
+        }
+        if unanswered > 0 {
+            turn.step("the venue was asked and does not say what became of an order");
+            self.latch(Control::UNANSWERED, unanswered, 0, Text::default(), turn);
+        }
+        let next = self.state.orders.next_overdue(self.answer_timeout());
+        if let Some(next) = if more { Some(turn.now) } else { next } {
+            self.look_for_answers_at(next.max(turn.now), turn);
+        }
+        self.act_on_all(turn);
+    }
+
+    /// Cancels an order whose answer is overdue, and the one that it was to replace.
+    fn remind<P: Probe>(&mut self, client: u64, turn: &mut Turn<'_, P>) -> Option<Overdue> {
+        let timeout = self.answer_timeout();
+        let overdue = self.state.orders.remind(client, turn.now, timeout)?;
+        let order = self.state.orders.get(client).copied()?;
+        let prior = self.state.orders.get(order.prior).copied();
+        for order in [Some(order), prior].into_iter().flatten() {
+            let is_prior = order.client != client;
+            if is_prior && !self.state.orders.cancel(turn.now, order.client) {
+                continue;
+            }
+            turn.step(explain::pull(CancelReason::UNANSWERED));
+            turn.value("waited", timeout.0, Nanos::UNIT);
+            turn.emit(&CancelOrder {
+                client: order.client,
+                price: order.price,
+                qty: order.open,
+                instrument: order.instrument,
+                side: order.side.into(),
+                reason: CancelReason::UNANSWERED,
+                spare: 0,
+            });
+        }
+        Some(overdue)
+    }
+
+    fn answer_timeout(&self) -> Nanos {
+        Nanos(self.config.answer_timeout_ms.saturating_mul(1_000_000))
+    }
+
+    /// An answer is awaited from now on: the timer looks for it, unless it is armed already.
+    fn await_answer<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        if self.state.answers_due.is_none() {
+            let at = turn.now.0.saturating_add(self.answer_timeout().0);
+            self.look_for_answers_at(Nanos(at), turn);
+        }
+    }
+
+    fn look_for_answers_at<P: Probe>(&mut self, at: Nanos, turn: &mut Turn<'_, P>) {
+        self.state.answers_due = Some(at);
+        turn.out.arm(ANSWERS_TIMER, at);
+    }
+
+    /// Another session is ready: what is still awaited is waited for from now on.
+    pub(super) fn await_answers_anew<P: Probe>(&mut self, turn: &mut Turn<'_, P>) {
+        self.state.orders.restart_waits(turn.now);
+        if self.state.orders.next_overdue(self.answer_timeout()).is_some() {
+            self.await_answer(turn);
         }
     }
 
@@ -196,6 +282,7 @@ impl Desk {
                 });
             }
         }
+        self.await_answer(turn);
         Ok(())
     }
 
@@ -231,7 +318,7 @@ impl Desk {
 
     fn cancel<P: Probe>(&mut self, client: u64, reason: CancelReason, turn: &mut Turn<'_, P>) {
         let Some(order) = self.state.orders.get(client).copied() else { return };
-        if !self.state.orders.cancel(client) {
+        if !self.state.orders.cancel(turn.now, client) {
             return;
         }
         turn.emit(&CancelOrder {
@@ -243,6 +330,7 @@ impl Desk {
             reason,
             spare: 0,
         });
+        self.await_answer(turn);
     }
 
     /// Arms the requote timer, unless it fires before anyway.

@@ -13,39 +13,43 @@ use pricewright_core::market::risk::RiskGate;
 use pricewright_core::models::features::Features;
 
 use super::config::DeskConfig;
+use super::gone::Gone;
 use super::quoting::NEVER;
 use super::reconcile::DropCopyBook;
 
 /// The most feeds whose health is followed.
 pub(super) const MAX_FEEDS: usize = 64;
 
-/// The most own orders of an instrument that are told from others' in its book.
+/// Own orders of an instrument that are noted while its book is looked through; where there are more, each level asks anew.
 const MAX_SHOWN: usize = 16;
-/// Own orders that left lately, whose leaving the market data may not have shown yet.
-pub(super) const GONE: usize = 4;
 
 /// Our orders in one book.
 struct Shown {
     /// Only the first `count` mean anything.
     orders: [(Side, Ticks, Lots); MAX_SHOWN],
     count: usize,
+    /// There are more of them than `orders` holds.
+    more: bool,
 }
 
 impl Default for Shown {
     fn default() -> Self {
-        Self { orders: [(Side::Buy, Ticks(0), Lots(0)); MAX_SHOWN], count: 0 }
+        Self { orders: [(Side::Buy, Ticks(0), Lots(0)); MAX_SHOWN], count: 0, more: false }
     }
 }
 
 impl Shown {
     fn push(&mut self, order: (Side, Ticks, Lots)) {
-        if let Some(place) = self.orders.get_mut(self.count) {
-            *place = order;
-            self.count += 1;
+        match self.orders.get_mut(self.count) {
+            Some(place) => {
+                *place = order;
+                self.count += 1;
+            }
+            None => self.more = true,
         }
     }
 
-    /// Lots of ours at a price.
+    /// Lots of ours at a price, as far as they were noted.
     fn at(&self, side: Side, price: Ticks) -> Lots {
         let orders = self.orders.get(..self.count).unwrap_or(&[]).iter();
         orders.filter(|order| (order.0, order.1) == (side, price)).fold(Lots(0), |sum, order| sum + order.2)
@@ -121,8 +125,8 @@ pub(super) struct InstrumentState {
     pub(super) paused_until: [Nanos; 2],
     /// The time that the requote timer is armed for.
     pub(super) wake: Option<Nanos>,
-    /// The venue's numbers of own orders that left lately; 0 for none. Newest first.
-    pub(super) gone: [u64; GONE],
+    /// The venue's numbers of own orders that left lately.
+    pub(super) gone: Gone,
     /// Updates of a batch were applied whose end has not come.
     pub(super) in_batch: bool,
     /// Fills may be missing since the order session began anew: the position is not known.
@@ -170,7 +174,7 @@ impl InstrumentState {
         self.features.clear();
         (self.trading, self.market_halted) = (TradingState::UNKNOWN, false);
         self.last_trade = None;
-        self.gone.fill(0);
+        self.gone.clear();
     }
 }
 
@@ -200,6 +204,8 @@ pub(super) struct State {
     /// A latch was set again, by something else, while it was set.
     pub(super) latched_twice: bool,
     pub(super) copy: DropCopyBook,
+    /// The time that the timer of overdue answers is armed for.
+    pub(super) answers_due: Option<Nanos>,
     /// When the market was last heard.
     pub(super) heard: Option<Nanos>,
     pub(super) gaps: u32,
@@ -237,7 +243,7 @@ impl State {
                 profit: Minor(0),
                 paused_until: [Nanos::ZERO; 2],
                 wake: None,
-                gone: [0; GONE],
+                gone: Gone::new(),
                 in_batch: false,
                 doubtful: false,
                 frozen: false,
@@ -260,6 +266,7 @@ impl State {
             ordered_from: None,
             latched_twice: false,
             copy: DropCopyBook::new(),
+            answers_due: None,
             heard: None,
             gaps: 0,
             dead_letters: 0,
@@ -281,6 +288,7 @@ impl State {
         }
         self.gate.reconfigure(&config.risk)?;
         self.copy.reserve();
+        self.instruments.iter_mut().for_each(|instrument| instrument.gone.reserve());
         let (feeds, batch) = (self.feeds.len(), self.batch.len());
         self.feeds.reserve(MAX_FEEDS.saturating_sub(feeds));
         self.batch.reserve(fresh.instruments.len().saturating_sub(batch));
@@ -325,13 +333,9 @@ impl State {
     pub(super) fn note_gone(&mut self, client: u64) -> Option<InstrumentId> {
         let order = self.orders.get(client).filter(|order| !order.is_alive() && order.venue_order != 0)?;
         let (id, number) = (order.instrument, order.venue_order);
-        if let Some(instrument) =
-            self.instruments.get_mut(id.index()).filter(|state| !state.gone.contains(&number))
-        {
-            instrument.gone.rotate_right(1);
-            if let Some(newest) = instrument.gone.first_mut() {
-                *newest = number;
-            }
+        let open = self.orders.exposure(id).orders;
+        if let Some(instrument) = self.instruments.get_mut(id.index()) {
+            instrument.gone.note(number, open);
         }
         Some(id)
     }
@@ -346,7 +350,11 @@ impl State {
         }
         let best = |side| {
             let of_others = |level: Level| {
-                let qty = level.qty - own.at(side, level.price);
+                let ours = match own.more {
+                    false => own.at(side, level.price),
+                    true => self.own_at(id, side, level.price),
+                };
+                let qty = level.qty - ours;
                 (qty.0 > 0).then_some(Level { qty, ..level })
             };
             let first = book.best(side)?;
@@ -371,17 +379,26 @@ impl State {
         }
         let mut gone_shown = false;
         if !gone_absent && let Some(instrument) = self.instrument(id) {
-            for number in instrument.gone {
+            for number in instrument.gone.numbers() {
                 gone_shown |= show(number);
             }
         }
         (shown, gone_shown)
     }
 
+    /// Lots of ours that the book shows at a price, however many orders they are. O(own orders of the instrument).
+    fn own_at(&self, id: InstrumentId, side: Side, price: Ticks) -> Lots {
+        let gone = self.instrument(id).into_iter().flat_map(|instrument| instrument.gone.numbers());
+        let numbers = self.orders.alive(id).map(|order| order.venue_order).chain(gone);
+        let shown = numbers.filter(|number| *number != 0).filter_map(|number| self.books.order(number));
+        let here = shown.filter(|order| (order.instrument, order.side, order.price) == (id, side, price));
+        here.fold(Lots(0), |sum, order| sum + order.qty)
+    }
+
     /// True where `number` is an own order's that left lately.
     #[inline]
     pub(super) fn is_gone(&self, id: InstrumentId, number: u64) -> bool {
-        self.instrument(id).is_some_and(|instrument| instrument.gone.contains(&number))
+        self.instrument(id).is_some_and(|instrument| instrument.gone.contains(number))
     }
 
     /// Counts an instrument's profit at its mark into the desk's.

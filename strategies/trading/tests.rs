@@ -11,6 +11,7 @@ mod exchange;
 mod health;
 mod money;
 mod quotes;
+mod reach;
 mod reconcile;
 mod records;
 mod stage;

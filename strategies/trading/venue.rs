@@ -6,7 +6,7 @@ use pricewright_core::kernel::table::{
     VenueExecuted, VenueRejected, VenueReplaced, VenueRestated,
 };
 use pricewright_core::kernel::{
-    Control, InstrumentId, Liquidity, Lots, Minor, Probe, RejectReason, SessionPhase, Text,
+    Control, InstrumentId, Liquidity, Lots, Minor, Probe, RejectReason, SendOutcome, SessionPhase, Text,
 };
 use pricewright_core::market::order::{AnswerError, BookedFill, OrderState};
 use pricewright_core::market::portfolio::HalfTicks;
@@ -78,6 +78,14 @@ impl Desk {
             let after = self.state.orders.get(event.client).copied().unwrap_or(before);
             if !after.is_alive() && before.is_alive() {
                 self.pause(id, before.side, turn);
+            }
+            if event.outcome == SendOutcome::SEEN && after.reminded {
+                let text = "the venue has seen an order of ours and does not say what became of it: the latch is set";
+                turn.step(text);
+                turn.value("client", i64::try_from(event.client).unwrap_or(i64::MAX), "");
+                self.latch(Control::UNANSWERED, 1, 0, Text::default(), turn);
+                self.act_on_all(turn);
+                return;
             }
             let failed = before.state == OrderState::PendingCancel && after.state != before.state;
             if failed && after.is_alive() {
@@ -229,6 +237,7 @@ impl Desk {
             SessionPhase::READY if before != SessionPhase::READY => {
                 let newly = self.state.orders.session_ready(event.next_client);
                 self.state.copy.count_beats();
+                self.await_answers_anew(turn);
                 self.on_numbering_anew(newly, turn);
             }
             _ => {}

@@ -229,6 +229,7 @@ impl OrderTable {
         if order.state != OrderState::PendingCancel {
             return Err(AnswerError::Repeated);
         }
+        self.change(slot, |order| order.reminded = false);
         if answer.answer == b'I' {
             self.uncancel(slot);
         }
@@ -268,7 +269,8 @@ impl OrderTable {
     }
 
     /// What became of an order message on its way out. A failure of an order that nobody has seen is the order's own;
-    /// of any other it is its cancel's.
+    /// of any other it is its cancel's. [`SendOutcome::UNSEEN`] and [`SendOutcome::SEEN`] are what the venue said when it was
+    /// asked about the order's number: where it never saw it, the order is done.
     ///
     /// # Errors
     /// See [`AnswerError`].
@@ -279,6 +281,16 @@ impl OrderTable {
             self.change(slot, |order| order.sent = true);
         } else if !order.is_alive() {
             return Err(AnswerError::Repeated);
+        } else if outcome == SendOutcome::SEEN {
+            // Whether it may be executed is as unknown as before.
+        } else if outcome == SendOutcome::UNSEEN {
+            if order.known {
+                return Err(AnswerError::Contradiction);
+            }
+            // A numbering that began anew says nothing about older orders.
+            if !order.doubt && client >= self.numbered_from {
+                self.finish(slot, DoneCause::NotSent);
+            }
         } else if !order.sent && !order.known {
             self.finish(slot, DoneCause::NotSent);
         } else if order.state == OrderState::PendingCancel {
@@ -298,7 +310,11 @@ impl OrderTable {
 
     pub(super) fn uncancel(&mut self, slot: usize) {
         self.change(slot, |order| {
-            order.state = if order.known { OrderState::Live } else { OrderState::PendingNew };
+            order.state = match (order.known, order.next) {
+                (false, _) => OrderState::PendingNew,
+                (true, 0) => OrderState::Live,
+                (true, _) => OrderState::PendingReplace,
+            };
         });
     }
 
@@ -316,6 +332,7 @@ impl OrderTable {
         self.change(slot, |order| {
             order.known = true;
             order.sent = true;
+            order.reminded = false;
             let thought_dead =
                 matches!(order.cause, DoneCause::NotSent | DoneCause::Inferred | DoneCause::Rejected);
             if order.state == OrderState::PendingNew || (!order.is_alive() && thought_dead) {

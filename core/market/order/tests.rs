@@ -218,12 +218,72 @@ fn a_refused_replacement_leaves_the_order_live() {
     table.place(Nanos(1), buy(100, 10));
     table.accepted(&accepted(1, 100, 10)).expect("accepted");
     table.replace(Nanos(2), 1, Ticks(99), 20).expect("replacement");
-    assert!(!table.cancel(1), "the replacement is what to cancel");
     table.rejected(&rejected(2)).expect("rejected");
     assert_eq!(state(&table, 1), (OrderState::Live, DoneCause::Alive, 10));
     assert_eq!(state(&table, 2), (OrderState::Done, DoneCause::Rejected, 0));
     assert_eq!(table.exposure(AAPL).buy_lots, 10);
-    assert!(table.cancel(1));
+    assert!(table.cancel(Nanos(9), 1));
+}
+
+#[test]
+fn of_a_pending_pair_both_can_be_cancelled_whichever_the_venue_has() {
+    let pair = || {
+        let mut table = table();
+        table.place(Nanos(1), buy(100, 10));
+        table.accepted(&accepted(1, 100, 10)).expect("accepted");
+        table.replace(Nanos(2), 1, Ticks(99), 20).expect("replacement");
+        assert!(table.cancel(Nanos(3), 2) && table.cancel(Nanos(3), 1));
+        assert!(!table.cancel(Nanos(3), 2) && !table.cancel(Nanos(3), 1), "asked for already");
+        assert_eq!(table.exposure(AAPL).buy_lots, 20);
+        table
+    };
+    // The replacement never reached the venue, or was passed over: the first order is cancelled, and the pair is gone.
+    let mut first = pair();
+    first.canceled(&canceled(1, 10, 5)).expect("cancelled");
+    assert_eq!(state(&first, 2), (OrderState::Done, DoneCause::Inferred, 0));
+    assert_eq!(first.total(), Exposure::default());
+    // It took place: the first is gone, the second is cancelled.
+    let mut second = pair();
+    second.replaced(&replaced(2, 1, 99, 20, Liveness::LIVE)).expect("replaced");
+    assert_eq!(state(&second, 1), (OrderState::Done, DoneCause::Replaced, 0));
+    assert_eq!(state(&second, 2), (OrderState::PendingCancel, DoneCause::Alive, 20));
+    second.canceled(&canceled(2, 20, 5)).expect("cancelled");
+    assert_eq!(second.total(), Exposure::default());
+    // The cancel of the first did not leave: it is to be replaced again.
+    let mut third = pair();
+    third.send_report(1, SendOutcome::SENT).expect("known");
+    third.send_report(1, SendOutcome::FAILED).expect("known");
+    assert_eq!(state(&third, 1), (OrderState::PendingReplace, DoneCause::Alive, 10));
+    check_consistent(&third);
+}
+
+#[test]
+fn an_overdue_answer_is_asked_for_again_and_again() {
+    let mut table = table();
+    let timeout = Nanos(100);
+    table.place(Nanos(1), buy(100, 10));
+    table.place(Nanos(50), buy(99, 10));
+    assert_eq!(table.next_overdue(timeout), Some(Nanos(101)));
+    assert_eq!(table.remind(1, Nanos(100), timeout), None);
+    assert_eq!(table.remind(1, Nanos(101), timeout), Some(Overdue::Once));
+    assert_eq!(state(&table, 1), (OrderState::PendingCancel, DoneCause::Alive, 10));
+    assert_eq!(table.next_overdue(timeout), Some(Nanos(150)));
+    assert_eq!(table.remind(1, Nanos(201), timeout), Some(Overdue::Again));
+    // What the venue says in between begins the count anew.
+    table.accepted(&accepted(1, 100, 10)).expect("accepted");
+    assert_eq!(table.remind(1, Nanos(301), timeout), Some(Overdue::Once));
+    assert_eq!((table.newest(AAPL), table.older(2), table.older(1)), (Some(2), Some(1), None));
+    // The venue has seen the first and never the second.
+    table.send_report(1, SendOutcome::SEEN).expect("known");
+    table.send_report(2, SendOutcome::SENT).expect("known");
+    table.send_report(2, SendOutcome::UNSEEN).expect("known");
+    assert_eq!(state(&table, 2), (OrderState::Done, DoneCause::NotSent, 0));
+    assert_eq!(table.send_report(1, SendOutcome::UNSEEN), Err(AnswerError::Contradiction));
+    table.restart_waits(Nanos(900));
+    assert_eq!(table.next_overdue(timeout), Some(Nanos(1_000)));
+    table.canceled(&canceled(1, 10, 3)).expect("cancelled");
+    assert_eq!(table.next_overdue(timeout), None);
+    check_consistent(&table);
 }
 
 #[test]
@@ -244,8 +304,8 @@ fn fills_race_cancels() {
     let mut table = table();
     table.place(Nanos(1), buy(100, 10));
     table.accepted(&accepted(1, 100, 10)).expect("accepted");
-    assert!(table.cancel(1));
-    assert!(!table.cancel(1), "asked for already");
+    assert!(table.cancel(Nanos(9), 1));
+    assert!(!table.cancel(Nanos(9), 1), "asked for already");
     table.executed(&executed(1, 7, 100, 4)).expect("fill");
     assert_eq!(state(&table, 1), (OrderState::PendingCancel, DoneCause::Alive, 6));
     table.canceled(&canceled(1, 6, 55)).expect("cancelled");
@@ -281,7 +341,7 @@ fn failed_sends_resolve_what_was_pending() {
         table.send_report(3, outcome).expect("known");
         assert_eq!(state(&table, 2), (OrderState::Live, DoneCause::Alive, 10));
 
-        assert!(table.cancel(2));
+        assert!(table.cancel(Nanos(9), 2));
         table.send_report(2, outcome).expect("known");
         assert_eq!(
             state(&table, 2),
@@ -300,7 +360,7 @@ fn a_ready_session_resolves_what_the_venue_never_saw() {
         table.place(Nanos(1), buy(100, 10));
     }
     table.accepted(&accepted(1, 100, 10)).expect("accepted");
-    assert!(table.cancel(1));
+    assert!(table.cancel(Nanos(9), 1));
     table.session_ready(4);
     assert_eq!(state(&table, 1).0, OrderState::Live, "its cancel may be lost: to be asked for anew");
     assert_eq!(state(&table, 2).1, DoneCause::Inferred, "seen and never answered");
@@ -385,7 +445,7 @@ fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
             .replace(Nanos(price), client, Ticks(price), qty)
             .map(|_| instrument)
             .ok_or(AnswerError::OutOfRange),
-        5 => table.cancel(client).then_some(instrument).ok_or(AnswerError::Repeated),
+        5 => table.cancel(Nanos(9), client).then_some(instrument).ok_or(AnswerError::Repeated),
         6 | 7 => table.accepted(&VenueAccepted {
             side: own_side.into(),
             instrument: own_instrument,
@@ -437,7 +497,7 @@ fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
                 false => table.accepted(&answer),
             }
         }
-        _ => table.send_report(client, SendOutcome(1 + u8::try_from(qty % 5).expect("small"))),
+        _ => table.send_report(client, SendOutcome(1 + u8::try_from(qty % 7).expect("small"))),
     };
 }
 
@@ -580,7 +640,7 @@ fn exposure_covers_what_the_venue_may_yet_execute() {
                     }
                 }
                 3 => {
-                    if table.cancel(client) {
+                    if table.cancel(Nanos(9), client) {
                         venue.inbox.push_back(Request::Cancel(client));
                     }
                 }
@@ -629,7 +689,7 @@ fn sizes_are_checked() {
 fn the_report_of_a_sent_cancel_does_not_bring_an_order_back() {
     let mut table = table();
     let client = table.place(Nanos(1), buy(10_000, 10)).expect("a slot");
-    assert!(table.cancel(client));
+    assert!(table.cancel(Nanos(9), client));
     table.send_report(client, SendOutcome::EXPIRED).expect("known");
     table.send_report(client, SendOutcome::SENT).expect("known");
     let order = table.get(client).expect("remembered");

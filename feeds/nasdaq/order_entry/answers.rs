@@ -1,17 +1,17 @@
 //! The venue's answers to records, and what they say about live orders.
 
 use pricewright_core::kernel::table::{
-    Define, Mark, SessionChanged, SessionState, VenueAccepted, VenueBroken, VenueCancelHeld, VenueCanceled,
-    VenueExecuted, VenueRejected, VenueReplaced, VenueRestated, VenueUnread,
+    Define, Mark, SendReport, SessionChanged, SessionState, VenueAccepted, VenueBroken, VenueCancelHeld,
+    VenueCanceled, VenueExecuted, VenueRejected, VenueReplaced, VenueRestated, VenueUnread,
 };
 use pricewright_core::kernel::{
     Column, EventNanos, InstrumentId, Liquidity, Liveness, Nanos, Record, RecordSink, RejectReason,
-    SessionPhase, SideCode, SourceId, Text, Ticks, flags,
+    SendOutcome, SessionPhase, SideCode, SourceId, Text, Ticks, flags,
 };
 
 use super::DecisionError;
 use super::orders::{LiveOrder, LiveOrders};
-use super::queries::Queries;
+use super::queries::{Inquiries, Inquiry, Queries};
 use super::unread::{Message, Unread};
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::ouch::{self, Appendage, Response, decode_response, tag};
@@ -28,6 +28,9 @@ pub(super) const ANSWER_CELLS: usize = Mark::CELLS
 /// The instrument of an order in a symbol that is not configured.
 const NO_INSTRUMENT: InstrumentId = InstrumentId(u16::MAX);
 
+/// Orders that the venue can be asked about at once.
+const MOST_INQUIRIES: usize = 1024;
+
 /// `VenueRestated::qty` where the venue did not say it.
 const QTY_UNKNOWN: u32 = u32::MAX;
 
@@ -38,7 +41,7 @@ pub struct Counters {
     pub messages: u64,
     /// Messages that could not be used, or not in full; each is in the journal as it came.
     pub malformed: u64,
-    /// Live orders that the table had no room for; `cancel_all` does not reach them.
+    /// Live orders beyond those for which the table reserves memory. They are kept all the same: each can be cancelled.
     pub untracked: u64,
     /// Records that the sink refused although it had said that there was room.
     pub refused: u64,
@@ -76,6 +79,7 @@ pub(super) struct Answers {
     acknowledged: u32,
     numbered_from: u32,
     queries: Queries,
+    inquiries: Inquiries,
     /// Whether an account query is to be sent.
     asks: bool,
     /// Whether the phase was not told yet.
@@ -105,6 +109,7 @@ impl Answers {
             acknowledged: numbers.acknowledged,
             numbered_from: numbers.numbered_from,
             queries: Queries::new(numbers.unanswered),
+            inquiries: Inquiries::new(MOST_INQUIRIES),
             asks: false,
             untold: true,
             counters: Counters::default(),
@@ -183,6 +188,7 @@ impl Answers {
         }
         self.enter(SessionPhase::CATCHING_UP, 0);
         self.queries.connect();
+        self.inquiries.clear();
         self.asks = true;
     }
 
@@ -191,8 +197,41 @@ impl Answers {
         let asks = core::mem::take(&mut self.asks);
         if asks {
             self.queries.ask();
+            if self.phase == SessionPhase::READY {
+                self.inquiries.sent(&self.queries);
+            }
         }
         asks
+    }
+
+    /// The query that [`Self::take_query`] gave did not leave.
+    pub(super) fn ask_again(&mut self) {
+        self.asks = true;
+    }
+
+    /// Asks the venue whether it has ever seen an order's number.
+    pub(super) fn inquire(&mut self, client: u32, decision: u64) {
+        self.asks |= self.phase == SessionPhase::READY && self.inquiries.ask(Inquiry { client, decision });
+    }
+
+    /// Tells what the venue said of the orders that it was asked about, as far as there is room.
+    pub(super) fn tell_verdicts<S: RecordSink>(&mut self, now: Nanos, sink: &mut S) {
+        while let Some((inquiry, next_client)) = self.inquiries.verdict() {
+            if sink.room() < SendReport::CELLS {
+                return;
+            }
+            let Inquiry { client, decision } = inquiry;
+            // A numbering that began anew says nothing about older orders.
+            let judges = next_client > self.acknowledged && client >= self.numbered_from;
+            let unseen = judges && client >= next_client;
+            let outcome = if unseen { SendOutcome::UNSEEN } else { SendOutcome::SEEN };
+            if unseen {
+                self.orders.remove(client);
+            }
+            let (client, source) = (u64::from(client), self.source);
+            self.put(&SendReport { client, decision, sent: now, outcome, spare: 0, source, spare2: 0 }, sink);
+            self.asks |= self.inquiries.told();
+        }
     }
 
     /// What an answer to an account query says. One to a query of an earlier connection, or to one too many of this, was
@@ -201,6 +240,7 @@ impl Answers {
     fn account(&mut self, next_client: u32, highest: u32) {
         let is_new = self.queries.answer();
         if self.phase == SessionPhase::READY {
+            self.asks |= self.inquiries.answered(&self.queries, next_client);
             return;
         }
         if !is_new {

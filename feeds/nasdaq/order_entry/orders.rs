@@ -48,7 +48,8 @@ impl LiveOrders {
         self.orders.get(index)
     }
 
-    /// Adds or overwrites an order; false where there is no room for a new one.
+    /// Adds or overwrites an order; false where it is one more than memory is reserved for. It is kept nevertheless: an order
+    /// that is not in the table could not be cancelled.
     pub(super) fn set(&mut self, order: LiveOrder) -> bool {
         match self.orders.binary_search_by_key(&order.client, |known| known.client) {
             Ok(index) => {
@@ -56,8 +57,11 @@ impl LiveOrders {
                     *known = order;
                 }
             }
-            Err(_) if self.is_full() => return false,
-            Err(index) => self.orders.insert(index, order),
+            Err(index) => {
+                let reserved = !self.is_full();
+                self.orders.insert(index, order);
+                return reserved;
+            }
         }
         true
     }

@@ -13,6 +13,7 @@ use crate::nasdaq::{MessageLog, MessageStore};
 mod answers;
 mod connection;
 mod doubt;
+mod reach;
 mod sending;
 
 const SOURCE: SourceId = SourceId(9);

@@ -1,6 +1,6 @@
 use pricewright_core::kernel::table::{
-    Mark, OrderAdd, OrderDeleted, OrderInDoubt, SessionState, VenueAccepted, VenueExecuted, VenueReplaced,
-    VenueUnread, market_flags,
+    CancelOrder, Mark, OrderAdd, OrderDeleted, OrderInDoubt, SendReport, SessionState, VenueAccepted,
+    VenueExecuted, VenueReplaced, VenueUnread, market_flags,
 };
 use pricewright_core::kernel::{Nanos, Record, RecordBuf, RecordSink as _};
 use zerocopy::FromZeros as _;
@@ -91,6 +91,24 @@ fn what_the_venue_has_never_seen_is_not_open() {
     let ready = SessionState { phase: SessionPhase::READY, next_client: 2, ..SessionState::new_zeroed() };
     take(&mut resume, &ready);
     assert_eq!(open(&resume), [(1, 100)]);
+}
+
+#[test]
+fn an_order_that_the_venue_was_asked_about_is_open_unless_it_never_saw_it() {
+    let mut resume = Resume::default();
+    [1, 2].iter().for_each(|client| take(&mut resume, &place(*client)));
+    for client in [1, 2] {
+        let cancel = CancelOrder { client, reason: CancelReason::UNANSWERED, ..CancelOrder::new_zeroed() };
+        take(&mut resume, &cancel);
+    }
+    assert_eq!(resume.unanswered_queries(), 2);
+    take(&mut resume, &Mark { first: 20, count: 1, source: VENUE, ..Mark::new_zeroed() });
+    for (client, outcome) in [(1, SendOutcome::SEEN), (2, SendOutcome::UNSEEN)] {
+        take(&mut resume, &SendReport { client, outcome, ..SendReport::new_zeroed() });
+    }
+    assert_eq!(open(&resume), [(1, 100)]);
+    assert_eq!(resume.unanswered_queries(), 0);
+    assert_eq!(resume.position(VENUE).expect("a position").restart(), (21, 0), "the answer was taken");
 }
 
 #[test]

@@ -9,10 +9,11 @@ use super::stage::Stage;
 fn wrong_configurations_name_their_key() {
     let good = DeskConfig::example().expect("example");
     type Spoil = fn(&mut DeskConfig);
-    let wrong: [(Spoil, &str); 10] = [
+    let wrong: [(Spoil, &str); 11] = [
         (|config| config.status_interval_ms = 0, "status_interval_ms"),
         (|config| config.order_time_to_send_us = 0, "order_time_to_send_us"),
         (|config| config.refusal_pause_ms = 0, "refusal_pause_ms"),
+        (|config| config.answer_timeout_ms = 9, "answer_timeout_ms"),
         (|config| config.book_orders = 0, "book_orders"),
         (|config| config.own_orders = 63, "own_orders"),
         (|config| config.own_fills = 0, "own_fills"),

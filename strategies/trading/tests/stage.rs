@@ -3,6 +3,7 @@
 use pricewright_core::kernel::table::*;
 use pricewright_core::kernel::*;
 
+use super::super::desk::ANSWERS_TIMER;
 use super::super::{Desk, DeskConfig};
 use super::records::{FEED, GATEWAY, record, venue_executed};
 
@@ -208,6 +209,18 @@ impl Stage {
         let timer = self.driver.outbox().timers().next().expect("armed");
         self.now = self.now.max(timer.deadline);
         self.give(&timer);
+    }
+
+    /// Lets timers fire up to and with the next look for overdue answers.
+    pub(super) fn answers_timer(&mut self) {
+        loop {
+            let timer = self.driver.outbox().timers().next().expect("armed");
+            self.now = self.now.max(timer.deadline);
+            self.give(&timer);
+            if timer.key == ANSWERS_TIMER {
+                return;
+            }
+        }
     }
 
     /// Lets timers fire up to and with the next status.

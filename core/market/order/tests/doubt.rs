@@ -10,7 +10,7 @@ fn four() -> OrderTable {
     }
     table.accepted(&accepted(1, 100, 10)).expect("accepted");
     table.accepted(&accepted(3, 100, 10)).expect("accepted");
-    assert!(table.cancel(3));
+    assert!(table.cancel(Nanos(9), 3));
     table
 }
 
@@ -29,7 +29,7 @@ fn after_a_changed_session_only_what_never_arrived_is_done() {
     // Another connection of the new session proves nothing about the old one.
     assert_eq!(table.session_ready(5), 0);
     assert_eq!(table.in_doubt().count(), 3);
-    assert!((1..=3).all(|client| table.cancel(client)), "each can be cancelled");
+    assert!((1..=3).all(|client| table.cancel(Nanos(9), client)), "each can be cancelled");
     check_consistent(&table);
 }
 
@@ -82,7 +82,7 @@ fn both_ends_of_a_replacement_in_doubt_can_be_cancelled_and_count_once() {
     table.doubt_all();
     table.session_ready(3);
     assert_eq!(table.exposure(AAPL).buy_lots, 12, "the venue has the one or the other");
-    assert!(table.cancel(prior) && table.cancel(new));
+    assert!(table.cancel(Nanos(9), prior) && table.cancel(Nanos(9), new));
     table.canceled(&canceled(new, 12, 5)).expect("the replacement had arrived");
     assert_eq!((table.total().orders, table.in_doubt().count()), (0, 0));
     check_consistent(&table);
@@ -138,4 +138,15 @@ fn a_broken_trade_is_found_by_its_match_when_the_orders_slot_was_reused() {
         Err(AnswerError::Unknown),
         "another order's match"
     );
+}
+
+#[test]
+fn a_numbering_that_began_anew_does_not_end_an_order_in_doubt() {
+    let mut table = four();
+    table.doubt_all();
+    table.session_ready(1);
+    table.send_report(2, SendOutcome::SENT).expect("known");
+    table.send_report(2, SendOutcome::UNSEEN).expect("said, and of no use");
+    assert_eq!(state(&table, 2), (OrderState::PendingNew, DoneCause::Alive, 10));
+    check_consistent(&table);
 }
