@@ -155,7 +155,7 @@ impl Decoder {
             session: 0,
             line: origin.connection,
             source: self.source,
-            spare: 0,
+            queued_ns: 0,
         };
         sink.put(&mark, self.source, 0)
     }

@@ -275,7 +275,7 @@ impl Copies {
         self.journalled.1 = sequence.saturating_add(1);
         let (session, source) = (self.session_id, self.source);
         self.put(
-            &Mark { first: sequence, received: now, count: 1, session, line: 0, source, spare: 0 },
+            &Mark { first: sequence, received: now, count: 1, session, line: 0, source, queued_ns: 0 },
             sink,
         );
         match decoded {

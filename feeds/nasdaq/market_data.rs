@@ -36,7 +36,7 @@ use super::{SessionId, Symbol};
 use emit::{Emitter, State};
 use event::Place;
 
-pub use super::moldudp64::recovery::NotTaken;
+pub use super::moldudp64::recovery::{Arrival, NotTaken};
 pub use emit::{Counters, MAX_CELLS_PER_MESSAGE, OVERHEAD_CELLS};
 
 mod directory;
@@ -114,17 +114,18 @@ impl MarketData {
         &mut self,
         line: u16,
         bytes: &[u8],
-        received: Nanos,
+        arrival: impl Into<Arrival>,
         sink: &mut S,
     ) -> Result<(), NotTaken> {
+        let arrival: Arrival = arrival.into();
         if sink.room() < self.state.overhead() {
             return Err(NotTaken);
         }
         let mut emitter = Emitter { state: &mut self.state, sink };
-        if let Err(error) = self.receiver.on_packet(line, bytes, received, &mut emitter)? {
+        if let Err(error) = self.receiver.on_packet(line, bytes, arrival, &mut emitter)? {
             emitter.malformed_packet(error, self.receiver.next_sequence(), bytes.len());
         }
-        self.skip_what_was_journalled(received, sink);
+        self.skip_what_was_journalled(arrival.received, sink);
         Ok(())
     }
 

@@ -18,8 +18,8 @@
 
 use pricewright_core::kernel::table::{CancelOrder, DecisionRef, PlaceOrder, ReplaceOrder, SendReport};
 use pricewright_core::kernel::{
-    CancelReason, InstrumentId, Nanos, RecordSink, RejectReason, SendOutcome, SessionPhase, SideCode, SourceId,
-    TimeInForce, flags,
+    CancelReason, InstrumentId, Nanos, RecordSink, RejectReason, SendOutcome, SessionPhase, SideCode,
+    SourceId, TimeInForce, flags,
 };
 use zerocopy::big_endian::{U32, U64};
 

@@ -123,6 +123,7 @@ fn as_text(explanation: &Explanation, life: &[Owned], renderer: &Renderer) -> St
         let title = if index == 0 { "Life" } else { "" };
         text.push_str(&format!("{title:<9}{seq}  {}  {}\n", stamp(now.0), renderer.owned(record)));
     }
+    text.push_str(&received_text(explanation));
     text.push_str(&latency_text(explanation));
     text.trim_end().to_owned()
 }
@@ -194,6 +195,22 @@ fn section_of(note: &Note) -> &'static str {
     }
 }
 
+/// When the batch that brought the event came: by the kernel's stamp where there is one.
+fn received_text(explanation: &Explanation) -> String {
+    let (Some(mark), Some(event)) = (explanation.mark, explanation.event.record()) else {
+        return String::new();
+    };
+    let waited = micros(u64::try_from(event.header().now.0 - mark.received.0).unwrap_or(0));
+    match mark.queued_ns {
+        0 => format!("Received {}, stamped {waited} µs later\n", stamp(mark.received.0)),
+        queued => format!(
+            "Received {} by the kernel, taken {} µs later, stamped {waited} µs after that\n",
+            stamp(mark.arrived().0),
+            micros(u64::from(queued)),
+        ),
+    }
+}
+
 fn latency_text(explanation: &Explanation) -> String {
     let Some(trace) = explanation.latency else {
         return "Latency  not traced for this event".to_owned();
@@ -230,6 +247,13 @@ fn as_json(dir: &Path, explanation: &Explanation, life: &[Owned], renderer: &Ren
         "unexplained": explanation.unexplained,
         "decisions": explanation.decisions.iter().map(record).collect::<Vec<_>>(),
         "life": life.iter().map(record).collect::<Vec<_>>(),
+        "received": explanation.mark.map(|mark| json!({
+            "kernel_ns": (mark.queued_ns > 0).then(|| mark.arrived().0),
+            "queued_ns": (mark.queued_ns > 0).then_some(mark.queued_ns),
+            "taken_ns": mark.received.0,
+            "line": mark.line,
+            "position": mark.first,
+        })),
         "latency_ns": explanation.latency.map(|trace| json!({
             "received": trace.received,
             "sequenced": trace.sequenced - trace.received,

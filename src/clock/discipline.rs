@@ -68,6 +68,8 @@ pub struct Adjustment {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Discipline {
     params: Params,
+    /// The reference itself, as last seen: where it stood and how fast it ran.
+    wall: Params,
     /// The rate measured at start; the slew is bounded around it.
     nominal: u64,
     /// The best estimate of the reference's rate.
@@ -81,11 +83,16 @@ impl Discipline {
     pub(super) fn new(first: Sample, second: Sample) -> Option<Self> {
         let nominal = rate_between(first, second)?;
         let params = Params { base_ticks: second.ticks, base_nanos: second.nanos, rate: nominal };
-        Some(Self { params, nominal, steady: nominal, anchor: second })
+        Some(Self { params, wall: params, nominal, steady: nominal, anchor: second })
     }
 
     pub(super) fn params(&self) -> Params {
         self.params
+    }
+
+    /// The reference, which may step, as last seen.
+    pub(super) fn wall(&self) -> Params {
+        self.wall
     }
 
     /// The best estimate of how long a tick of the reference is: nanoseconds times 2^32.
@@ -104,6 +111,7 @@ impl Discipline {
         let shown = self.params.at(sample.ticks);
         let gap_nanos = sample.nanos.saturating_sub(shown);
         let stepped = self.measure(sample);
+        self.wall = Params { base_ticks: sample.ticks, base_nanos: sample.nanos, rate: self.steady };
         let wanted = gap_nanos.clamp(-CLOSE_WITHIN_NANOS, CLOSE_WITHIN_NANOS);
         let correction = i128::from(self.nominal) * i128::from(wanted) / i128::from(CLOSE_WITHIN_NANOS);
         let rate = clamp_around(self.nominal, i128::from(self.steady) + correction, MAX_SLEW_PPM);

@@ -22,4 +22,11 @@ pub use tsc::{Calibrator, TscClock, tsc_clock};
 pub trait Clock: Send {
     /// The stamp for what happens now: nanoseconds since the Unix epoch, never less than the one before.
     fn now(&mut self) -> Nanos;
+
+    /// Nanoseconds from a stamp of `CLOCK_REALTIME` to this clock's last reading; negative if the stamp lies after it. By the
+    /// wall clock as it was last looked at: a step since then is in the result. `None` from a clock that does not follow the
+    /// machine's.
+    fn since_wall(&self, _wall: Nanos) -> Option<i64> {
+        None
+    }
 }

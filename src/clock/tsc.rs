@@ -30,9 +30,15 @@ pub fn tsc_clock(after: Option<Nanos>) -> (TscClock, Calibrator) {
         discipline.raise_to(ticker.stamp().0, last.0.saturating_add(1));
     }
     let line = Arc::new(Line::default());
-    line.publish(&discipline.params());
-    let clock =
-        TscClock { ticker, params: discipline.params(), version: line.version(), last: i64::MIN, line };
+    line.publish(&Lines::of(&discipline));
+    let clock = TscClock {
+        ticker,
+        lines: Lines::of(&discipline),
+        version: line.version(),
+        last: i64::MIN,
+        ticks: 0,
+        line,
+    };
     let calibrator = Calibrator { ticker, discipline, line: Arc::clone(&clock.line) };
     (clock, calibrator)
 }
@@ -41,9 +47,11 @@ pub fn tsc_clock(after: Option<Nanos>) -> (TscClock, Calibrator) {
 #[derive(Clone, Debug)]
 pub struct TscClock {
     ticker: Ticker,
-    params: Params,
+    lines: Lines,
     version: u64,
     last: i64,
+    /// Raw ticks of the last reading.
+    ticks: u64,
     line: Arc<Line>,
 }
 
@@ -56,7 +64,7 @@ impl TscClock {
     /// The time that a raw stamp of this clock's ticker was taken, on the line as the calibrator last left it.
     #[inline]
     pub fn at(&self, stamp: Stamp) -> Nanos {
-        Nanos(self.params.at(stamp.0))
+        Nanos(self.lines.clock.at(stamp.0))
     }
 }
 
@@ -64,14 +72,20 @@ impl Clock for TscClock {
     #[inline]
     fn now(&mut self) -> Nanos {
         if self.line.version() != self.version
-            && let Some((version, params)) = self.line.read()
+            && let Some((version, lines)) = self.line.read()
         {
             self.version = version;
-            self.params = params;
+            self.lines = lines;
         }
+        self.ticks = self.ticker.stamp().0;
         // Cores' counters may differ by some ticks, and the old line may have been used past the new one's start.
-        self.last = self.last.max(self.params.at(self.ticker.stamp().0));
+        self.last = self.last.max(self.lines.clock.at(self.ticks));
         Nanos(self.last)
+    }
+
+    #[inline]
+    fn since_wall(&self, wall: Nanos) -> Option<i64> {
+        Some(self.lines.wall.at(self.ticks).saturating_sub(wall.0))
     }
 }
 
@@ -94,7 +108,7 @@ impl Calibrator {
     /// This may step forward, so call it before the first event is stamped.
     pub fn start_after(&mut self, last: Nanos) {
         self.discipline.raise_to(self.ticker.stamp().0, last.0.saturating_add(1));
-        self.line.publish(&self.discipline.params());
+        self.line.publish(&Lines::of(&self.discipline));
     }
 
     /// How long a raw tick is, as measured so far.
@@ -104,19 +118,56 @@ impl Calibrator {
 
     fn recalibrate_to(&mut self, sample: Sample) -> Adjustment {
         let adjustment = self.discipline.update(sample);
-        self.line.publish(&self.discipline.params());
+        self.line.publish(&Lines::of(&self.discipline));
         adjustment
     }
 }
 
-/// [`Params`] behind a sequence lock: one writer, any readers, no waiting.
+/// The clock's line, and its reference's: what turns ticks into time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lines {
+    clock: Params,
+    wall: Params,
+}
+
+impl Lines {
+    fn of(discipline: &Discipline) -> Self {
+        Self { clock: discipline.params(), wall: discipline.wall() }
+    }
+}
+
+/// [`Lines`] behind a sequence lock: one writer, any readers, no waiting.
 #[derive(Debug, Default)]
 struct Line {
     /// Odd while the writer is at it.
     version: AtomicU64,
+    clock: AtomicParams,
+    wall: AtomicParams,
+}
+
+/// [`Params`] in atomics; a whole only within the sequence lock.
+#[derive(Debug, Default)]
+struct AtomicParams {
     base_ticks: AtomicU64,
     base_nanos: AtomicI64,
     rate: AtomicU64,
+}
+
+impl AtomicParams {
+    // Relaxed, all of it: the sequence lock around them orders.
+    fn store(&self, params: &Params) {
+        self.base_ticks.store(params.base_ticks, Ordering::Relaxed);
+        self.base_nanos.store(params.base_nanos, Ordering::Relaxed);
+        self.rate.store(params.rate, Ordering::Relaxed);
+    }
+
+    fn load(&self) -> Params {
+        Params {
+            base_ticks: self.base_ticks.load(Ordering::Relaxed),
+            base_nanos: self.base_nanos.load(Ordering::Relaxed),
+            rate: self.rate.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl Line {
@@ -126,30 +177,25 @@ impl Line {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// Writes a new line. One thread only: `Calibrator` is not `Clone` and asks for `&mut self`.
-    fn publish(&self, params: &Params) {
+    /// Writes new lines. One thread only: `Calibrator` is not `Clone` and asks for `&mut self`.
+    fn publish(&self, lines: &Lines) {
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version.wrapping_add(1), Ordering::Relaxed);
         // Partner: the acquire fence in `read`. Who sees one of the new values sees the odd version too.
         fence(Ordering::Release);
-        self.base_ticks.store(params.base_ticks, Ordering::Relaxed);
-        self.base_nanos.store(params.base_nanos, Ordering::Relaxed);
-        self.rate.store(params.rate, Ordering::Relaxed);
+        self.clock.store(&lines.clock);
+        self.wall.store(&lines.wall);
         // Partner: the acquire load in `read`. Who sees the even version sees all of the new values.
         self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
-    /// A whole line with its version, or `None` where the writer is at it.
-    fn read(&self) -> Option<(u64, Params)> {
+    /// Whole lines with their version, or `None` where the writer is at it.
+    fn read(&self) -> Option<(u64, Lines)> {
         let before = self.version.load(Ordering::Acquire);
-        let params = Params {
-            base_ticks: self.base_ticks.load(Ordering::Relaxed),
-            base_nanos: self.base_nanos.load(Ordering::Relaxed),
-            rate: self.rate.load(Ordering::Relaxed),
-        };
+        let lines = Lines { clock: self.clock.load(), wall: self.wall.load() };
         fence(Ordering::Acquire);
         let after = self.version.load(Ordering::Relaxed);
-        (before == after && before.is_multiple_of(2)).then_some((before, params))
+        (before == after && before.is_multiple_of(2)).then_some((before, lines))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod answers;
 pub mod assemble;
 pub mod http;
 pub mod jsonl;
+mod kernel_queue;
 pub mod lines_out;
 pub mod nasdaq;
 pub mod ouch;

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pricewright_core::kernel::{Column, DisplayUnits, Health, InstrumentId, Nanos, RecordSink};
-use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig, Resume as FeedResume};
+use pricewright_feeds::nasdaq::market_data::{Arrival, MarketData, MarketDataConfig, Resume as FeedResume};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig as LineConfig;
 use pricewright_feeds::nasdaq::{InstrumentSpec, SessionId};
 
 use serde::Serialize;
 
+use super::kernel_queue::KernelQueue;
 use super::recorder::Recorder;
 use crate::clock::Clock;
 use crate::config::NasdaqFeed as Settings;
 use crate::error::{Error, Result};
-use crate::io::IoError;
-use crate::io::udp::{DATAGRAM_LEN, ReceiverConfig, UdpReceiver};
+use crate::io::udp::{BATCH_LEN, DATAGRAM_LEN, ReceiverConfig, UdpReceiver};
 use crate::pipeline::edge::Feed;
 use crate::pipeline::resume::Resume;
 use crate::pipeline::topology::FEED_SOURCE;
@@ -31,9 +31,11 @@ const ITCH_DECIMALS: u32 = 4;
 /// The market data feed with its sockets.
 pub struct NasdaqFeed {
     market: MarketData,
-    lines: Vec<UdpReceiver>,
+    lines: Vec<LineSocket>,
     /// Sends re-requests; answers come back to it.
-    requests: UdpReceiver,
+    requests: LineSocket,
+    /// When the last poll ended; what the next one receives came after that, or while nothing was received.
+    polled: Nanos,
     /// The last re-request could not be sent.
     request_failed: bool,
     rerequest: SocketAddrV4,
@@ -65,7 +67,7 @@ impl Senders {
 /// What the receiving thread has counted, for people to read from other threads.
 #[derive(Clone, Debug, Default)]
 pub struct LineMonitor {
-    counts: Arc<[AtomicU64; 8]>,
+    counts: Arc<[AtomicU64; 9]>,
 }
 
 /// What was received since the start.
@@ -87,6 +89,8 @@ pub struct LineCounts {
     pub refused: u64,
     /// Packets that were not believed: of another session, or with a sequence far beyond all that is known.
     pub disbelieved: u64,
+    /// Stamps of the kernel that cannot be right, because the wall clock stepped; they were cut off.
+    pub odd_stamps: u64,
 }
 
 impl LineCounts {
@@ -120,20 +124,58 @@ impl LineMonitor {
     /// What was counted up to a moment ago.
     pub fn read(&self) -> LineCounts {
         // Relaxed: numbers for people; nothing else hangs on them.
-        let [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved] =
-            [0, 1, 2, 3, 4, 5, 6, 7]
+        let [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved, odd_stamps] =
+            [0, 1, 2, 3, 4, 5, 6, 7, 8]
                 .map(|at: usize| self.counts.get(at).map_or(0, |count| count.load(Ordering::Relaxed)));
-        LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved }
+        LineCounts {
+            packets,
+            duplicates,
+            gaps,
+            recovered,
+            requests,
+            kernel_drops,
+            refused,
+            disbelieved,
+            odd_stamps,
+        }
     }
 
     fn write(&self, counted: LineCounts) {
-        let LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved } =
-            counted;
-        let values = [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved];
+        let LineCounts {
+            packets,
+            duplicates,
+            gaps,
+            recovered,
+            requests,
+            kernel_drops,
+            refused,
+            disbelieved,
+            odd_stamps,
+        } = counted;
+        let values =
+            [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved, odd_stamps];
         for (count, value) in self.counts.iter().zip(values) {
             count.store(value, Ordering::Relaxed);
         }
     }
+}
+
+/// A socket with what is known of its queue in the kernel.
+struct LineSocket {
+    socket: UdpReceiver,
+    queue: KernelQueue,
+}
+
+impl LineSocket {
+    fn open(config: &ReceiverConfig) -> Result<Self> {
+        Ok(Self { socket: UdpReceiver::open(config)?, queue: KernelQueue::default() })
+    }
+}
+
+/// One round of receiving: the clock, and a time before which the round did not begin.
+struct Round<'a, C> {
+    clock: &'a mut C,
+    began: Nanos,
 }
 
 /// Packets that were received but found no room behind; offered again before anything else is received.
@@ -145,7 +187,7 @@ struct Held {
 
 struct HeldPacket {
     line: u16,
-    received: Nanos,
+    arrival: Arrival,
     len: usize,
     bytes: [u8; DATAGRAM_LEN],
 }
@@ -166,7 +208,8 @@ impl NasdaqFeed {
         let lines = settings.lines.iter().map(|line| open_line(*line, settings)).collect::<Result<_>>()?;
         let local =
             if settings.rerequest.ip().is_loopback() { Ipv4Addr::LOCALHOST } else { settings.interface };
-        let requests = UdpReceiver::open(&ReceiverConfig::new(SocketAddrV4::new(local, 0)))?;
+        let requests = LineSocket::open(&ReceiverConfig::new(SocketAddrV4::new(local, 0)))?;
+        let polled = Nanos::ZERO;
         let (rerequest, held, monitor) = (settings.rerequest, Held::new(), LineMonitor::default());
         let mut allowed = settings.sources.clone();
         if !allowed.is_empty() {
@@ -179,6 +222,7 @@ impl NasdaqFeed {
             market,
             lines,
             requests,
+            polled,
             request_failed,
             rerequest,
             held,
@@ -207,7 +251,8 @@ impl NasdaqFeed {
             gaps: counted.gaps,
             recovered: counted.recovered,
             requests: counted.requests,
-            kernel_drops: self.lines.iter().map(UdpReceiver::kernel_drops).sum(),
+            kernel_drops: self.lines.iter().map(|line| line.socket.kernel_drops()).sum(),
+            odd_stamps: self.lines.iter().map(|line| line.queue.odd()).sum(),
             refused: self.senders.refused,
             disbelieved: counted.stragglers.saturating_add(counted.implausible),
         });
@@ -225,15 +270,16 @@ impl NasdaqFeed {
     }
 
     fn receive<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S) -> Result<usize> {
-        let Self { market, lines, requests, held, recorder, senders, .. } = self;
+        let Self { market, lines, requests, held, recorder, senders, polled, .. } = self;
+        let round = &mut Round { clock, began: *polled };
         let mut received = 0;
         for (line, socket) in (0u16..).zip(lines.iter_mut()) {
-            received += receive_line((line, socket, senders), market, held, recorder, clock, sink)?;
+            received += receive_line((line, socket, senders), market, held, recorder, round, sink)?;
         }
         // Nobody answers where nobody was asked, and a system call is not free.
         if market.health() != Health::VALID {
             let line = market.request_line();
-            received += receive_line((line, requests, senders), market, held, recorder, clock, sink)?;
+            received += receive_line((line, requests, senders), market, held, recorder, round, sink)?;
         }
         Ok(received)
     }
@@ -241,7 +287,7 @@ impl NasdaqFeed {
     fn request<C: Clock>(&mut self, clock: &mut C) {
         let now = clock.now();
         while let Some(request) = self.market.next_request(now) {
-            let sent = self.requests.send_to(&request, self.rerequest);
+            let sent = self.requests.socket.send_to(&request, self.rerequest);
             // It is asked for again after its time-out; it is told once, since this is the hot thread.
             if let Err(error) = &sent
                 && !self.request_failed
@@ -257,25 +303,33 @@ impl NasdaqFeed {
 }
 
 fn receive_line<C: Clock, S: RecordSink>(
-    (line, socket, senders): (u16, &mut UdpReceiver, &mut Senders),
+    (line, from, senders): (u16, &mut LineSocket, &mut Senders),
     market: &mut MarketData,
     held: &mut Held,
     recorder: &mut Option<Recorder>,
-    clock: &mut C,
+    round: &mut Round<'_, C>,
     sink: &mut S,
 ) -> Result<usize> {
+    let LineSocket { socket, queue } = from;
     let batch = socket.recv_batch().map_err(|source| Error::Failed(format!("line {line}: {source}")))?;
     if batch.is_empty() {
+        queue.emptied(round.began);
         return Ok(0);
     }
-    let now = clock.now();
+    let now = round.clock.now();
     for packet in batch.iter().filter(|packet| senders.may(|| packet.from())) {
         if let Some(recorder) = recorder {
             recorder.datagram(line, now, packet.bytes)?;
         }
-        if !held.is_empty() || market.on_packet(line, packet.bytes, now, sink).is_err() {
-            held.keep(line, now, packet.bytes);
+        // The stamp came with the datagram, and the clock was read already: no call is made for it.
+        let waited = packet.kernel_stamp().and_then(|stamp| round.clock.since_wall(stamp));
+        let arrival = Arrival { received: now, queued_ns: queue.waited(waited, now) };
+        if !held.is_empty() || market.on_packet(line, packet.bytes, arrival, sink).is_err() {
+            held.keep(line, arrival, packet.bytes);
         }
+    }
+    if batch.len() < BATCH_LEN {
+        queue.emptied(round.began);
     }
     Ok(batch.len())
 }
@@ -293,7 +347,8 @@ impl Feed for NasdaqFeed {
         if self.held.is_empty() {
             work += self.receive(clock, sink)?;
         }
-        self.market.on_poll(clock.now(), sink);
+        self.polled = clock.now();
+        self.market.on_poll(self.polled, sink);
         self.request(clock);
         if work > 0 {
             self.show();
@@ -311,7 +366,7 @@ impl Feed for NasdaqFeed {
 
 impl Held {
     fn new() -> Self {
-        let packet = || HeldPacket { line: 0, received: Nanos::ZERO, len: 0, bytes: [0; DATAGRAM_LEN] };
+        let packet = || HeldPacket { line: 0, arrival: Arrival::default(), len: 0, bytes: [0; DATAGRAM_LEN] };
         Self { packets: core::iter::repeat_with(packet).take(HELD_PACKETS).collect(), first: 0, len: 0 }
     }
 
@@ -320,12 +375,12 @@ impl Held {
     }
 
     /// There is room for every batch that one round of receiving can bring, and nothing is received while any waits.
-    fn keep(&mut self, line: u16, received: Nanos, bytes: &[u8]) {
+    fn keep(&mut self, line: u16, arrival: Arrival, bytes: &[u8]) {
         if let Some(packet) = self.packets.get_mut(self.first + self.len)
             && let Some(target) = packet.bytes.get_mut(..bytes.len())
         {
             target.copy_from_slice(bytes);
-            (packet.line, packet.received, packet.len) = (line, received, bytes.len());
+            (packet.line, packet.arrival, packet.len) = (line, arrival, bytes.len());
             self.len += 1;
         }
     }
@@ -336,7 +391,7 @@ impl Held {
             && let Some(packet) = self.packets.get(self.first)
         {
             let bytes = packet.bytes.get(..packet.len).unwrap_or(&[]);
-            if market.on_packet(packet.line, bytes, packet.received, sink).is_err() {
+            if market.on_packet(packet.line, bytes, packet.arrival, sink).is_err() {
                 break;
             }
             self.first += 1;
@@ -383,9 +438,10 @@ pub fn market_data(
     MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))
 }
 
-fn open_line(address: SocketAddrV4, settings: &Settings) -> Result<UdpReceiver> {
-    let config = ReceiverConfig { interface: settings.interface, ..ReceiverConfig::new(address) };
-    UdpReceiver::open(&config).map_err(|error: IoError| Error::Io(error))
+fn open_line(address: SocketAddrV4, settings: &Settings) -> Result<LineSocket> {
+    let config =
+        ReceiverConfig { interface: settings.interface, kernel_stamps: true, ..ReceiverConfig::new(address) };
+    LineSocket::open(&config)
 }
 
 fn micros(micros: u64) -> Nanos {
@@ -432,5 +488,7 @@ pub fn instruments(units: &DisplayUnits) -> Result<Vec<InstrumentSpec>> {
     (0u16..).zip(&units.instruments).map(spec).collect()
 }
 
+#[cfg(test)]
+mod queue_tests;
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use pricewright_core::kernel::table::RunStart;
-use pricewright_core::kernel::{Class, Kind, Machine, Note, RecordRef, Recorder};
+use pricewright_core::kernel::table::{Mark, RunStart};
+use pricewright_core::kernel::{Class, EventRef, Kind, Machine, Note, RecordRef, Recorder};
 
 use super::Owned;
 use super::begin::{Beginning, Begun, begin};
@@ -17,6 +17,9 @@ use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
 use crate::telemetry::trace::{self, TraceEntry};
+
+/// How many records before an event its batch's mark is looked for: far more than a batch of events with their decisions.
+const MARK_WITHIN: u64 = 16_384;
 
 /// Everything that is known about one event and what it caused.
 #[derive(Debug, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Explanation {
     pub unexplained: Option<String>,
     /// The decision before it about the same thing.
     pub previous: Option<Previous>,
+    /// The batch that brought the event: when it came, and how long it waited in the kernel. `None` if no batch did.
+    pub mark: Option<Mark>,
     /// When its stages were done, if that was traced.
     pub latency: Option<TraceEntry>,
     /// The run it belongs to; 0 if that is not known.
@@ -115,9 +120,10 @@ pub fn explain_from<M: Machine>(
     });
     let notes = reached.take(place.cause);
     let Reached { run, unexplained, .. } = reached;
+    let mark = mark_of(dir, &place.event, place.cause).unwrap_or_default();
     let latency = latency_of(dir, run, place.cause);
     let Place { event, decisions, index, .. } = place;
-    Ok(Explanation { asked, event, decisions, index, notes, unexplained, previous, latency, run })
+    Ok(Explanation { asked, event, decisions, index, notes, unexplained, previous, mark, latency, run })
 }
 
 /// The trace is a side file: what is wrong with it is said, and hides no reason.
@@ -214,6 +220,28 @@ fn diverged(seq: u64) -> String {
 
 fn no_record(dir: &Path, asked: u64) -> Error {
     Error::Usage(format!("{}: no record {asked}", dir.display()))
+}
+
+/// The mark of the batch that brought `event`: the last of its source before it.
+fn mark_of(dir: &Path, event: &Owned, seq: u64) -> Result<Option<Mark>> {
+    let Some(event) = event.record() else { return Ok(None) };
+    let source = event.header().source;
+    if matches!(EventRef::of(&event), Some(EventRef::Timer(_) | EventRef::Operator(_))) {
+        return Ok(None);
+    }
+    if let Some(mark) = event.get::<Mark>() {
+        return Ok(Some(*mark));
+    }
+    let from = Reader::from_seq(dir, seq.saturating_sub(MARK_WITHIN).max(1));
+    let mut reader = from.or_else(|_| Reader::open(dir))?;
+    let mut mark = None;
+    while let Some(record) = reader.next_record()? {
+        if record.header().seq >= seq {
+            break;
+        }
+        mark = record.get::<Mark>().copied().filter(|found| found.source == source).or(mark);
+    }
+    Ok(mark)
 }
 
 fn seq_of(record: &Owned) -> Option<u64> {

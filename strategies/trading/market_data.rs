@@ -345,7 +345,7 @@ impl Desk {
         }
     }
 
-    /// How late the market data is. The gateway's marks say how late its answers are, which is another matter.
+    /// How late the market data is, counted from the kernel's stamp where there is one. The gateway's marks say how late its answers are, which is another matter.
     pub(super) fn on_mark<P: Probe>(&mut self, event: &Mark, turn: &mut Turn<'_, P>) {
         if self.state.gateway == Some(event.source) {
             return;
@@ -354,7 +354,7 @@ impl Desk {
         let position = event.first.saturating_add(u64::from(event.count));
         let Some(feed) = self.feed(event.source, turn) else { return };
         feed.position = position;
-        feed.lag = Some(Nanos(turn.now.0.saturating_sub(event.received.0).max(0)));
+        feed.lag = Some(Nanos(turn.now.0.saturating_sub(event.arrived().0).max(0)));
         let is_new = self.state.feeds.len() > known;
         if is_new {
             for id in self.state.ids() {

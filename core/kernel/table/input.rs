@@ -32,8 +32,9 @@ fields! {
         line: u16,
         /// Whose batch.
         source: SourceId,
-        /// Zero.
-        spare: u32,
+        /// Nanoseconds that it had waited in the kernel when it was received, by the kernel's own stamp; the largest number
+        /// where it was longer. 0 where the kernel's stamp is not known.
+        queued_ns: u32,
     }
 
     /// A timer that the machine asked for.
@@ -104,6 +105,13 @@ fields! {
         source: SourceId,
         /// The beginning of the input, or what is wrong with it.
         text: Text<80>,
+    }
+}
+
+impl Mark {
+    /// When the kernel took the batch, as far as that is known; else when it was received.
+    pub fn arrived(&self) -> Nanos {
+        Nanos(self.received.0.saturating_sub(i64::from(self.queued_ns)))
     }
 }
 

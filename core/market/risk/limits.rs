@@ -36,7 +36,8 @@ pub struct RiskConfig {
     /// A reference older than this is none. 1 to 60 000 ms.
     #[serde(default = "default_reference_max_age_ms")]
     pub reference_max_age_ms: i64,
-    /// Most time between a batch's receipt and the machine's turn at it. 1 to 60 000 000 µs.
+    /// Most time between a batch's receipt by the kernel (by this process, where the kernel gives no stamp) and the machine's
+    /// turn at it. 1 to 60 000 000 µs.
     #[serde(default = "default_ingress_lag_max_us")]
     pub ingress_lag_max_us: i64,
     /// The kill latch is set when today's loss (realised and unrealised, fees counted) reaches this, in minor units.

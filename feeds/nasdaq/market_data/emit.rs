@@ -430,12 +430,12 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         }
         self.put(&Mark {
             first,
-            received: batch.received,
+            received: batch.arrival.received,
             count: u32::from(messages.left()),
             session: self.state.session,
             line: batch.line,
             source: self.state.source,
-            spare: 0,
+            queued_ns: batch.arrival.queued_ns,
         });
         let harmed = self.state.harm.is_some();
         let mut waiting: Option<MarketEvent> = None;

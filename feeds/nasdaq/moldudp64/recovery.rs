@@ -33,7 +33,7 @@ mod contract;
 mod reorder;
 mod requests;
 
-pub use contract::{Batch, Counters, Line, NotTaken, Subscriber, Transition};
+pub use contract::{Arrival, Batch, Counters, Line, NotTaken, Subscriber, Transition};
 
 /// What a receiver is made of.
 #[derive(Clone, Debug)]
@@ -188,7 +188,7 @@ impl Receiver {
         &self.lines
     }
 
-    /// Takes a packet that `line` brought at `now`.
+    /// Takes a packet that `line` brought at `arrival`.
     ///
     /// # Errors
     /// [`NotTaken`] where the subscriber has no room: nothing changed, offer the packet again.
@@ -196,7 +196,7 @@ impl Receiver {
         &mut self,
         line: u16,
         bytes: &[u8],
-        now: Nanos,
+        arrival: impl Into<Arrival>,
         subscriber: &mut S,
     ) -> Result<Result<(), PacketError>, NotTaken> {
         let packet = match decode(bytes) {
@@ -214,7 +214,7 @@ impl Receiver {
         if !subscriber.has_room(count) || self.held.first_at_or_before(self.next).is_some() {
             return Err(NotTaken);
         }
-        self.take(line, packet, bytes, now, subscriber);
+        self.take(line, packet, bytes, arrival.into(), subscriber);
         Ok(Ok(()))
     }
 
@@ -258,9 +258,10 @@ impl Receiver {
         line: u16,
         packet: Packet<'_>,
         bytes: &[u8],
-        now: Nanos,
+        arrival: Arrival,
         subscriber: &mut S,
     ) {
+        let now = arrival.received;
         self.counters.packets += 1;
         self.started.get_or_insert(now);
         if !self.is_believed(line, &packet, now) {
@@ -270,7 +271,7 @@ impl Receiver {
         self.take_end(line, &packet);
         self.hear(line, packet.next(), now);
         if let Packet::Data { first, messages, .. } = packet {
-            self.on_data(Batch { line, received: now, first, messages }, bytes, subscriber);
+            self.on_data(Batch { line, arrival, first, messages }, bytes, subscriber);
         }
         self.drain(subscriber);
         self.settle(subscriber);
@@ -463,14 +464,14 @@ impl Receiver {
             self.next += count;
             self.counters.count(count, batch.line == self.request_line());
         } else {
-            let place = Place { first: batch.first, end, line: batch.line, received: batch.received };
+            let place = Place { first: batch.first, end, line: batch.line, arrival: batch.arrival };
             if !self.held.insert(place, bytes) {
                 self.counters.overflow += 1;
                 return;
             }
         }
         if batch.line == self.request_line() {
-            self.requests.answered(batch.first, end, batch.received);
+            self.requests.answered(batch.first, end, batch.arrival.received);
         }
     }
 
@@ -483,9 +484,9 @@ impl Receiver {
                 if !subscriber.has_room(messages.left()) {
                     return;
                 }
-                let Place { first, line, received, .. } = place;
+                let Place { first, line, arrival, .. } = place;
                 let recovered = line == self.request_line();
-                let batch = Batch { line, received, first, messages };
+                let batch = Batch { line, arrival, first, messages };
                 let count = deliver(batch, self.next, subscriber);
                 self.next += count;
                 self.counters.count(count, recovered);

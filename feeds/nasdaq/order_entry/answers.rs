@@ -302,7 +302,7 @@ impl Answers {
     ) -> u32 {
         self.counters.messages += 1;
         let (session, source) = (self.session, self.source);
-        self.put(&Mark { first: sequence, received, count: 1, session, line: 0, source, spare: 0 }, sink);
+        self.put(&Mark { first: sequence, received, count: 1, session, line: 0, source, queued_ns: 0 }, sink);
         let at = Message { position: sequence, bytes };
         let response = match decode_response(bytes) {
             Ok(response) => response,

@@ -49,15 +49,17 @@ fn a_reader_sees_whole_lines_only() {
             let mut n = 0;
             while !stop.load(Ordering::Relaxed) {
                 n += 1;
-                line.publish(&Params { base_ticks: n, base_nanos: n as i64, rate: n });
+                let params = Params { base_ticks: n, base_nanos: n as i64, rate: n };
+                line.publish(&Lines { clock: params, wall: params });
             }
         })
     };
     let mut seen = 0;
     let mut last = 0;
     while seen < if cfg!(miri) { 20 } else { 100_000 } {
-        if let Some((version, params)) = line.read() {
-            assert_eq!((params.base_nanos as u64, params.rate), (params.base_ticks, params.base_ticks));
+        if let Some((version, Lines { clock, wall })) = line.read() {
+            assert_eq!((clock.base_nanos as u64, clock.rate), (clock.base_ticks, clock.base_ticks));
+            assert_eq!(clock, wall);
             assert!(version >= last);
             last = version;
             seen += 1;
@@ -65,6 +67,27 @@ fn a_reader_sees_whole_lines_only() {
     }
     stop.store(true, Ordering::Relaxed);
     writer.join().expect("the writer ends");
+}
+
+/// The wall clock is followed whole, where the clock itself only slews: a step of the one does not move the other.
+#[test]
+fn stamps_of_the_wall_clock_are_counted_from_it_even_where_the_clock_is_far_from_it() {
+    let hour = 3_600_000_000_000;
+    let (mut clock, mut calibrator) = tsc_clock(Some(Nanos(realtime() + hour)));
+    let since = |clock: &mut TscClock, wall: i64| {
+        clock.now();
+        clock.since_wall(Nanos(wall)).expect("it follows the wall clock")
+    };
+    let wall = realtime();
+    let passed = since(&mut clock, wall - 5_000_000_000);
+    assert!((4_000_000_000..hour).contains(&passed), "five seconds and a little: {passed}");
+    // The wall clock steps back an hour: from the next look at it on, its stamps mean what they say.
+    let mut moved = sample(calibrator.ticker);
+    moved.nanos -= hour;
+    calibrator.recalibrate_to(moved);
+    let passed = since(&mut clock, moved.nanos - 1_000_000_000);
+    assert!((900_000_000..hour).contains(&passed), "{passed}");
+    assert_eq!(crate::clock::ManualClock::new(Nanos(7)).since_wall(Nanos(1)), None);
 }
 
 #[test]

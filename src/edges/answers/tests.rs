@@ -53,7 +53,7 @@ impl Stage {
     }
 
     fn mark(&mut self, line: u16, count: u32) {
-        self.take(Mark { first: 1, received: Nanos(0), count, session: 0, line, source: FEED, spare: 0 });
+        self.take(Mark { first: 1, received: Nanos(0), count, session: 0, line, source: FEED, queued_ns: 0 });
     }
 
     fn price(&mut self) {

@@ -247,7 +247,7 @@ impl Client {
     ) -> core::result::Result<(), Full> {
         self.session.finish(decoder, received, sink)?;
         let (first, line) = (self.session.line(), self.number);
-        let end = Mark { first, received, count: 0, session: 0, line, source: FEED_SOURCE, spare: 0 };
+        let end = Mark { first, received, count: 0, session: 0, line, source: FEED_SOURCE, queued_ns: 0 };
         sink.put(&end, FEED_SOURCE, 0)?;
         self.ended = true;
         Ok(())

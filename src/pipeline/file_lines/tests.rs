@@ -37,7 +37,7 @@ fn start(lines: &mut FileLines, run: u64, feed: &str) {
 
 fn mark(lines: &mut FileLines, first: u64, count: u32) {
     let source = FEED;
-    take(lines, Mark { first, received: Nanos(0), count, session: 0, line: 0, source, spare: 0 });
+    take(lines, Mark { first, received: Nanos(0), count, session: 0, line: 0, source, queued_ns: 0 });
 }
 
 /// What is known of the file at `path` with index node 0 and an unknown beginning: what older builds have said.

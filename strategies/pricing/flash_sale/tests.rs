@@ -310,7 +310,8 @@ fn an_id_whose_input_did_not_come_names_no_other() {
     step(&mut driver, 1, inventory(0, 100, 100, 10_000), &mut NoProbe);
     let id = LineId { position: 1, source: FEED, spare: [0; 6], id: Text::excerpt("a") };
     driver.step(Nanos(1), EventRef::LineId(&id), &mut NoProbe);
-    let mark = Mark { first: 1, received: Nanos(1), count: 1, session: 0, line: 2, source: FEED, spare: 0 };
+    let mark =
+        Mark { first: 1, received: Nanos(1), count: 1, session: 0, line: 2, source: FEED, queued_ns: 0 };
     driver.step(Nanos(1), EventRef::Mark(&mark), &mut NoProbe);
     step(&mut driver, 1, purchase(0, 1), &mut NoProbe);
     assert_eq!(named(&mut driver, 1, "a", 1), [price(0, 10_200, 10_100, PriceGuard::NONE)]);

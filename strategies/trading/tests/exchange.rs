@@ -81,7 +81,7 @@ impl Exchange {
             session: 0,
             line: 0,
             source: FEED,
-            spare: 0,
+            queued_ns: 0,
         }));
         self.give(&record(&TradingStatus {
             event_ns: EventNanos(0),

@@ -58,10 +58,11 @@ fn nothing_is_quoted_while_anything_needed_is_missing() {
 #[test]
 fn quotes_are_pulled_for_each_reason() {
     type Mishap = fn(&mut Stage);
-    let reasons: [(Mishap, CancelReason); 8] = [
+    let reasons: [(Mishap, CancelReason); 9] = [
         (|stage| stage.health(Health::RECOVERING, HealthReason::GAP), CancelReason::STALE_BOOK),
         (|stage| stage.health(Health::STALE, HealthReason::SILENCE), CancelReason::STALE_BOOK),
         (|stage| stage.mark(50_000_001), CancelReason::INGRESS_LAG),
+        (|stage| stage.queued(50_000_001), CancelReason::INGRESS_LAG),
         (|stage| stage.status(TradingState::HALTED), CancelReason::HALT),
         (|stage| stage.operator(OperatorCommand::STOP), CancelReason::SHUTDOWN),
         (|stage| stage.operator(OperatorCommand::STORAGE_LOW), CancelReason::OPERATOR),

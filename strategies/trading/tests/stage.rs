@@ -97,9 +97,15 @@ impl Stage {
         self.mark_of(FEED, lag_ns);
     }
 
+    /// A batch that this process received at once, after it had waited in the kernel.
+    pub(super) fn queued(&mut self, queued_ns: u32) {
+        let received = self.now;
+        self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source: FEED, queued_ns });
+    }
+
     pub(super) fn mark_of(&mut self, source: SourceId, lag_ns: i64) {
         let received = Nanos(self.now.0 - lag_ns);
-        self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source, spare: 0 });
+        self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source, queued_ns: 0 });
     }
 
     /// The venue cancelled 100 lots of our order, as we asked.

@@ -5,13 +5,28 @@ use pricewright_core::kernel::{Health, HealthReason, Nanos};
 use super::Messages;
 use crate::nasdaq::SessionId;
 
+/// When a packet came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// When this process received it, by its clock.
+    pub received: Nanos,
+    /// How long it had waited in the kernel by then, in nanoseconds; 0 where that is not known.
+    pub queued_ns: u32,
+}
+
+impl From<Nanos> for Arrival {
+    fn from(received: Nanos) -> Self {
+        Self { received, queued_ns: 0 }
+    }
+}
+
 /// What is delivered at once: the messages of one packet that were not delivered before.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// The line that brought it.
     pub line: u16,
-    /// When it was received.
-    pub received: Nanos,
+    /// When it came.
+    pub arrival: Arrival,
     /// Sequence of the first message.
     pub first: u64,
     /// The messages, at least one.

@@ -2,6 +2,8 @@
 
 use pricewright_core::kernel::Nanos;
 
+use super::Arrival;
+
 /// Where a held packet belongs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -11,8 +13,8 @@ pub(super) struct Place {
     pub(super) end: u64,
     /// The line that brought it.
     pub(super) line: u16,
-    /// When it was received.
-    pub(super) received: Nanos,
+    /// When it came.
+    pub(super) arrival: Arrival,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +134,7 @@ impl ReorderBuffer {
             }
             if held.place.first > cursor {
                 let end = held.place.first.min(to);
-                return Some(Hole { first: cursor, end, shown: held.place.received });
+                return Some(Hole { first: cursor, end, shown: held.place.arrival.received });
             }
             cursor = cursor.max(held.place.end);
         }

@@ -40,7 +40,7 @@ impl World {
 
     pub(super) fn mark_of(&mut self, source: SourceId, lag_ns: i64) {
         let received = Nanos(self.now.0 - lag_ns);
-        self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source, spare: 0 });
+        self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source, queued_ns: 0 });
     }
 
     pub(super) fn trading_status(&mut self, instrument: InstrumentId, state: TradingState) {
