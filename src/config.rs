@@ -3,6 +3,7 @@
 //! The canonical form (defaults filled in, comments gone) is the first thing in a journal, so that a replay needs
 //! nothing else. It never holds a secret: passwords come from environment variables that the file names.
 
+mod clients;
 mod keep;
 pub mod problems;
 mod units;
@@ -34,8 +35,6 @@ const _: () = assert!(
 );
 /// Instruments of the largest desk.
 const MAX_INSTRUMENTS: usize = 256;
-/// The most clients that may be configured.
-const MAX_CLIENTS: usize = 10_000;
 /// Bytes that an Ethernet frame carries.
 const ETHERNET_PAYLOAD: usize = 1500;
 
@@ -570,20 +569,8 @@ impl ConfigText {
         {
             return complain("dead_letter: give it another name than file");
         }
-        if config.gateway.jsonl.as_ref().is_some_and(|gateway| gateway.tcp)
-            && config.feed.jsonl.as_ref().is_none_or(|feed| feed.listen.is_none())
-        {
-            return complain(
-                "tcp: prices go back to the clients of [feed.jsonl] listen = \"ip:port\"; add that",
-            );
-        }
-        let feed_clients = config.feed.jsonl.as_ref().map_or(1, |feed| feed.max_clients);
-        let http_clients = config.gateway.http.as_ref().map_or(1, |http| http.max_clients);
-        if !(1..=MAX_CLIENTS).contains(&feed_clients) || !(1..=MAX_CLIENTS).contains(&http_clients) {
-            return complain("max_clients: give 1 to 10000");
-        }
-        if config.feed.jsonl.as_ref().is_some_and(|feed| feed.ack && feed.listen.is_none()) {
-            return complain("ack: lines of TCP clients are acknowledged; it goes with listen = \"ip:port\"");
+        if let Some(message) = clients::complaint(config) {
+            return complain(message);
         }
         if let Some(ouch) = &config.gateway.ouch
             && (ouch.user.is_empty() || ouch.user.len() > 6)

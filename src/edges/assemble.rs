@@ -100,11 +100,25 @@ fn assemble_market<M: Machine + Send + 'static>(
     let live = match gateway {
         Some(gateway) => {
             let watchdog: Option<Box<dyn Watchdog>> = Some(Box::new(gateway.handle()));
-            launch.start(Edges { feed, gateway, tailers, outputs: Vec::new(), watchdog })?
+            launch.start(Edges {
+                feed,
+                gateway,
+                tailers,
+                outputs: Vec::new(),
+                services: Vec::new(),
+                watchdog,
+            })?
         }
         None => {
             let gateway = RemoteGateway::default();
-            launch.start(Edges { feed, gateway, tailers, outputs: Vec::new(), watchdog: None })?
+            launch.start(Edges {
+                feed,
+                gateway,
+                tailers,
+                outputs: Vec::new(),
+                services: Vec::new(),
+                watchdog: None,
+            })?
         }
     };
     Ok(Assembled { live, http: None, listening: None, lines })
@@ -154,6 +168,7 @@ fn assemble_lines<M: Machine + Send + 'static>(
         gateway: RemoteGateway::default(),
         tailers,
         outputs: opened.outputs,
+        services: opened.services,
         watchdog: None,
     })?;
     Ok(Assembled { live, http: opened.http, listening: opened.listening, lines: None })
@@ -162,6 +177,7 @@ fn assemble_lines<M: Machine + Send + 'static>(
 struct OpenLines {
     feed: JsonlFeed,
     outputs: Vec<Box<dyn Tailer>>,
+    services: Vec<Box<dyn Tailer>>,
     http: Option<PriceServer>,
     listening: Option<SocketAddr>,
 }
@@ -191,22 +207,22 @@ fn open_lines<M: Machine + Send + 'static>(
     let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), doors)?;
     let first_seq = launch.first_seq();
     let mut outputs: Vec<Box<dyn Tailer>> = Vec::new();
-    // First, so that who has heard a price from the other outputs finds it here.
+    let mut services: Vec<Box<dyn Tailer>> = Vec::new();
+    // First, so that a client who has heard a price finds it here.
     let mut http = None;
     if let Some(gateway) = &config.gateway.http {
         let (table, server) = serve(gateway.listen, encoder(), first_seq, places.http, vitals)?;
-        outputs.push(Box::new(table));
+        services.push(Box::new(table));
         http = Some(server);
     }
-    // Before those that may have to wait for whoever reads them.
     if let Some(new_peers) = new_peers {
-        outputs.push(Box::new(Answers::new(wanted, launch.dir(), encoder(), first_seq, new_peers)));
+        services.push(Box::new(Answers::new(wanted, launch.dir(), encoder(), first_seq, new_peers)));
     }
     if let Some(gateway) = &config.gateway.jsonl {
         let control = launch.control().clone();
         outputs.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, launch.dir(), control)?));
     }
-    Ok(OpenLines { feed, outputs, http, listening })
+    Ok(OpenLines { feed, outputs, services, http, listening })
 }
 
 /// Places for strangers: what is configured, and no more than there are descriptors for beside what the engine needs.

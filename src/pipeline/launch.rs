@@ -22,6 +22,7 @@ use super::resume::Resume;
 use super::retention::RetentionStage;
 use super::run_control::RunControl;
 use super::sequencer::{Sequencer, append_system};
+use super::stage::Stage as _;
 use super::threads::{self, RunReport, ThreadSpec};
 use super::topology::{Parts, lay};
 use crate::clock::{Calibrator, TscClock, tsc_clock};
@@ -66,6 +67,8 @@ pub struct Edges<F, G> {
     pub tailers: Vec<Box<dyn Tailer>>,
     /// Take them on a thread of their own, since they may have to wait for whoever reads what they write.
     pub outputs: Vec<Box<dyn Tailer>>,
+    /// Take them on another thread of their own: they wait for nobody, and may read the journal again for whom they serve.
+    pub services: Vec<Box<dyn Tailer>>,
     /// Drops the venue session where the hot thread stalls.
     pub watchdog: Option<Box<dyn Watchdog>>,
 }
@@ -235,13 +238,14 @@ impl<M: Machine + Send + 'static> Launch<M> {
             let (reader, tailers) = prime(edges.tailers, &self.dir, &resume, self.first_seq)?;
             (Some(reader), tailers)
         };
-        let outputs = if edges.outputs.is_empty() {
-            None
-        } else {
-            let (reader, outputs) = prime(edges.outputs, &self.dir, &resume, self.first_seq)?;
-            let tail = Tail::new(reader, outputs).releasing(released.clone());
-            Some(OutputStage::new(tail, self.control.clone()))
-        };
+        let mut outputs = Vec::new();
+        for (name, tailers) in [(output::SERVICES, edges.services), (output::OUTPUTS, edges.outputs)] {
+            if !tailers.is_empty() {
+                let (reader, tailers) = prime(tailers, &self.dir, &resume, self.first_seq)?;
+                let tail = Tail::new(reader, tailers).releasing(released.clone());
+                outputs.push(OutputStage::new(name, tail, self.control.clone()));
+            }
+        }
         let parts = HelperParts {
             preallocator,
             chainer,
@@ -254,8 +258,8 @@ impl<M: Machine + Send + 'static> Launch<M> {
         };
         let (helper, report) = HelperStage::new(parts, self.control.clone());
         let mut retention = RetentionStage::new(&self.dir, &self.journal);
-        if let (Some(retention), Some(outputs)) = (&mut retention, &outputs) {
-            retention.stay_behind(outputs.passed());
+        if let Some(retention) = &mut retention {
+            outputs.iter().for_each(|stage| retention.stay_behind(stage.passed()));
         }
         let helper = helper.with_retention(retention);
         let journal_dir = self.dir.clone();
@@ -278,7 +282,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             .inspect_err(|error| tracing::warn!(%error, dir = %journal_dir.display(), "no operator can command this run"))
             .ok();
         let mut specs = lay(parts, &self.plan)?;
-        specs.extend(outputs.map(|stage| output_thread(stage, &self.plan)));
+        specs.extend(outputs.into_iter().map(|stage| output_thread(stage, &self.plan)));
         let live_commands = commands.clone();
         ask(&live_commands, Operator::says("pricewright", OperatorCommand::START, 0).into());
         let running = threads::start(specs, self.control.threads())
@@ -350,7 +354,7 @@ fn address_space() -> Option<u64> {
 fn output_thread(stage: OutputStage, plan: &Plan) -> ThreadSpec {
     let helper = plan.threads().iter().find(|thread| thread.stages.contains(&Role::Helper));
     ThreadSpec {
-        name: output::NAME.to_owned(),
+        name: stage.name().to_owned(),
         core: helper.and_then(|thread| thread.core),
         idle: Idle::BACKOFF,
         budget: OUTPUT_BUDGET,

@@ -1,5 +1,6 @@
-//! Tailers that write to what may stall (a pipe that nobody reads, a full terminal), on a thread of their own: the helper, which
-//! the hot thread relies on, never waits for them. What they have not written yet is in the journal.
+//! Tailers on threads of their own: those that write to what may stall (a pipe that nobody reads, a full terminal), and those that
+//! serve clients. The helper, which the hot thread relies on, never waits for them, nor they for each other. What they have not
+//! written yet is in the journal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,10 @@ use super::stage::Stage;
 use crate::error::Result;
 use crate::journal::Reader;
 
-/// The stage's name, and its thread's.
-pub(super) const NAME: &str = "outputs";
+/// The thread of those that may wait for whoever reads what they write.
+pub(super) const OUTPUTS: &str = "outputs";
+/// The thread of those that wait for nobody.
+pub(super) const SERVICES: &str = "services";
 
 /// Tailers with the reader that they share.
 pub(super) struct Tail {
@@ -69,13 +72,15 @@ impl Tail {
 
 /// Polls a [`Tail`].
 pub(super) struct OutputStage {
+    /// The stage's name, and its thread's.
+    name: &'static str,
     tail: Tail,
     control: RunControl,
 }
 
 impl OutputStage {
-    pub(super) fn new(tail: Tail, control: RunControl) -> Self {
-        Self { tail, control }
+    pub(super) fn new(name: &'static str, tail: Tail, control: RunControl) -> Self {
+        Self { name, tail, control }
     }
 
     /// As [`Tail::passed`].
@@ -86,17 +91,17 @@ impl OutputStage {
 
 impl Stage for OutputStage {
     fn name(&self) -> &str {
-        NAME
+        self.name
     }
 
     fn poll(&mut self, budget: usize) -> usize {
         let turn = self.tail.turn(budget);
-        self.control.worked(NAME, turn)
+        self.control.worked(self.name, turn)
     }
 
     fn close(&mut self) {
         if let Err(error) = self.tail.close(usize::MAX) {
-            self.control.fail(NAME, &error);
+            self.control.fail(self.name, &error);
         }
     }
 }

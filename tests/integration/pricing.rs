@@ -1,6 +1,6 @@
 //! A flash sale over standard input and files.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use pricewright_core::kernel::EventNanos;
 use pricewright_feeds::jsonl::generator::{Config as GeneratorConfig, Generator};
 use serde_json::{Value, json};
 
-use crate::support::{BOUND, Place, objects};
+use crate::support::{BOUND, Place, http_get, objects};
 
 const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
 const INVENTORY: &str =
@@ -368,6 +368,42 @@ fn a_stalled_reader_of_standard_output_does_not_stop_the_helper() {
     let published = kinds.iter().find(|kind| kind["name"] == "PricePublished").expect("prices");
     assert!(prices > 3_000, "{prices} prices");
     assert_eq!(published["records"], prices);
+}
+
+/// Who reads nothing of standard output stops nobody else: prices over HTTP go on.
+#[test]
+fn a_stalled_reader_of_standard_output_does_not_stop_the_price_server() {
+    let place = Place::new();
+    let http = "stdout = true\n[gateway.http]\nlisten = \"127.0.0.1:0\"";
+    place.write("c.toml", &lines_config("stdin = true", "").replace("stdout = true", http));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pricewright"))
+        .args(["run", "c.toml"])
+        .current_dir(place.path("."))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let address = said.find_map(|line| Some(line.split_once("http://")?.1.split('/').next()?.to_owned()));
+    let address = address.and_then(|address| address.parse().ok()).expect("an address");
+    let mut input = child.stdin.take().expect("piped");
+    // More prices than the pipe and the writer's buffer hold.
+    const SOLD: usize = 4_000;
+    let inventory = INVENTORY.replace(":40", ":1000000").replace("100.00", "10000.00");
+    let lines = format!("{inventory}\n{}", format!("{}\n", purchase_at(1, 1)).repeat(SOLD));
+    input.write_all(lines.as_bytes()).expect("taken");
+    let start = Instant::now();
+    while !http_get(address, "/prices/A").1.contains(&format!("\"stock\":{},", 1_000_000 - SOLD)) {
+        if start.elapsed() > BOUND {
+            child.kill().expect("ended");
+            panic!("no price over HTTP while nobody reads standard output");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(input);
+    let ended = child.wait_with_output().expect("it ends once it is read");
+    assert_eq!(ended.stdout.iter().filter(|byte| **byte == b'\n').count(), SOLD + 1);
 }
 
 /// A configuration that reads `file` (or standard input where it is empty) and prices to standard output.
