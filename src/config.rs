@@ -340,6 +340,11 @@ pub struct OuchGateway {
     /// The environment variable that holds the password; unset means an empty password.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub password_env: String,
+    /// The venue's drop copy: a read-only SoupBinTCP session with copies of the account's messages of the day, under the
+    /// same login. Fills are held against it all the time; after a changed session it says what became of orders. None
+    /// unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drop_copy: Option<SocketAddr>,
 }
 
 /// `[gateway.jsonl]`.

@@ -71,6 +71,8 @@ pub struct DropCopy {
     copies: Copies,
     /// What is to be said once there is room.
     untold: Option<(SessionPhase, u8)>,
+    /// The venue's letter for why it refused the last login.
+    refusal: Option<u8>,
 }
 
 /// Messages to records.
@@ -115,6 +117,7 @@ impl DropCopy {
             out: OutBuffer::new(config.buffer),
             copies,
             untold: None,
+            refusal: None,
         })
     }
 
@@ -173,10 +176,12 @@ impl DropCopy {
                 }
                 ClientEvent::LoggedIn { session, .. } => {
                     self.copies.enter(session, sink);
+                    self.refusal = None;
                     self.untold = Some((SessionPhase::CATCHING_UP, 0));
                 }
                 ClientEvent::Refused(reason) => {
                     self.untold = Some((SessionPhase::REFUSED, reason));
+                    self.refusal = Some(reason);
                     self.session.resume_at(SessionId::BLANK, 1);
                 }
                 ClientEvent::Ended => self.untold = Some((SessionPhase::ENDED, 0)),
@@ -206,6 +211,11 @@ impl DropCopy {
     /// Says that the transport took the first `count` bytes of [`Self::output`].
     pub fn consume(&mut self, count: usize) {
         self.out.consume(count);
+    }
+
+    /// The venue's letter for why it refused the last login; `None` where it did not.
+    pub fn refusal(&self) -> Option<u8> {
+        self.refusal
     }
 
     /// Records that the sink refused although it had said that there was room.

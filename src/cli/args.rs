@@ -454,6 +454,9 @@ pub struct SimArgs {
     /// OUCH over SoupBinTCP.
     #[arg(long, default_value = "127.0.0.1:31004")]
     pub ouch: SocketAddr,
+    /// Drop copy over SoupBinTCP: copies of what changed each account's orders, of the day, from sequence 1.
+    #[arg(long, value_name = "ADDR")]
+    pub drop_copy: Option<SocketAddr>,
     /// Loss on each line, in percent.
     #[arg(long, value_name = "PCT", default_value_t = 0.0)]
     pub loss: f64,

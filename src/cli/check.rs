@@ -100,6 +100,7 @@ fn gateway_text<C>(config: &PipelineConfig<C>) -> String {
     let mut parts = Vec::new();
     if let Some(ouch) = &config.gateway.ouch {
         parts.push(format!("OUCH 5.0 over SoupBinTCP to {} as {}", ouch.address, ouch.user));
+        parts.extend(ouch.drop_copy.map(|address| format!("drop copy from {address}")));
     }
     if let Some(jsonl) = &config.gateway.jsonl {
         if jsonl.stdout {

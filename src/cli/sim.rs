@@ -22,6 +22,7 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
         lines: args.lines.iter().map(|line| (*line).into()).collect(),
         rerequest: args.rerequest.into(),
         ouch: args.ouch,
+        drop_copy: args.drop_copy,
         loss: args.loss / 100.0,
         duplicate: args.duplicate / 100.0,
         reorder: args.reorder / 100.0,
@@ -44,12 +45,13 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
 fn ready_text(addresses: &SimAddresses) -> String {
     let lines: Vec<String> = addresses.lines.iter().map(ToString::to_string).collect();
     format!(
-        "Simulated exchange, session {}: ITCH 5.0 over MoldUDP64 on {}, re-requests at {}, OUCH 5.0 over SoupBinTCP at {}. \
-         Ctrl-C ends the day.",
+        "Simulated exchange, session {}: ITCH 5.0 over MoldUDP64 on {}, re-requests at {}, OUCH 5.0 over SoupBinTCP at {}\
+         {}. Ctrl-C ends the day.",
         addresses.session,
         lines.join(" and "),
         addresses.rerequest,
-        addresses.ouch
+        addresses.ouch,
+        addresses.drop_copy.map_or_else(String::new, |address| format!(", drop copy at {address}"))
     )
 }
 

@@ -11,6 +11,7 @@ use pricewright_feeds::jsonl::encode::Encoder;
 use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 
 use super::answers::{Answers, Wanted};
+use super::drop_copy::DropCopyLink;
 use super::http::{PriceServer, serve};
 use super::jsonl::{Doors, JsonlFeed};
 use super::lines_out::LinesOut;
@@ -135,7 +136,15 @@ fn open_market<M: Machine + Send + 'static>(
     let day_start = day_start(&settings.day_start, now)?;
     let feed = NasdaqFeed::open(settings, &units, launch.resume(), day_start, recorder.clone())?;
     let gateway = match &config.gateway.ouch {
-        Some(ouch) => Some(OuchGateway::open(ouch, &units, launch.resume(), day_start, now, recorder)?),
+        Some(ouch) => {
+            if recorder.is_some() && ouch.drop_copy.is_some() {
+                tracing::warn!("the recording of packets will not hold the drop copy's");
+            }
+            let clock = launch.clock().clone();
+            let drop_copy = DropCopyLink::start(ouch, &units, launch.resume(), day_start, clock)?;
+            let gateway = OuchGateway::open(ouch, &units, launch.resume(), day_start, now, recorder)?;
+            Some(gateway.with_drop_copy(drop_copy))
+        }
         None => None,
     };
     Ok((feed, gateway))

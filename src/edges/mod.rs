@@ -7,6 +7,7 @@
 
 pub mod answers;
 pub mod assemble;
+pub mod drop_copy;
 pub mod http;
 pub mod jsonl;
 mod kernel_queue;

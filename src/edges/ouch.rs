@@ -12,6 +12,7 @@ use pricewright_feeds::nasdaq::order_entry::{ConnectionError, LiveOrder, OrderEn
 use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Alpha, SessionId};
 
+use super::drop_copy::DropCopyLink;
 use super::nasdaq::instruments;
 use super::recorder::Recorder;
 use crate::config::OuchGateway as Settings;
@@ -52,6 +53,7 @@ pub struct OuchGateway {
     reports: RecordBuf,
     handle: SessionHandle,
     recorder: Option<Recorder>,
+    drop_copy: Option<DropCopyLink>,
     closing: bool,
 }
 
@@ -95,10 +97,17 @@ impl OuchGateway {
             reports: RecordBuf::with_capacity(REPORT_CELLS),
             handle: SessionHandle::default(),
             recorder,
+            drop_copy: None,
             closing: false,
         };
         gateway.connected(connection, now)?;
         Ok(gateway)
+    }
+
+    /// With the drop copy's records beside its own.
+    #[must_use]
+    pub fn with_drop_copy(self, drop_copy: Option<DropCopyLink>) -> Self {
+        Self { drop_copy, ..self }
     }
 
     /// For the watchdog.
@@ -241,19 +250,7 @@ fn config(
     resume: &Resume,
     day_start_ns: i64,
 ) -> Result<OrderEntryConfig> {
-    let password = if settings.password_env.is_empty() {
-        String::new()
-    } else {
-        std::env::var(&settings.password_env).map_err(|_| {
-            Error::Usage(format!(
-                "[gateway.ouch] password_env: the environment has no {}; set it, or remove the key",
-                settings.password_env
-            ))
-        })?
-    };
-    let unfit = |key: &str, most: usize| {
-        Error::Usage(format!("[gateway.ouch] {key}: give at most {most} letters and digits"))
-    };
+    let (username, password) = credentials(settings)?;
     let sessions: Vec<SessionId> = resume
         .strings(GATEWAY_SOURCE, Column::SESSION)
         .iter()
@@ -266,8 +263,8 @@ fn config(
         position.and_then(|position| sessions.get(usize::try_from(position.session).ok()?).copied());
     Ok(OrderEntryConfig {
         source: GATEWAY_SOURCE,
-        username: Alpha::new(&settings.user).ok_or_else(|| unfit("user", 6))?,
-        password: Alpha::new(&password).map(Password).ok_or_else(|| unfit("password", 10))?,
+        username,
+        password,
         session: session.unwrap_or_default(),
         next_sequence: session.and(position).map_or(1, |position| position.restart().0),
         sessions,
@@ -281,6 +278,28 @@ fn config(
         numbered_from: number(resume.numbers().numbered_from),
         buffer: BUFFER_LEN,
     })
+}
+
+/// User and password of the login.
+///
+/// # Errors
+/// [`Error::Usage`] where they do not fit the protocol, or the environment does not have the password.
+pub(super) fn credentials(settings: &Settings) -> Result<(Alpha<6>, Password)> {
+    let password = if settings.password_env.is_empty() {
+        String::new()
+    } else {
+        std::env::var(&settings.password_env).map_err(|_| {
+            Error::Usage(format!(
+                "[gateway.ouch] password_env: the environment has no {}; set it, or remove the key",
+                settings.password_env
+            ))
+        })?
+    };
+    let unfit = |key: &str, most: usize| {
+        Error::Usage(format!("[gateway.ouch] {key}: give at most {most} letters and digits"))
+    };
+    let username = Alpha::new(&settings.user).ok_or_else(|| unfit("user", 6))?;
+    Ok((username, Alpha::new(&password).map(Password).ok_or_else(|| unfit("password", 10))?))
 }
 
 fn live_orders(resume: &Resume) -> Vec<LiveOrder> {
@@ -365,6 +384,7 @@ impl Gateway for OuchGateway {
             let _taken = answers.push(report);
         }
         self.reports.clear();
+        let copied = self.drop_copy.as_mut().map_or(0, |drop_copy| drop_copy.take(answers));
         if self.connection.is_none()
             && let Ok(connection) = self.connector.connected.try_recv()
         {
@@ -375,7 +395,7 @@ impl Gateway for OuchGateway {
             self.broken(answers, &error)?;
         }
         self.send();
-        Ok(work)
+        Ok(work + copied)
     }
 
     fn open_orders(&self) -> usize {
@@ -391,6 +411,7 @@ impl Gateway for OuchGateway {
 
     fn close(&mut self, now: Nanos) {
         self.closing = true;
+        self.drop_copy = None;
         let live = self.entry.live_orders().len();
         if self.connection.is_none() && live > 0 {
             tracing::error!(venue = %self.address, orders = live, "orders may be open: there is no session to cancel them in");

@@ -133,7 +133,9 @@ fn progress_of(event: EventRef<'_>) -> Option<Progress> {
         | EventRef::VenueRejected(_)
         | EventRef::VenueBroken(_)
         | EventRef::VenueCancelHeld(_)
-        | EventRef::VenueRestated(_) => return Some(Progress::Last),
+        | EventRef::VenueRestated(_)
+        | EventRef::DropCopyExecution(_)
+        | EventRef::DropCopyOrder(_) => return Some(Progress::Last),
         EventRef::VenueUnread(unread) if unread.is_last() => return Some(Progress::Last),
         _ => return None,
     };

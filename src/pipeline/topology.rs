@@ -32,6 +32,8 @@ const DURABLE_IDLE: Idle = Idle::Park(Duration::from_micros(50));
 pub const FEED_SOURCE: SourceId = SourceId(1);
 /// The source number of the gateway's records.
 pub const GATEWAY_SOURCE: SourceId = SourceId(2);
+/// The source number of the drop copy's records.
+pub const DROP_COPY_SOURCE: SourceId = SourceId(3);
 
 /// The parts of a pipeline, before they are laid on threads.
 pub struct Parts<M, F, G, C> {

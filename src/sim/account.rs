@@ -21,6 +21,10 @@ use super::tape::Tape;
 /// This exchange's letter for the rule that both orders lose what they would have traded.
 const DECREMENT: u8 = b'D';
 
+/// Letters of the answers that the drop copy has: an order accepted, replaced, cancelled, executed, its execution broken,
+/// refused, modified.
+const COPIED: &[u8] = b"AUCDEBJM";
+
 /// Bytes of a page of answers.
 const PAGE_BYTES: usize = 1 << 16;
 
@@ -99,18 +103,24 @@ pub(super) struct Account {
     /// Of live orders, by UserRefNum.
     pub(super) terms: BTreeMap<u32, Terms>,
     answers: Tape,
+    /// Copies of the answers that change an order's fate: the drop copy of the day.
+    copies: Tape,
     stamp: u64,
 }
 
 impl Account {
     /// A new account, without answers.
     pub(super) fn new(username: Alpha<6>, password: Password) -> Self {
-        let (terms, answers) = (BTreeMap::new(), Tape::new(PAGE_BYTES));
-        Self { username, password, next_user_ref_num: 1, terms, answers, stamp: 0 }
+        let (terms, answers, copies) = (BTreeMap::new(), Tape::new(PAGE_BYTES), Tape::new(PAGE_BYTES));
+        Self { username, password, next_user_ref_num: 1, terms, answers, copies, stamp: 0 }
     }
 
     pub(super) fn answers(&self) -> &Tape {
         &self.answers
+    }
+
+    pub(super) fn copies(&self) -> &Tape {
+        &self.copies
     }
 
     /// Stamps what follows with this many nanoseconds since midnight.
@@ -264,6 +274,9 @@ impl Account {
         let written = write(message, options, &mut bytes).and_then(|len| bytes.get(..len));
         if let Some(written) = written {
             self.answers.push(written);
+            if written.first().is_some_and(|letter| COPIED.contains(letter)) {
+                self.copies.push(written);
+            }
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct SimConfig {
     pub rerequest: SocketAddr,
     /// Where OUCH over SoupBinTCP is spoken.
     pub ouch: SocketAddr,
+    /// Where the drop copy is read over SoupBinTCP; nowhere where it is not said.
+    pub drop_copy: Option<SocketAddr>,
     /// Loss on each line, as a fraction.
     pub loss: f64,
     /// Repeated packets on each line, as a fraction.
@@ -66,6 +68,7 @@ impl Default for SimConfig {
             interface: Ipv4Addr::LOCALHOST,
             rerequest: loopback(31_003),
             ouch: loopback(31_004),
+            drop_copy: None,
             loss: 0.0,
             duplicate: 0.0,
             reorder: 0.0,
@@ -115,6 +118,12 @@ impl SimConfig {
             return Err(flag(
                 "ouch",
                 format!("{} is a multicast group; TCP needs an own address", self.ouch),
+            ));
+        }
+        if let Some(address) = self.drop_copy.filter(|address| address.ip().is_multicast()) {
+            return Err(flag(
+                "drop-copy",
+                format!("{address} is a multicast group; TCP needs an own address"),
             ));
         }
         self.rerequest_address().map(|_| ())

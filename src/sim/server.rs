@@ -4,6 +4,7 @@
 //!  exchange's tape ─► MoldUDP64 packets ─► line A, line B, each with its faults   (multicast or unicast)
 //!  re-request (UDP) ─► the tape ─► one packet back to who asked
 //!  OUCH over SoupBinTCP ◄─► the exchange and the account's tape
+//!  drop copy over SoupBinTCP ◄─ copies of what changed the account's orders, of the day
 //! ```
 //!
 //! It wakes when a socket is ready, or when the background flow is due, in whole milliseconds: what is due by then goes
@@ -38,7 +39,7 @@ use super::replay::Replay;
 use crate::clock::Clock;
 use crate::io::tcp::TcpAcceptor;
 use crate::io::wait::Waiter;
-use client::{Client, Outcome};
+use client::{Client, Outcome, Role};
 use lines::{Line, ReRequests, open_lines};
 
 pub use lines::ReRequestCounters;
@@ -68,6 +69,8 @@ pub struct SimAddresses {
     pub rerequest: SocketAddrV4,
     /// OUCH over SoupBinTCP.
     pub ouch: SocketAddr,
+    /// The drop copy over SoupBinTCP, where there is one.
+    pub drop_copy: Option<SocketAddr>,
 }
 
 /// Starts simulated exchanges.
@@ -220,6 +223,7 @@ struct Server<C> {
     next: u64,
     rerequests: ReRequests,
     acceptor: TcpAcceptor,
+    copies: Option<TcpAcceptor>,
     accept_from: Nanos,
     clients: Vec<Client>,
     logins: u64,
@@ -240,12 +244,14 @@ impl<C: Clock> Server<C> {
         let responder = Responder::new(session, MAX_PACKET);
         let rerequests = ReRequests::open(config, responder)?;
         let acceptor = TcpAcceptor::bind(config.ouch)?;
+        let copies = config.drop_copy.map(TcpAcceptor::bind).transpose()?;
         let recorder = config.write_itch.clone().map(Recorder::create).transpose()?;
         let addresses = SimAddresses {
             session,
             lines: lines.iter().map(Line::target).collect(),
             rerequest: rerequests.address(),
             ouch: acceptor.local_addr(),
+            drop_copy: copies.as_ref().map(TcpAcceptor::local_addr),
         };
         Ok(Self {
             clock,
@@ -258,6 +264,7 @@ impl<C: Clock> Server<C> {
             next: 1,
             rerequests,
             acceptor,
+            copies,
             accept_from: Nanos::ZERO,
             clients: Vec::new(),
             logins: 0,
@@ -301,15 +308,19 @@ impl<C: Clock> Server<C> {
     }
 
     fn accept(&mut self, now: Nanos) {
-        while now >= self.accept_from {
-            match self.acceptor.accept() {
-                Ok(Some((connection, _))) => {
-                    self.clients.push(Client::new(connection, self.addresses.session, now));
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "a participant could not be accepted");
-                    self.accept_from = now + ACCEPT_PAUSE;
+        let acceptors =
+            [Some((&self.acceptor, Role::Orders)), self.copies.as_ref().map(|at| (at, Role::DropCopy))];
+        for (acceptor, role) in acceptors.into_iter().flatten() {
+            while now >= self.accept_from {
+                match acceptor.accept() {
+                    Ok(Some((connection, _))) => {
+                        self.clients.push(Client::new(role, connection, self.addresses.session, now));
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "a participant could not be accepted");
+                        self.accept_from = now + ACCEPT_PAUSE;
+                    }
                 }
             }
         }
@@ -380,6 +391,9 @@ impl<C: Clock> Server<C> {
         // Who waits to be accepted meanwhile must not wake it again and again.
         if now >= self.accept_from {
             self.waiter.readable(self.acceptor.as_fd());
+            if let Some(copies) = &self.copies {
+                self.waiter.readable(copies.as_fd());
+            }
         }
         self.waiter.readable(self.rerequests.as_fd());
         for client in &self.clients {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use pricewright::journal::Reader;
 use pricewright::sim::{Sim, SimConfig, SimHandle};
 use pricewright_core::kernel::table::{
-    KillLatched, LatchHeld, OrderInDoubt, PositionChanged, SessionChanged, VenueUnread,
+    DropCopyExecution, KillLatched, LatchHeld, OrderInDoubt, PositionBreak, PositionChanged, SessionChanged,
+    VenueUnread,
 };
 use pricewright_core::kernel::{Control, Lots, Record, RecordRef};
 use pricewright_core::market::instrument::TickSize;
@@ -262,4 +263,106 @@ fn the_next_mornings_first_start_is_latched_where_orders_were_alive() {
     assert_eq!(world.all::<SessionChanged>().len(), 2);
     let released = world.all::<KillLatched>();
     assert_eq!(released.last().map(|latch| latch.released), Some(1), "{released:?}");
+}
+
+impl World {
+    /// With the venue's drop copy, and little patience for what only one side has.
+    fn copying() -> Self {
+        let mut world = Self::new(1);
+        let drop_copy = world.venue.drop_copy();
+        world.config.gateway.ouch.as_mut().expect("a gateway").drop_copy = Some(drop_copy);
+        world.config.config.drop_copy_grace_ms = 700;
+        world
+    }
+}
+
+/// A fill that the lost session never said is booked from the drop copy, which then releases the latch.
+#[test]
+fn the_drop_copy_says_what_a_lost_session_did_not_and_releases_the_latch() {
+    let world = World::copying();
+    let engine = world.start("lost session");
+    world.quoting();
+    let (number, qty, side) = {
+        let mut book = world.venue.book();
+        book.mute = true;
+        let order = book.resting.first().copied().expect("it quotes");
+        (book.fill(order.client, 30, false), 30, order.side)
+    };
+    world.venue.begin("O2");
+    world.venue.book().mute = false;
+    world.latched(Control::SESSION_CHANGE);
+    let booked = world.find("lost fill", |fill: &PositionChanged| fill.match_number == number);
+    assert_eq!(booked.fill, Lots(if side == b'B' { qty } else { -qty }));
+    let released = world.find("release", |latch: &KillLatched| latch.released == 1);
+    assert_eq!(released.operator.as_str(), "drop copy");
+    let orders = engine.seen().orders;
+    engine.until("orders again", |seen| seen.orders > orders);
+    assert_eq!(world.all::<PositionBreak>().len(), 0);
+    world.end(engine);
+}
+
+#[test]
+fn a_drop_copy_that_differs_freezes_the_instrument_and_says_what_differs() {
+    let world = World::copying();
+    let engine = world.start("differs");
+    world.quoting();
+    let (client, number) = {
+        let mut book = world.venue.book();
+        let order = book.resting.first().copied().expect("it quotes");
+        let number = book.fill(order.client, 10, true);
+        // The same match in the drop copy, with other lots.
+        let other = executed(order.client, 11, order.price, number + 500);
+        book.copy(&other);
+        (order.client, number + 500)
+    };
+    let found = world.find("break", |_: &PositionBreak| true);
+    assert_eq!((found.what, found.client, found.match_number), (1, u64::from(client), number));
+    assert_eq!((found.our_qty, found.their_qty), (0, 11));
+    world.venue.until("cancels", |book| book.resting.is_empty());
+    let orders = engine.seen().orders;
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(engine.seen().orders, orders, "nothing is ordered while they differ");
+    let said = world.place.run(&["operator", "rearm", "j"], "");
+    assert!(said.code == Some(1) && said.err.join(" ").contains("drop copy differs"), "{said:#?}");
+    world.place.expect(0, &["operator", "position", "DEMO", "0", "--dir", "j"]);
+    world.place.expect(0, &["operator", "rearm", "j"]);
+    engine.until("orders again", |seen| seen.orders > orders);
+    world.end(engine);
+}
+
+/// The simulated exchange's own drop copy, with real fills: every execution is found, over a restart too.
+#[test]
+fn the_simulated_exchanges_drop_copy_agrees_with_the_desk() {
+    let place = Place::new();
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let market = SimConfig { seed: 7, rate: 6_000, drop_copy: Some(any), ..SimConfig::embedded(false) };
+    let sim = Sim::start(&market).expect("an exchange");
+    let mut config = config(sim.addresses(), 1);
+    let drop_copy = sim.addresses().drop_copy;
+    assert!(drop_copy.is_some());
+    config.gateway.ouch.as_mut().expect("a gateway").drop_copy = drop_copy;
+    for run in 1..=2 {
+        let engine = Engine::start(&config, &place.path("j"), "agreeing");
+        engine.until("fills", |seen| seen.fills >= 5);
+        // Longer than an execution may be missing on one side.
+        std::thread::sleep(Duration::from_millis(2_500));
+        engine.stop();
+        let (mut fills, mut copies) = (Vec::new(), Vec::new());
+        let mut journal = Reader::open(&place.path("j")).expect("a journal");
+        while let Some(record) = journal.next_record().expect("good") {
+            assert!(
+                record.get::<PositionBreak>().is_none(),
+                "run {run}: {:?}",
+                record.get::<PositionBreak>()
+            );
+            fills.extend(record.get::<PositionChanged>().map(|fill| (fill.match_number, fill.client)));
+            copies.extend(record.get::<DropCopyExecution>().map(|copy| (copy.match_number, copy.client)));
+        }
+        assert!(copies.len() >= 5 * run, "run {run}: {} copies", copies.len());
+        assert!(copies.iter().all(|copy| fills.contains(copy)), "run {run}");
+        let once: std::collections::BTreeSet<_> = copies.iter().collect();
+        assert_eq!(once.len(), copies.len(), "run {run}: each is journalled once");
+    }
+    sim.stop();
+    place.verify("j");
 }

@@ -31,6 +31,8 @@ pub(crate) struct Order {
 pub(crate) struct Book {
     session: SessionId,
     pub(crate) log: MessageLog,
+    /// The drop copy of the day: it goes on whatever the order session does.
+    pub(crate) copies: MessageLog,
     /// Orders that rest.
     pub(crate) resting: Vec<Order>,
     /// Every order that was ever accepted.
@@ -50,6 +52,7 @@ pub(crate) struct Book {
 /// A venue on a thread of its own.
 pub(crate) struct Venue {
     address: SocketAddr,
+    drop_copy: SocketAddr,
     book: Arc<Mutex<Book>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -61,9 +64,13 @@ impl Venue {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("settable");
         let address = listener.local_addr().expect("bound");
+        let reader = TcpListener::bind("127.0.0.1:0").expect("a port");
+        reader.set_nonblocking(true).expect("settable");
+        let drop_copy = reader.local_addr().expect("bound");
         let book = Arc::new(Mutex::new(Book {
             session: SessionId::new(session).expect("a name"),
             log: MessageLog::default(),
+            copies: MessageLog::default(),
             resting: Vec::new(),
             accepted: Vec::new(),
             cancels: Vec::new(),
@@ -75,12 +82,16 @@ impl Venue {
         }));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&book), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || serve(&listener, &shared, &stopped));
-        Self { address, book, stop, thread: Some(thread) }
+        let thread = std::thread::spawn(move || serve(&listener, &reader, &shared, &stopped));
+        Self { address, drop_copy, book, stop, thread: Some(thread) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn drop_copy(&self) -> SocketAddr {
+        self.drop_copy
     }
 
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
@@ -124,6 +135,19 @@ impl Book {
 
     pub(crate) fn say<B: Body>(&mut self, body: &B) {
         append_answer(&mut self.log, body, &AppendageBuf::default()).expect("a message");
+        self.copy(body);
+    }
+
+    /// In the drop copy alone.
+    pub(crate) fn copy<B: Body>(&mut self, body: &B) {
+        if b"AUCDEBJM".contains(&B::TYPE) {
+            append_answer(&mut self.copies, body, &AppendageBuf::default()).expect("a message");
+        }
+    }
+
+    /// In the order session, or, where that is mute, in the drop copy alone.
+    fn answer<B: Body>(&mut self, body: &B) {
+        if self.mute { self.copy(body) } else { self.say(body) }
     }
 
     /// Executes lots of an order that rests, and returns the match number.
@@ -133,8 +157,11 @@ impl Book {
         let price = order.price;
         self.resting.retain(|order| order.open > 0);
         self.matches += 1;
+        let body = executed(client, qty, price, self.matches);
         if said {
-            self.say(&executed(client, qty, price, self.matches));
+            self.say(&body)
+        } else {
+            self.copy(&body)
         }
         self.matches
     }
@@ -152,9 +179,7 @@ impl Book {
                 self.next = self.next.max(order.client + 1);
                 self.resting.push(order);
                 self.accepted.push(order);
-                if !self.mute {
-                    self.say(&accepted(&order));
-                }
+                self.answer(&accepted(&order));
             }
             Request::ReplaceOrder(replace, _) => {
                 let (prior, client) = (replace.original.get(), replace.user_ref_num.get());
@@ -167,18 +192,14 @@ impl Book {
                 let order = Order { client, open, price: replace.price.get(), ..old };
                 self.resting.push(order);
                 self.accepted.push(order);
-                if !self.mute {
-                    self.say(&replaced(prior, &order));
-                }
+                self.answer(&replaced(prior, &order));
             }
             Request::CancelOrder(cancel, _) => {
                 let client = cancel.user_ref_num.get();
                 self.cancels.push(client);
                 let Some(at) = self.resting.iter().position(|order| order.client == client) else { return };
                 let order = self.resting.remove(at);
-                if !self.mute {
-                    self.say(&canceled(client, order.open));
-                }
+                self.answer(&canceled(client, order.open));
             }
             Request::AccountQuery(..) => self.say(&ouch::AccountQueryResponse {
                 message_type: ouch::AccountQueryResponse::TYPE,
@@ -274,28 +295,57 @@ pub(crate) fn broken(client: u32, match_number: u64) -> ouch::BrokenTrade {
     }
 }
 
-fn serve(listener: &TcpListener, book: &Mutex<Book>, stop: &AtomicBool) {
+fn serve(listener: &TcpListener, reader: &TcpListener, book: &Mutex<Book>, stop: &AtomicBool) {
     let mut client: Option<(TcpStream, VenueSession)> = None;
+    let mut copy: Option<(TcpStream, VenueSession)> = None;
     while !stop.load(Ordering::Acquire) {
         let mut book = book.lock().expect("not poisoned");
         if book.closed {
             client = None;
         } else if let Ok((stream, _)) = listener.accept() {
             stream.set_nonblocking(true).expect("settable");
-            let config = ServerConfig {
-                username: Alpha::new("DESK1").expect("a name"),
-                password: Password(Alpha::BLANK),
-                session: book.session,
-            };
-            client = Some((stream, VenueSession::new(config, 1 << 16, now())));
+            client = Some((stream, VenueSession::new(login(book.session), 1 << 16, now())));
         }
         let alive = client.as_mut().is_none_or(|(stream, session)| exchange(stream, session, &mut book));
         if !alive {
             client = None;
         }
+        if let Ok((stream, _)) = reader.accept() {
+            stream.set_nonblocking(true).expect("settable");
+            copy = Some((
+                stream,
+                VenueSession::new(login(SessionId::new("C1").expect("a name")), 1 << 16, now()),
+            ));
+        }
+        if copy.as_mut().is_some_and(|(stream, session)| !read_only(stream, session, &book.copies)) {
+            copy = None;
+        }
         drop(book);
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+fn login(session: SessionId) -> ServerConfig {
+    ServerConfig { username: Alpha::new("DESK1").expect("a name"), password: Password(Alpha::BLANK), session }
+}
+
+/// The drop copy: whatever its client sends but the login is passed over.
+fn read_only(stream: &mut TcpStream, session: &mut VenueSession, copies: &MessageLog) -> bool {
+    match stream.read(session.spare()) {
+        Ok(0) => return false,
+        Ok(count) => session.commit(count),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        Err(_) => return false,
+    }
+    while let Ok(Some(_)) = session.next_event(copies, now()) {}
+    session.pump(copies, now());
+    if session.poll(now()).is_err() {
+        return false;
+    }
+    if let Ok(count) = stream.write(session.output()) {
+        session.consume(count);
+    }
+    true
 }
 
 /// Moves bytes both ways; false where the connection is over.

@@ -322,6 +322,11 @@ impl Exchange {
         Some(self.accounts.get(reports::account_of(account.owner())?)?.answers())
     }
 
+    /// A participant's drop copy of the day.
+    pub fn copies(&self, account: AccountId) -> Option<&Tape> {
+        Some(self.accounts.get(reports::account_of(account.owner())?)?.copies())
+    }
+
     /// The flow, where the market is a generated one.
     pub fn flow(&self) -> Option<&Flow> {
         self.flow.as_ref()

@@ -1,4 +1,5 @@
-//! One connection of a participant: SoupBinTCP between the socket and the exchange.
+//! One connection of a participant: SoupBinTCP between the socket and the exchange. It carries orders and their answers, or
+//! is a drop copy, which only reads: whatever its client sends is passed over.
 
 use std::os::fd::AsFd;
 
@@ -38,9 +39,17 @@ enum State {
     Closed,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Orders,
+    DropCopy,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Client {
+    role: Role,
     connection: TcpConnection,
     deframer: Deframer,
     out: OutBuffer,
@@ -51,11 +60,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(connection: TcpConnection, session_id: SessionId, now: Nanos) -> Self {
+    pub(super) fn new(role: Role, connection: TcpConnection, session_id: SessionId, now: Nanos) -> Self {
         // Whom to expect is known with the login; until then the session only counts the time.
         let nobody =
             ServerConfig { username: Alpha::BLANK, password: Password(Alpha::BLANK), session: session_id };
         Self {
+            role,
             connection,
             deframer: Deframer::new(IN_BUFFER),
             out: OutBuffer::new(OUT_BUFFER),
@@ -66,9 +76,9 @@ impl Client {
         }
     }
 
-    /// Who is logged in.
+    /// Who is logged in to trade.
     pub(super) fn account(&self) -> Option<AccountId> {
-        self.account
+        self.account.filter(|_| self.role == Role::Orders)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -83,6 +93,7 @@ impl Client {
     pub(super) fn settle(&mut self, exchange: &mut Exchange) {
         if self.state != State::Open
             && let Some(account) = self.account.take()
+            && self.role == Role::Orders
         {
             exchange.disconnect(account);
         }
@@ -127,7 +138,7 @@ impl Client {
             let end = self.session.next_sequence();
             match self.session.on_packet(packet, end, now, &mut self.out) {
                 Ok(ServerEvent::Message(bytes)) => {
-                    if let Some(account) = self.account {
+                    if let Some(account) = self.account.filter(|_| self.role == Role::Orders) {
                         exchange.request(account, bytes);
                     }
                 }
@@ -152,11 +163,14 @@ impl Client {
         };
         let config = ServerConfig { username, password, session: self.session_id };
         self.session = ServerSession::new(config, now);
-        let end = exchange.answers(account).map_or(1, Tape::next_sequence);
+        let end = self.tape(exchange, account).map_or(1, Tape::next_sequence);
         match self.session.on_packet(Packet::LoginRequest(login), end, now, &mut self.out) {
             Ok(ServerEvent::LoggedIn) => {
                 self.account = Some(account);
-                Outcome::LoggedIn(account)
+                match self.role {
+                    Role::Orders => Outcome::LoggedIn(account),
+                    Role::DropCopy => Outcome::Nothing,
+                }
             }
             Ok(_) => {
                 self.state = State::Closing;
@@ -169,12 +183,20 @@ impl Client {
         }
     }
 
+    /// What the participant is sent.
+    fn tape<'a>(&self, exchange: &'a Exchange, account: AccountId) -> Option<&'a Tape> {
+        match self.role {
+            Role::Orders => exchange.answers(account),
+            Role::DropCopy => exchange.copies(account),
+        }
+    }
+
     /// Sends what the participant has not had, and heartbeats.
     pub(super) fn answer(&mut self, exchange: &Exchange, now: Nanos) {
         if self.state == State::Open && self.session.poll(now, &mut self.out).is_err() {
             self.close();
         }
-        let answers = self.account.and_then(|account| exchange.answers(account));
+        let answers = self.account.and_then(|account| self.tape(exchange, account));
         if let Some(answers) = answers {
             while self.session.pump(answers, now, &mut self.out) > 0 && self.send() {}
         }

@@ -208,6 +208,7 @@ fn processes_that_are_killed_and_started_again_have_the_exchanges_book() {
         lines: vec![a, b],
         rerequest: rerequest.parse().expect("an address"),
         ouch: ouch.parse().expect("an address"),
+        drop_copy: None,
     };
     let config = config(&addresses, 1);
     std::fs::write(folder.path().join("desk.toml"), config.canonical().expect("TOML")).expect("written");
