@@ -210,6 +210,8 @@ pub struct OrderTable {
     acknowledged: u64,
     /// The first of our numbers that the venue's present numbering says anything about.
     numbered_from: u64,
+    /// The session began anew, and its numbering was not told yet.
+    changed: bool,
     /// The newest alive order of each instrument.
     newest: Vec<u32>,
     tick_values: Vec<Minor>,
@@ -247,6 +249,7 @@ impl OrderTable {
             next_client: 1,
             acknowledged: 0,
             numbered_from: 1,
+            changed: false,
             newest: vec![NONE; tick_values.len()],
             tick_values: tick_values.to_vec(),
             exposure: vec![Exposure::default(); tick_values.len()],

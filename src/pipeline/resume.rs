@@ -36,6 +36,8 @@ pub struct OrderNumbers {
     pub acknowledged: u64,
     /// The first that the venue's present numbering says anything about.
     pub numbered_from: u64,
+    /// The session began anew, and its numbering was not told yet.
+    pub changed: bool,
 }
 
 /// An order that may rest at the venue, by what the journal says.
@@ -251,6 +253,7 @@ impl Resume {
             EventRef::VenueCanceled(answer) => self.reduced(answer.client, answer.qty),
             EventRef::VenueExecuted(answer) => self.reduced(answer.client, answer.qty),
             EventRef::VenueRejected(answer) => self.gone(answer.client),
+            EventRef::SessionChanged(_) => self.numbers.changed = true,
             // An account query follows each login, and its answer makes ready.
             EventRef::SessionState(state) if state.phase == SessionPhase::CATCHING_UP => {
                 self.unanswered_queries = self.unanswered_queries.saturating_add(1);
@@ -285,7 +288,8 @@ impl Resume {
     /// one, its numbering began anew and judges no older order.
     fn numbered(&mut self, next: u64) {
         let numbers = &mut self.numbers;
-        if next != 0 && next <= numbers.acknowledged {
+        let unused = core::mem::take(&mut numbers.changed) && next == 1;
+        if unused || (next != 0 && next <= numbers.acknowledged) {
             (numbers.acknowledged, numbers.numbered_from) = (0, numbers.highest + 1);
         } else if next != 0 {
             let from = next.max(numbers.numbered_from);

@@ -333,7 +333,7 @@ impl Desk {
 
     /// Records were lost on their way. Market data: no book can be trusted. Answers of the venue: neither can our orders.
     pub(super) fn on_dropped<P: Probe>(&mut self, event: &Dropped, turn: &mut Turn<'_, P>) {
-        if self.state.gateway == Some(event.source) {
+        if self.state.is_venue(event.source) {
             let lost = i64::try_from(event.count).unwrap_or(i64::MAX);
             self.latch(Control::SESSION, lost, 0, Text::default(), turn);
             self.act_on_all(turn);
@@ -347,7 +347,7 @@ impl Desk {
 
     /// How late the market data is, counted from the kernel's stamp where there is one. The gateway's marks say how late its answers are, which is another matter.
     pub(super) fn on_mark<P: Probe>(&mut self, event: &Mark, turn: &mut Turn<'_, P>) {
-        if self.state.gateway == Some(event.source) {
+        if self.state.is_venue(event.source) {
             return;
         }
         let (was_late, known) = (self.is_late(), self.state.feeds.len());

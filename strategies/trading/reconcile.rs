@@ -15,8 +15,8 @@ use pricewright_core::kernel::table::{
     DropCopyExecution, DropCopyOrder, DropCopyState, KillLatched, PositionBreak, VenueBroken, VenueExecuted,
 };
 use pricewright_core::kernel::{
-    Control, EventNanos, InstrumentId, Liquidity, Nanos, Probe, RejectReason, SessionPhase, SideCode, Text,
-    Ticks,
+    Control, EventNanos, InstrumentId, Liquidity, Nanos, Probe, RejectReason, SessionPhase, SideCode,
+    SourceId, Text, Ticks,
 };
 use pricewright_core::market::order::{Booked, BookedFill, OwnOrder};
 
@@ -66,6 +66,8 @@ struct Waiting {
 /// The drop copy, as far as the desk was told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct DropCopyBook {
+    /// Whose records they are, once it spoke.
+    pub(super) source: Option<SourceId>,
     phase: Option<SessionPhase>,
     session: u32,
     /// When its session was first heard of: what was ordered since is in it.
@@ -82,6 +84,7 @@ pub(super) struct DropCopyBook {
 impl DropCopyBook {
     pub(super) fn new() -> Self {
         Self {
+            source: None,
             phase: None,
             session: u32::MAX,
             since: Nanos::ZERO,
@@ -136,7 +139,7 @@ impl Desk {
 
     pub(super) fn on_copy_state<P: Probe>(&mut self, event: &DropCopyState, turn: &mut Turn<'_, P>) {
         let copy = &mut self.state.copy;
-        copy.phase = Some(event.phase);
+        (copy.source, copy.phase) = (Some(event.source), Some(event.phase));
         if event.phase == SessionPhase::CATCHING_UP {
             if copy.session != event.session {
                 (copy.session, copy.since) = (event.session, turn.now);
@@ -305,7 +308,7 @@ impl Desk {
     fn enter_waiting<P: Probe>(&mut self, entry: Waiting, turn: &mut Turn<'_, P>) {
         if self.state.copy.waiting.len() >= MAX_WAITING {
             let letter = (entry.match_number, RejectReason::CAPACITY);
-            let text = "too many executions differ from the drop copy: the latch is set";
+            let text = "too many executions wait for the order session or the drop copy: the latch is set";
             self.dead_letter(letter, self.state.gateway, text, turn);
             self.latch(Control::POSITION_BREAK, MAX_WAITING as i64, 0, Text::default(), turn);
             self.act_on_all(turn);

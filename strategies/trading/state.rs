@@ -295,6 +295,11 @@ impl State {
         Ok(())
     }
 
+    /// True where `source` is the order session or the drop copy: what it says is no market data.
+    pub(super) fn is_venue(&self, source: SourceId) -> bool {
+        self.gateway == Some(source) || self.copy.source == Some(source)
+    }
+
     pub(super) fn instrument(&self, id: InstrumentId) -> Option<&InstrumentState> {
         self.instruments.get(id.index())
     }

@@ -8,7 +8,7 @@ use pricewright::journal::Reader;
 use pricewright::sim::{Sim, SimConfig, SimHandle};
 use pricewright_core::kernel::table::{
     DropCopyExecution, KillLatched, LatchHeld, OrderInDoubt, PositionBreak, PositionChanged, SessionChanged,
-    VenueUnread,
+    VenueAccepted, VenueUnread,
 };
 use pricewright_core::kernel::{Control, Lots, Record, RecordRef};
 use pricewright_core::market::instrument::TickSize;
@@ -230,6 +230,7 @@ fn the_next_mornings_first_start_is_latched_where_orders_were_alive() {
     let run = || world.place.start(&["run", "desk.toml", "--journal", "j"]);
     let desk = run();
     let alive = world.quoting();
+    world.find("answer", |_: &VenueAccepted| true);
     desk.signal("KILL");
     desk.finish();
     {

@@ -16,7 +16,9 @@ impl OrderTable {
     /// they are in doubt. 0 where the venue did not say: then only cancels that got no answer are asked for anew. Returns
     /// how many orders are in doubt only now, because the venue's numbering began anew.
     pub fn session_ready(&mut self, next_client: u64) -> usize {
-        let anew = next_client != 0 && next_client <= self.acknowledged;
+        // That no number was ever used says the same, where some were and nobody knows what became of them.
+        let unused = core::mem::take(&mut self.changed) && next_client == 1;
+        let anew = unused || (next_client != 0 && next_client <= self.acknowledged);
         let mut newly = 0;
         for slot in 0..self.slots.len() {
             let Some(order) = self.slots.get(slot).copied().filter(OwnOrder::is_alive) else { continue };
@@ -42,6 +44,7 @@ impl OrderTable {
 
     /// Answers may be lost: whatever is alive may have been executed. Returns how many orders that are.
     pub fn doubt_all(&mut self) -> usize {
+        self.changed = true;
         let mut count = 0;
         for slot in 0..self.slots.len() {
             if self.slots.get(slot).is_some_and(OwnOrder::is_alive) {

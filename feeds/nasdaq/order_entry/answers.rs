@@ -78,6 +78,8 @@ pub(super) struct Answers {
     /// The highest of our numbers that the venue has spoken of, and the first that its numbering says anything about.
     acknowledged: u32,
     numbered_from: u32,
+    /// The session began anew, and its numbering was not told yet.
+    changed: bool,
     queries: Queries,
     inquiries: Inquiries,
     /// Whether an account query is to be sent.
@@ -108,6 +110,7 @@ impl Answers {
             next_client: 0,
             acknowledged: numbers.acknowledged,
             numbered_from: numbers.numbered_from,
+            changed: false,
             queries: Queries::new(numbers.unanswered),
             inquiries: Inquiries::new(MOST_INQUIRIES),
             asks: false,
@@ -175,6 +178,7 @@ impl Answers {
     ) {
         self.define_session(session, sink);
         if let Some(Change { before, wanted, found }) = change {
+            self.changed = true;
             let known = self.sessions.iter().position(|known| same(*known, before));
             let changed = SessionChanged {
                 wanted,
@@ -248,7 +252,8 @@ impl Answers {
             return;
         }
         self.next_client = u64::from(next_client);
-        if next_client <= self.acknowledged {
+        let unused = core::mem::take(&mut self.changed) && next_client == 1;
+        if unused || next_client <= self.acknowledged {
             (self.acknowledged, self.numbered_from) = (0, highest.saturating_add(1));
         } else {
             self.orders.forget_from(next_client.max(self.numbered_from));

@@ -143,7 +143,7 @@ fn a_numbering_that_begins_anew_takes_no_order_out() {
     take(&mut resume, &place(3));
     take(&mut resume, &ready(1));
     assert_eq!(open(&resume), [(1, 100), (2, 100)], "number 3 never arrived in the new numbering");
-    let numbers = OrderNumbers { highest: 3, acknowledged: 0, numbered_from: 3 };
+    let numbers = OrderNumbers { highest: 3, acknowledged: 0, numbered_from: 3, changed: false };
     assert_eq!(resume.numbers(), numbers);
     // An operator's word, or the drop copy's, takes one out.
     take(&mut resume, &OrderInDoubt { client: 2, resolved: 2, ..OrderInDoubt::new_zeroed() });

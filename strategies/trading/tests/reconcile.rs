@@ -93,6 +93,17 @@ impl Stage {
     }
 }
 
+/// The marks of its messages are no market data.
+#[test]
+fn a_drop_copy_is_no_feed() {
+    let mut stage = Stage::copying();
+    stage.mark_of(COPY, 3_000_000_000);
+    assert_eq!(stage.count(), 0);
+    stage.mark(0);
+    stage.move_to(9_999, 10_001);
+    assert!(stage.all::<CancelOrder>().is_empty());
+}
+
 #[test]
 fn what_both_have_is_no_break_whichever_was_first() {
     let mut stage = Stage::copying();

@@ -49,6 +49,16 @@ fn a_numbering_that_began_anew_says_nothing_about_older_orders() {
     assert_eq!(table.in_doubt().count(), 4);
 }
 
+/// Number 1 is next: nothing ever arrived, or everything did, under the numbering before.
+#[test]
+fn a_numbering_in_which_nothing_was_used_judges_no_order_in_doubt() {
+    let mut table = table();
+    table.place(Nanos(1), buy(100, 10)).expect("a slot");
+    table.doubt_all();
+    table.session_ready(1);
+    assert_eq!(table.in_doubt().count(), 1);
+}
+
 #[test]
 fn a_numbering_that_begins_anew_within_a_session_puts_orders_in_doubt() {
     let mut table = four();
