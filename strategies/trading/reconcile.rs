@@ -441,6 +441,7 @@ impl Desk {
             let entry = self.state.copy.waiting.remove(at);
             turn.step("the drop copy has an execution that the lost session may have said");
             self.book_from_copy(&entry.executed(), turn);
+            self.release_frozen(entry.instrument, turn);
         }
     }
 

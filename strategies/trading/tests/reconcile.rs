@@ -243,6 +243,19 @@ fn after_a_changed_session_the_drop_copy_books_what_was_lost_and_releases_the_la
     }
 }
 
+/// The order session may be down for longer than an execution may be missing.
+#[test]
+fn a_break_of_the_lost_session_is_none_once_it_is_booked() {
+    let mut stage = Stage::copying();
+    stage.session(SessionPhase::DOWN, 0);
+    stage.copied(2, 70, 9_999, 60);
+    stage.after_grace();
+    assert!(stage.frozen());
+    stage.changed();
+    assert_eq!(stage.breaks(), [(0, 0)]);
+    assert!(!stage.frozen());
+}
+
 #[test]
 fn an_order_that_the_drop_copy_never_shows_never_was() {
     let mut stage = Stage::new();
