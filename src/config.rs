@@ -6,6 +6,7 @@
 mod clients;
 mod keep;
 pub mod problems;
+mod reserved;
 mod units;
 pub mod warnings;
 
@@ -19,8 +20,10 @@ use pricewright_feeds::nasdaq::market_data::MarketData;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::io::bounded;
 use crate::journal::Durability;
 use crate::pipeline::idle::Idle;
+use crate::pipeline::memory;
 use crate::pipeline::plan::PlannedThread;
 
 pub use keep::KeepSettings;
@@ -411,7 +414,7 @@ impl ConfigText {
     /// # Errors
     /// Where it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+        let text = bounded::read_text(path, bounded::TEXT).map_err(|source| Error::File {
             path: path.to_path_buf(),
             source,
             mend: "name a configuration file (`pricewright init DIR` writes examples)",
@@ -455,8 +458,17 @@ impl ConfigText {
             let decoder = feed.decoder(M::units(&config.config).money_decimals);
             decoder.check().map_err(|message| self.error_at_key(message))?;
         }
-        M::new(&config.config).map_err(|message| self.error_at_key(message))?;
+        M::check(&config.config).map_err(|message| self.error_at_key(message))?;
         Ok(())
+    }
+
+    /// Says whether this machine has the memory that `config`, read from this text, asks for. Nothing is taken.
+    ///
+    /// # Errors
+    /// The settings that are to be lowered, and the line of the first of them.
+    pub fn fits<M: Machine>(&self, config: &PipelineConfig<M::Config>) -> Result<()> {
+        memory::check(&config.reserved::<M>(), memory::available())
+            .map_err(|message| self.error_at_key(message))
     }
 
     /// `[runtime] seed`, whatever the machine.

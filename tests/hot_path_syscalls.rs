@@ -32,6 +32,7 @@ use pricewright::error::Result;
 use pricewright::harness::in_memory::{InMemory, Packets, Setup};
 use pricewright::harness::tick::market;
 use pricewright::io::wait::nap;
+use pricewright::pipeline::clock_keeper::ClockKeeper;
 use pricewright::pipeline::core_loop::CoreLoop;
 use pricewright::pipeline::edge::Gateway;
 use pricewright::pipeline::fused::FusedStage;
@@ -253,7 +254,7 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
         trace: Some(TraceWriter::create(dir, begun.writer.run(), drain).unwrap()),
         preallocator: begun.preallocator,
         chainer: begun.chainer,
-        calibrator: Some(calibrator),
+        clock: Some(ClockKeeper::new(calibrator, None)),
         tail: None,
         tailers: Vec::new(),
         watchdog: None,

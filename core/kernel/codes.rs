@@ -244,6 +244,11 @@ codes! {
         /// The self-check saw the machine decide otherwise the second time, at the record that the argument names. The
         /// machine need not act on it.
         ALARM = 7 "alarm",
+        /// The machine's wall clock was set; the argument says by how many ns, forward above zero. Stamps go on without a step.
+        /// The machine need not act on it.
+        CLOCK_STEP = 14 "clock_step",
+        /// The machine or the process stood still; the argument says for how many ns. The machine need not act on it.
+        SUSPENDED = 15 "suspended",
     }
     /// Why a run ended.
     EndReason(u8, U8) {

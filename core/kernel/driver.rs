@@ -112,6 +112,11 @@ impl<M: Machine> Driver<M> {
     /// Where the bytes are not such a snapshot.
     pub fn restore(config: &M::Config, bytes: &[u8]) -> Result<Self, SnapshotError> {
         let (now, mut timers, machine): (Nanos, TimerQueue, Vec<u8>) = read_state(bytes)?;
+        if !timers.is_possible() {
+            return Err(SnapshotError::Mismatch(
+                "its timers are not in order, or beyond all bounds".to_owned(),
+            ));
+        }
         timers.reserve();
         let mut outbox = Outbox::default();
         *outbox.timers_mut() = timers.reserved();

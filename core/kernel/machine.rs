@@ -54,6 +54,21 @@ pub trait Machine: Sized {
         usize::MAX
     }
 
+    /// Says whether [`Self::new`] would take this configuration, without taking the memory that its sizes ask for. A machine
+    /// whose sizes are settings should have its own.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, and what helps.
+    fn check(config: &Self::Config) -> Result<(), String> {
+        Self::new(config).map(drop)
+    }
+
+    /// The memory that [`Self::new`] takes for sizes that are settings; computed only. It is compared with the machine's
+    /// before any is taken.
+    fn memory(_config: &Self::Config) -> Vec<Reserved> {
+        Vec::new()
+    }
+
     /// The machine in its first state.
     ///
     /// # Errors
@@ -74,6 +89,22 @@ pub trait Machine: Sized {
     /// # Errors
     /// Where the bytes are not such a snapshot.
     fn restore(config: &Self::Config, bytes: &[u8]) -> Result<Self, SnapshotError>;
+}
+
+/// Memory that settings ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The keys and their values, as in `max_skus = 65536`.
+    pub settings: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Reserved {
+    /// `count` things of `size` bytes each, for `settings`.
+    pub fn of(settings: String, count: u64, size: usize) -> Self {
+        Self { settings, bytes: count.saturating_mul(size as u64) }
+    }
 }
 
 /// How ticks and minor units are written for people; nothing is decided by it.
@@ -115,6 +146,17 @@ impl DisplayUnits {
     /// Money as text.
     pub fn money(&self, minor: Minor) -> String {
         trim_zeros(Decimal { minor, decimals: self.money_decimals }.to_string(), 2)
+    }
+
+    /// Money as text for a short line: rounded half away from zero to two decimals, with its sign. This is the only place where
+    /// money is rounded for people; everywhere else it is shown to its last decimal that is not zero.
+    pub fn money_short(&self, minor: Minor) -> String {
+        let decimals = self.money_decimals.min(2);
+        let scale = 10_i128.pow(u32::from(self.money_decimals - decimals));
+        let (sign, size) = (minor.0.signum(), i128::from(minor.0).abs());
+        let rounded = (size + scale / 2) / scale;
+        let text = FixedPoint { units: rounded, decimals }.to_string();
+        format!("{}{text}", if sign < 0 && rounded > 0 { "-" } else { "+" })
     }
 
     /// An instrument's name; its number where it is not known.

@@ -20,7 +20,7 @@ pub mod units;
 pub use codes::*;
 pub use decimal::{Decimal, DecimalError, FixedPoint, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};
-pub use machine::{DisplayUnits, InstrumentUnits, Machine, SnapshotError, state_hash_of};
+pub use machine::{DisplayUnits, InstrumentUnits, Machine, Reserved, SnapshotError, state_hash_of};
 pub use numbers::Numbers;
 pub use outbox::{OUTBOX_CELLS, Outbox};
 pub use probe::{Amount, NoProbe, Note, Probe, Recorder, Relation, Term};

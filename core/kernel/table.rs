@@ -151,6 +151,8 @@ record_table! {
         3 v 1 system::RunEnd,
         4 v 1 system::Recovered,
         5 v 1 system::DivergenceAccepted,
+        6 v 1 system::Repaired,
+        7 v 1 system::ClockAhead,
     }
     /// An input, as a machine sees it.
     Event as EventRef {

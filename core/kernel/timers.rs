@@ -32,6 +32,12 @@ impl Default for TimerQueue {
 }
 
 impl TimerQueue {
+    /// True where it is one that this queue's own methods could have made: what a snapshot says is counted on from.
+    pub(super) fn is_possible(&self) -> bool {
+        let falling = self.armed.is_sorted_by(|a, b| (a.deadline, a.request) > (b.deadline, b.request));
+        falling && self.armed.len() <= MAX_TIMERS && self.requests <= 1 << 62
+    }
+
     /// With the room that a new queue has: what was read from a snapshot has only what it needs.
     pub(super) fn reserved(mut self) -> Self {
         self.armed.reserve_exact(MAX_TIMERS.saturating_sub(self.armed.len()));

@@ -259,6 +259,12 @@ impl OrderTable {
         })
     }
 
+    /// Bytes that [`Self::new`] takes for `capacity` orders and `fills` fills.
+    pub fn bytes(capacity: usize, fills: usize) -> u64 {
+        let orders = capacity.saturating_mul(size_of::<OwnOrder>());
+        orders.saturating_add(FillLog::bytes(fills)) as u64
+    }
+
     /// Slots, instruments and fills: what a snapshot must agree on with the configuration.
     pub fn sizes(&self) -> (usize, usize, usize) {
         (self.slots.len(), self.newest.len(), self.fills.capacity())

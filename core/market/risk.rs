@@ -131,6 +131,11 @@ impl RiskGate {
         })
     }
 
+    /// Bytes that [`Self::new`] takes for what `config` wants remembered.
+    pub fn bytes(config: &RiskConfig) -> u64 {
+        DuplicateGuard::bytes(config.duplicate_entries()) as u64
+    }
+
     /// Gives a gate read from a snapshot its limits again.
     ///
     /// # Errors

@@ -51,6 +51,9 @@ fn touched<T: Clone>(capacity: usize, value: T) -> Vec<T> {
 }
 
 impl Dictionary {
+    /// What each place takes of memory.
+    pub const BYTES_OF_A_SKU: usize = size_of::<Sku>() + size_of::<u32>();
+
     /// An empty dictionary of `source` for at most `capacity` SKUs.
     pub fn new(source: SourceId, capacity: usize) -> Self {
         let capacity = capacity.min(u32::MAX as usize);

@@ -73,7 +73,7 @@ pub struct RunArgs {
     /// Journal directory; wins over the configuration.
     #[arg(long, value_name = "DIR")]
     pub journal: Option<PathBuf>,
-    /// Stop after so many seconds; wins over the configuration. The demo's default is 30.
+    /// Stop after so many seconds, 0: when told to; wins over the configuration. The demo's default is 30.
     #[arg(long, value_name = "S", value_parser = seconds())]
     pub seconds: Option<u64>,
     /// Seed of the demo's exchange.
@@ -98,6 +98,9 @@ pub struct RunArgs {
     /// Say to each TCP client how far its lines were taken ([feed.jsonl] ack = true).
     #[arg(long, requires = "config")]
     pub ack: bool,
+    /// Go on where the journal's last stamp lies ahead of this machine's clock: stamps go on from there. It is journalled.
+    #[arg(long)]
+    pub accept_clock: bool,
 }
 
 /// `replay`.
@@ -113,7 +116,8 @@ pub struct ReplayArgs {
     /// Stop after this record.
     #[arg(long, value_name = "N")]
     pub until: Option<u64>,
-    /// Begin at a snapshot instead of the journal's beginning: the newest, or with =N the one behind record N.
+    /// Begin at a snapshot instead of the journal's beginning: the newest (with --verify, the newest that has something
+    /// behind it), or with =N the one behind record N.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "newest")]
     pub from_snapshot: Option<String>,
     /// Run the pipeline from this recording of packets (`run --record FILE`) and journal it in --journal.
@@ -217,12 +221,15 @@ pub struct ArchiveArgs {
 pub struct PruneArgs {
     /// Journal directory; the newest under ./pricewright-data where none is given.
     pub dir: Option<PathBuf>,
-    /// Remove segments whose last record is older than this: a number with s, m, h, d or w.
+    /// Remove segments whose last record, and whose file, is older than this: a number with s, m, h, d or w.
     #[arg(long, value_name = "AGE")]
     pub keep_age: Option<Age>,
     /// Remove the oldest segments while all take more than this: a number with kB, MB, GB, TB or KiB, MiB, GiB, TiB.
     #[arg(long, value_name = "SIZE")]
     pub keep_size: Option<Size>,
+    /// Count ages from this machine's clock, not from the newest time that stands in the journal.
+    #[arg(long)]
+    pub trust_clock: bool,
     /// Say what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -355,7 +362,7 @@ pub struct FlashSaleArgs {
     /// Seed of the generated events.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Length in seconds.
+    /// Stop after so many seconds; 0: when told to.
     #[arg(long, default_value_t = 10, value_parser = seconds())]
     pub seconds: u64,
     /// Serve GET /prices/{sku} here.

@@ -40,7 +40,7 @@ fn read(path: &Path) -> Result<Document> {
         source,
         mend: "name a measurement made with `pricewright bench … --json FILE`",
     };
-    let text = std::fs::read_to_string(path).map_err(file)?;
+    let text = crate::io::bounded::read_text(path, crate::io::bounded::TEXT).map_err(file)?;
     let unusable = |why: String| {
         Error::Usage(format!("{}: {why}; make it with `pricewright bench … --json FILE`", path.display()))
     };

@@ -36,6 +36,7 @@ impl MachineVisitor for Visit {
 
     fn visit<M: Hosted>(self) -> Self::Output {
         let config = self.text.checked_pipeline::<M>()?;
+        self.text.fits::<M>(&config)?;
         let plan = plan_for(&config.runtime)?;
         assemble::check::<M>(&config)?;
         let warnings = warnings::<M>(&config);

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use pricewright_strategies::pricing::flash_sale::{Config, FlashSale};
 use serde_json::json;
 
 use super::args::{DemoCommand, FlashSaleArgs};
+use super::demo_market::{how_long, limit};
 use super::show::{json as print_json, line, note, print, thousands};
 use super::signals::stop_on_signals;
 use super::status_line::StatusLine;
@@ -47,7 +47,7 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
         }
         line(text)
     };
-    tell(&format!("Flash sale: a made-up shop, this machine only, {} s.", args.seconds))?;
+    tell(&format!("Flash sale: a made-up shop, this machine only, {}.", how_long(args.seconds)))?;
     tell(&format!("{plan} Ctrl-C stops early."))?;
     let launch = Launch::<FlashSale>::prepare(&config, &dir, plan, false)?;
     if let Some(recovered) = launch.recovered() {
@@ -60,7 +60,7 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
     let address = assembled.http.as_ref().map_or(args.http, |http| http.address());
     let mut status = StatusLine::new(args.json, control);
     status.show(tell(&format!("prices at http://{address}/prices")));
-    let outcome = assembled.live.wait(Some(Duration::from_secs(args.seconds)), |elapsed| {
+    let outcome = assembled.live.wait(limit(args.seconds), |elapsed| {
         status.tick(elapsed, |seconds| Some(status_line(seconds, &board.now())));
     });
     status.finish()?;

@@ -23,6 +23,7 @@ use crate::harness::echo::{EchoConfig, bare_echo};
 use crate::io::udp::probe_multicast;
 use crate::pipeline::helper::Tailer;
 use crate::pipeline::launch::{Launch, Outcome};
+use crate::pipeline::open::Opening;
 use crate::pipeline::plan::{Plan, Role};
 use crate::pipeline::topology::plan_for;
 use crate::replay::replica::Status;
@@ -40,6 +41,10 @@ const LAG_SHOWN: Nanos = Nanos::from_millis(1_000);
 /// Background messages a second.
 const RATE: u32 = 20_000;
 
+/// What the P&L is worth.
+const UNINFORMED: &str = "The P&L is that of a made-up market: the exchange's flow is uninformed (no order knows more than the \
+                          price says), so nobody picks off the quotes and a market maker earns its spread. Real flow costs.";
+
 type Config = PipelineConfig<<Desk as pricewright_core::kernel::Machine>::Config>;
 
 /// Runs the demo.
@@ -56,7 +61,7 @@ pub(super) fn market(args: &RunArgs) -> Result<()> {
     let plan = plan_for(&config.runtime)?;
     let sim = start_sim(args, &plan, &mut config)?;
     if !args.json {
-        line(&format!("Simulated exchange + market maker, this machine only, {seconds} s."))?;
+        line(&format!("Simulated exchange + market maker, this machine only, {}.", how_long(seconds)))?;
         line(&format!("{plan} Ctrl-C stops early."))?;
     }
     let run = Run { args, seconds, config: &config, dir: &dir, plan };
@@ -118,9 +123,14 @@ struct Finished {
 }
 
 impl Run<'_> {
+    fn opening(&self) -> Opening {
+        let RunArgs { repair, accept_clock, .. } = *self.args;
+        Opening { repair, accept_clock, ..Opening::default() }
+    }
+
     fn go(&self) -> Result<Finished> {
         let recorder = self.args.record.as_deref().map(Recorder::create).transpose()?;
-        let launch = Launch::<Desk>::prepare(self.config, self.dir, self.plan.clone(), self.args.repair)?;
+        let launch = Launch::<Desk>::prepare_with(self.config, self.dir, self.plan.clone(), &self.opening())?;
         if let Some(recovered) = launch.recovered() {
             note(recovered);
         }
@@ -130,12 +140,12 @@ impl Run<'_> {
         let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;
         let units = Desk::units(&self.config.config);
         let mut status = StatusLine::new(self.args.json, control);
-        let limit = Duration::from_secs(self.seconds);
+        let limit = limit(self.seconds);
         if !self.args.json {
             note(&assembled.live.replica_text(&self.plan, &self.config.journal));
         }
         let watch = assembled.live.watch().clone();
-        let outcome = assembled.live.wait(Some(limit), |elapsed| {
+        let outcome = assembled.live.wait(limit, |elapsed| {
             status.tick(elapsed, |seconds| status_line(seconds, &seen.tally(), &watch.status(), &units));
         });
         let shown = status.finish();
@@ -196,6 +206,7 @@ impl Run<'_> {
             thousands(tally.fills),
             dollars(&units, profit(tally)),
         ))?;
+        line(UNINFORMED)?;
         line(&latency_line(outcome.receive_to_order.as_ref(), echo.as_ref()))?;
         if let Some(complaint) = lines.complaint() {
             line(&complaint)?;
@@ -264,9 +275,19 @@ fn profit(tally: &Tally) -> Minor {
 
 /// Money with its sign first, to the cent.
 fn dollars(units: &DisplayUnits, money: Minor) -> String {
-    let text = units.money(Minor(money.0.saturating_abs()));
-    let cents = text.find('.').map_or(text.len(), |point| (point + 3).min(text.len()));
-    format!("{}${}", if money.0 < 0 { "-" } else { "+" }, text.get(..cents).unwrap_or(&text))
+    let text = units.money_short(money);
+    let (sign, amount) = text.split_at_checked(1).unwrap_or(("", &text));
+    format!("{sign}${amount}")
+}
+
+/// A demo's length; 0 runs until it is stopped, as everywhere.
+pub(super) fn limit(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// The same in words.
+pub(super) fn how_long(seconds: u64) -> String {
+    if seconds == 0 { "until it is stopped".to_owned() } else { format!("{seconds} s") }
 }
 
 fn dir_size(dir: &Path) -> u64 {

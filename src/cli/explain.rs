@@ -256,9 +256,9 @@ fn as_json(dir: &Path, explanation: &Explanation, life: &[Owned], renderer: &Ren
         })),
         "latency_ns": explanation.latency.map(|trace| json!({
             "received": trace.received,
-            "sequenced": trace.sequenced - trace.received,
-            "decided": trace.decided - trace.received,
-            "sent": (trace.sent > 0).then(|| trace.sent - trace.received),
+            "sequenced": trace.sequenced.saturating_sub(trace.received),
+            "decided": trace.decided.saturating_sub(trace.received),
+            "sent": (trace.sent > 0).then(|| trace.sent.saturating_sub(trace.received)),
         })),
     })
 }

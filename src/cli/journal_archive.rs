@@ -6,15 +6,18 @@ use serde_json::json;
 
 use super::args::{ArchiveArgs, PruneArgs};
 use super::progress::{RecordBar, spinner};
-use super::show::{json as print_json, line, stamp, thousands};
+use super::show::{json as print_json, line, note, stamp, thousands};
 use super::where_is::journal_dir;
+use crate::clock::wall_clock;
 use crate::error::{Error, Result};
 use crate::journal::JournalError;
 use crate::journal::archive::{Archived, Holding, Originals, archive as archive_segments, holdings};
 use crate::journal::export::{Exported, Format, Selection, Target, export};
 use crate::journal::retention::{Keep, Plan, Pruning};
-use crate::pipeline::retention::{covered_until, wall_clock};
+use crate::pipeline::retention::covered_until;
 
+/// A clock so far ahead of the journal, in ns, that it is worth a word: a day.
+const AGE_LEFT_OUT: i64 = 86_400_000_000_000;
 /// Where an archive keeps its Parquet tables.
 const TABLES: &str = "parquet";
 
@@ -48,7 +51,7 @@ fn tables(archive: &Path) -> Result<Option<(PathBuf, Exported)>> {
     let held = holdings(archive).map_err(judged)?;
     let (Some(first), Some(last)) = (held.first(), held.last()) else { return Ok(None) };
     let root = archive.join(TABLES);
-    let from = written_to(&root)?.map_or(first.first_seq, |seq| seq + 1).max(first.first_seq);
+    let from = written_to(&root)?.map_or(first.first_seq, |seq| seq.saturating_add(1)).max(first.first_seq);
     if from > last.last_seq {
         return Ok(None);
     }
@@ -108,6 +111,7 @@ fn report_archive(
             "side_files": archived.side_files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "removed": archived.removed,
             "needed": archived.needed,
+            "newest_stays": archived.newest_stays,
             "tables": tables.map(|(path, exported)| json!({
                 "path": path.display().to_string(), "records": exported.records,
             })),
@@ -128,6 +132,12 @@ fn report_archive(
     if archived.removed > 0 {
         line(&format!("{}: {} segments removed", dir.display(), archived.removed))?;
     }
+    if archived.newest_stays {
+        line(&format!(
+            "{}: the newest segment and the files beside it stay: the next run goes on from there",
+            dir.display()
+        ))?;
+    }
     if archived.needed > 0 {
         line(&format!(
             "{}: {} segments stay, because no snapshot covers them and a restart needs them",
@@ -147,7 +157,18 @@ pub(super) fn prune(args: &PruneArgs) -> Result<()> {
         ));
     }
     let pruning = spinner("looking at the segments", || Pruning::open(&dir)).map_err(judged)?;
-    let plan = pruning.plan(&keep, wall_clock(), covered_until(&dir)?);
+    let (wall, newest) = (wall_clock(), pruning.newest());
+    let now = if args.trust_clock { wall } else { wall.min(newest) };
+    if keep.age.is_some() && !args.trust_clock && wall.0.saturating_sub(newest.0) > AGE_LEFT_OUT {
+        note(&format!(
+            "{}: ages are counted from {}, the newest time in the journal, not from this machine's clock: give \
+             --trust-clock to count from {}",
+            dir.display(),
+            stamp(newest.0),
+            stamp(wall.0)
+        ));
+    }
+    let plan = pruning.plan(&keep, now, covered_until(&dir)?);
     if !args.dry_run {
         pruning.remove(&plan).map_err(judged)?;
     }

@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 use super::args::VerifyArgs;
 use super::journal::stats_json;
 use super::progress::spinner;
-use super::show::{hex, json as print_json, line, thousands, unless_closed};
+use super::show::{hex, json as print_json, line, stamp, thousands, unless_closed};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
-use crate::journal::{self, Outcome, PublicKey, SealFound, SealVerdict, Tail, Verification};
+use crate::journal::archive::REMOVED;
+use crate::journal::repairs::{Cause, Repair};
+use crate::journal::{self, MissingFront, Outcome, PublicKey, SealFound, SealVerdict, Tail, Verification};
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
@@ -33,8 +35,12 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<()> {
 }
 
 fn good_text(dir: &Path, found: &Verification, tail: &Tail, key: Option<&PublicKey>) -> String {
+    let good = match &found.missing {
+        None => "good".to_owned(),
+        Some(missing) => format!("good from record {} on", missing.last_seq.saturating_add(1)),
+    };
     let mut text = format!(
-        "{}: good. {} records in {} segments, every byte checked; {}.",
+        "{}: {good}. {} records in {} segments, every byte checked; {}.",
         dir.display(),
         thousands(found.stats.records),
         found.stats.segments,
@@ -57,13 +63,58 @@ fn good_text(dir: &Path, found: &Verification, tail: &Tail, key: Option<&PublicK
     }
     for seal in &found.seals {
         text.push('\n');
-        text.push_str(&seal_text(seal, found.stats.last_seq, key));
+        text.push_str(&seal_text(seal, found, key));
+    }
+    if let Some(missing) = &found.missing {
+        text.push_str(&missing_text(missing));
+    }
+    for repair in &found.repairs {
+        text.push_str(&repair_text(repair));
     }
     text
 }
 
-fn seal_text(found: &SealFound, last_seq: u64, key: Option<&PublicKey>) -> String {
-    let seal = &found.seal;
+/// What is not here any more, and by whose removal.
+fn missing_text(missing: &MissingFront) -> String {
+    let mut text = format!(
+        "\nNOT HERE: records 1 to {}. The list beside the journal ({REMOVED}, which nobody signs) says of them:",
+        missing.last_seq
+    );
+    for entry in &missing.removed {
+        let to = match &entry.archive {
+            Some(archive) => format!("archived in {}", archive.display()),
+            None => "not archived".to_owned(),
+        };
+        text.push_str(&format!(
+            "\n  records {} to {} (segment {}): removed at {}, {}, {to}",
+            entry.first_seq,
+            entry.last_seq,
+            entry.segment,
+            stamp(entry.removed_at),
+            entry.reason.words()
+        ));
+    }
+    text
+}
+
+fn repair_text(repair: &Repair) -> String {
+    let cause = match repair.cause {
+        Cause::Repair => "REPAIRED",
+        Cause::MachineLost => "LOST WITH THE MACHINE",
+    };
+    let aside: Vec<String> = repair.set_aside.iter().map(|path| path.display().to_string()).collect();
+    let aside = if aside.is_empty() { String::new() } else { format!("; set aside: {}", aside.join(", ")) };
+    format!(
+        "\n{cause} at {} behind record {} (segment {}): {}{aside}",
+        stamp(repair.repaired_at),
+        repair.last_seq,
+        repair.segment,
+        repair.damage
+    )
+}
+
+fn seal_text(found: &SealFound, journal: &Verification, key: Option<&PublicKey>) -> String {
+    let (seal, last_seq) = (&found.seal, journal.stats.last_seq);
     let who = match key {
         Some(key) if *key == seal.key => "by the given key".to_owned(),
         Some(_) => format!("by another key, {}", seal.key),
@@ -71,16 +122,32 @@ fn seal_text(found: &SealFound, last_seq: u64, key: Option<&PublicKey>) -> Strin
     };
     match found.verdict {
         SealVerdict::Holds => format!(
-            "sealed {} at {}: records up to {}{}.",
+            "sealed {} at {}: records {} to {}{}{}.",
             who,
             seal.sealed_at,
+            seal.reach.first_seq,
             seal.reach.last_seq,
+            not_here(seal.reach.first_seq, journal),
             behind(last_seq, seal.reach.last_seq, "added since and not sealed")
+        ),
+        SealVerdict::Repaired => format!(
+            "sealed {} at {}: records {} to {}; A REPAIR SINCE THEN GAVE UP SOME OF THEM, so the seal cannot hold.",
+            who, seal.sealed_at, seal.reach.first_seq, seal.reach.last_seq
         ),
         SealVerdict::Gone | SealVerdict::NotJudged => format!(
             "sealed {} at {}: records up to {}, which are not here any more.",
             who, seal.sealed_at, seal.reach.last_seq
         ),
+    }
+}
+
+/// What of a sealed range that begins at `first_seq` is not here.
+fn not_here(first_seq: u64, journal: &Verification) -> String {
+    match &journal.missing {
+        Some(missing) if first_seq <= missing.last_seq => {
+            format!(", of which {first_seq} to {} are NOT HERE (below)", missing.last_seq)
+        }
+        _ => String::new(),
     }
 }
 
@@ -115,6 +182,10 @@ fn report(dir: &Path, found: &Verification) -> Value {
             "chain": found.chain.map(|chain| json!({
                 "first_seq": chain.first_seq, "last_seq": chain.last_seq, "head": hex(&chain.link),
             })),
+            "missing": found.missing.as_ref().map(|missing| json!({
+                "first_seq": 1, "last_seq": missing.last_seq, "removed": missing.removed,
+            })),
+            "repairs": found.repairs,
             "seals": found.seals.iter().map(seal_json).collect::<Vec<_>>(),
             "stats": stats,
         }),
@@ -138,11 +209,13 @@ fn seal_json(found: &SealFound) -> Value {
     let verdict = match found.verdict {
         SealVerdict::Holds => "holds",
         SealVerdict::Gone => "gone",
+        SealVerdict::Repaired => "repaired",
         SealVerdict::NotJudged => "not judged",
     };
     json!({
         "file": found.path.display().to_string(),
         "verdict": verdict,
+        "first_seq": found.seal.reach.first_seq,
         "last_seq": found.seal.reach.last_seq,
         "sealed_at": found.seal.sealed_at.to_string(),
         "key": found.seal.key.to_string(),

@@ -1,6 +1,6 @@
 //! `pricewright replay`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,7 +24,7 @@ pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
     }
     let dir = journal_dir(args.dir.as_deref())?;
     let machine = RunInfo::read(&dir)?.start.machine;
-    let visit = Visit { dir: dir.clone(), beginning: beginning(args)?, until: args.until };
+    let visit = Visit { dir: dir.clone(), beginning: beginning(args, &dir)?, until: args.until };
     let replay = with_machine::<Own, _>(machine.as_str(), visit)??;
     let renderer = Renderer::open::<Own>(&dir)?;
     let shown = if args.json {
@@ -39,13 +39,29 @@ pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
             dir.display(),
             found.seq()
         ))),
+        // What was not looked at is no proof of anything.
+        _ if args.verify && replay.is_empty() => Err(Error::Failed(nothing_compared(&dir, &replay))),
         _ => Ok(()),
     }
 }
 
-fn beginning(args: &ReplayArgs) -> Result<Beginning> {
+fn nothing_compared(dir: &Path, replay: &Replay) -> String {
+    let from = replay.from.map_or(String::new(), |seq| format!(" behind the snapshot of record {seq}"));
+    format!(
+        "{}: nothing was compared: no event lies{from} up to record {}; begin earlier (`--from-snapshot=RECORD` of an older \
+         snapshot, or without it), or give a higher --until",
+        dir.display(),
+        replay.last_seq
+    )
+}
+
+fn beginning(args: &ReplayArgs, dir: &Path) -> Result<Beginning> {
     match args.from_snapshot.as_deref() {
         None => Ok(Beginning::First),
+        // Behind the snapshot of a clean stop lies nothing that could be verified.
+        Some("newest") if args.verify => Ok(Beginning::Before(
+            args.until.map_or_else(|| last_seq(dir), |until| Ok(until.saturating_add(1)))?,
+        )),
         Some("newest") => Ok(Beginning::Newest),
         Some(seq) => seq.parse().map(Beginning::Behind).map_err(|_| {
             Error::Usage(format!(
@@ -101,6 +117,9 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
             "\nBegun from the snapshot behind record {seq}; what lies before was not looked at."
         ));
     }
+    if replay.is_empty() {
+        text.push_str("\nNOTHING WAS COMPARED: no event lies there.");
+    }
     if let Some(found) = &replay.divergence {
         text.push_str(&format!(
             "\nFIRST DIFFERENCE at record {}: {}",
@@ -139,6 +158,7 @@ fn as_json(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> serde
         "journal": dir.display().to_string(),
         "from_snapshot": replay.from,
         "events": replay.events,
+        "compared_nothing": replay.is_empty(),
         "decisions": replay.decisions,
         "last_seq": replay.last_seq,
         "identical": replay.divergence.is_none(),

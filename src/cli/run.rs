@@ -51,6 +51,7 @@ impl MachineVisitor for Visit {
                 _ => return Err(Error::Usage(NO_CLIENTS.to_owned())),
             }
         }
+        self.text.fits::<M>(&config)?;
         run_pipeline::<M>(&config, &self.args)
     }
 }
@@ -62,8 +63,12 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     note(&format!("{}: {plan}", config.machine));
     check::<M>(config)?;
     let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
-    let opening =
-        Opening { repair: args.repair, accept_divergence: args.accept_divergence, ..Opening::default() };
+    let opening = Opening {
+        repair: args.repair,
+        accept_divergence: args.accept_divergence,
+        accept_clock: args.accept_clock,
+        ..Opening::default()
+    };
     let launch = Launch::<M>::prepare_with(config, &dir, plan.clone(), &opening)?;
     if let Some(recovered) = launch.recovered() {
         note(recovered);

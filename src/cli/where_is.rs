@@ -1,10 +1,11 @@
 //! Which journal a command means.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, Result};
-use crate::journal::segment_indices;
+use crate::journal::{lock, segment_indices};
 
 /// Where runs without a configured place keep their journals.
 pub(super) const DATA_DIR: &str = "pricewright-data";
@@ -45,27 +46,48 @@ pub(super) fn journals_in(data: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// Journals of each demo that are kept.
 pub(super) const KEPT: usize = 3;
 
-/// A new directory `NAME-N` under [`DATA_DIR`].
+/// A new directory `NAME-N` under [`DATA_DIR`], which nobody else has: where two ask at once, each gets its own.
 pub(super) fn fresh_dir(name: &str) -> Result<PathBuf> {
-    std::fs::create_dir_all(DATA_DIR).map_err(complain)?;
-    let next = numbers_of(name)?.last().map_or(1, |last| last + 1);
-    Ok(Path::new(DATA_DIR).join(format!("{name}-{next}")))
+    fresh_dir_in(Path::new(DATA_DIR), name)
 }
 
-/// Of the directories that [`fresh_dir`] gave for `name`, keeps the newest and removes the rest.
+fn fresh_dir_in(data: &Path, name: &str) -> Result<PathBuf> {
+    std::fs::create_dir_all(data).map_err(complain)?;
+    let mut next = numbers_of(data, name)?.last().map_or(1, |last| last.saturating_add(1));
+    loop {
+        let dir = data.join(format!("{name}-{next}"));
+        match std::fs::create_dir(&dir) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && next < u64::MAX => next += 1,
+            made => return made.map(|()| dir).map_err(complain),
+        }
+    }
+}
+
+/// Of the directories that [`fresh_dir`] gave for `name`, keeps the newest and removes the rest: but none whose journal is
+/// being written, or has not begun.
 pub(super) fn remove_old(name: &str) -> Result<()> {
-    let numbers = numbers_of(name)?;
+    remove_old_in(Path::new(DATA_DIR), name)
+}
+
+fn remove_old_in(data: &Path, name: &str) -> Result<()> {
+    let numbers = numbers_of(data, name)?;
     let surplus = numbers.len().saturating_sub(KEPT);
     for number in numbers.iter().take(surplus) {
-        std::fs::remove_dir_all(Path::new(DATA_DIR).join(format!("{name}-{number}"))).map_err(complain)?;
+        let dir = data.join(format!("{name}-{number}"));
+        if segment_indices(&dir).is_ok_and(|indices| indices.is_empty()) {
+            continue;
+        }
+        // Held until it is gone, so that no run begins in it meanwhile.
+        let Ok(_lock) = lock(&dir) else { continue };
+        std::fs::remove_dir_all(&dir).map_err(complain)?;
     }
     Ok(())
 }
 
 /// The numbers of the directories `NAME-N`, rising.
-fn numbers_of(name: &str) -> Result<Vec<u64>> {
+fn numbers_of(data: &Path, name: &str) -> Result<Vec<u64>> {
     let mut numbers: Vec<u64> = Vec::new();
-    for entry in std::fs::read_dir(DATA_DIR).map_err(complain)? {
+    for entry in std::fs::read_dir(data).map_err(complain)? {
         let file_name = entry.map_err(complain)?.file_name();
         let text = file_name.to_str().and_then(|text| text.strip_prefix(name)?.strip_prefix('-'));
         let number =
@@ -101,3 +123,6 @@ pub(super) fn program() -> String {
         None => path.display().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

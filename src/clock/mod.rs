@@ -10,6 +10,8 @@ mod discipline;
 mod manual;
 mod ticks;
 mod tsc;
+mod wall;
+mod watch;
 
 use pricewright_core::kernel::Nanos;
 
@@ -17,6 +19,8 @@ pub use discipline::{Adjustment, MAX_SLEW_PPM, Params, Sample};
 pub use manual::ManualClock;
 pub use ticks::{Stamp, TickRate, Ticker};
 pub use tsc::{Calibrator, TscClock, tsc_clock};
+pub use wall::{boot_nanos, look, wall_clock};
+pub use watch::{Look, Seen, Watch};
 
 /// What stamps events.
 pub trait Clock: Send {

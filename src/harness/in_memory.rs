@@ -34,6 +34,7 @@ use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::nasdaq::instruments;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
+use crate::pipeline::clock_keeper::ClockKeeper;
 use crate::pipeline::core_loop::CoreLoop;
 use crate::pipeline::edge::Feed;
 use crate::pipeline::fused::FusedStage;
@@ -248,7 +249,7 @@ impl InMemory {
         let parts = HelperParts {
             preallocator: begun.preallocator,
             chainer: begun.chainer,
-            calibrator: Some(calibrator),
+            clock: Some(ClockKeeper::new(calibrator, None)),
             trace: Some(TraceWriter::create(dir, begun.writer.run(), drain)?),
             tail: None,
             tailers: Vec::new(),

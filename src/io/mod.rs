@@ -4,12 +4,14 @@
 //! * [`tcp`]: non-blocking streams with a bounded buffer for what the kernel does not take.
 //! * [`mod@file`]: files of framed bytes at maximum or recorded speed.
 //! * [`recording`]: received packets with their stamps, to be pushed through decoding again.
+//! * [`bounded`]: files that are read whole, up to a size.
 //! * [`descriptors`]: how many files and sockets there may be, and how many of them are for strangers.
 //! * [`wait`]: how threads that are not hot wait for sockets and for time.
 //!
 //! In steady state sockets use nothing but `recvmmsg`, `recvfrom`, `sendto` and `sendmmsg`, never block and never
 //! allocate. Setting up returns [`IoError`] with the address or path and the mend.
 
+pub mod bounded;
 pub mod descriptors;
 mod error;
 pub mod file;

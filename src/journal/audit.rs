@@ -7,6 +7,7 @@ use pricewright_core::kernel::record::CELL_LEN;
 use pricewright_core::kernel::{Class, Nanos};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::archive::{Removed, removed};
 use super::catalogue::Catalogue;
 use super::chain::{self, ChainReach};
 use super::check::{holds_record_from, used_bytes};
@@ -15,6 +16,7 @@ use super::durable::mark;
 use super::error::{Damage, Damaged, JournalError};
 use super::keys::PublicKey;
 use super::reader::Reader;
+use super::repairs::{Repair, repairs};
 use super::seal_check::{Judged, SealFound, Seals};
 use super::segment::{ReadSegment, segment_indices, segment_path};
 
@@ -95,6 +97,20 @@ pub struct Verification {
     pub seals: Vec<SealFound>,
     /// The journal's id, where it has begun.
     pub journal_id: Option<[u8; 16]>,
+    /// The records in front of those that are here, where there were any.
+    pub missing: Option<MissingFront>,
+    /// What repairs gave up, oldest first, as the list beside the journal says.
+    pub repairs: Vec<Repair>,
+}
+
+/// Records that a journal had and does not have here any more. All of them stand in the list of what was removed:
+/// otherwise the journal is damaged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MissingFront {
+    /// The last of them; the first is record 1.
+    pub last_seq: u64,
+    /// The entries of the list that speak of them, rising.
+    pub removed: Vec<Removed>,
 }
 
 /// The verdict on a journal.
@@ -127,7 +143,10 @@ pub fn verify_by(dir: &Path, key: Option<&PublicKey>) -> Verification {
         Err(error) => Outcome::Unusable(error),
     };
     let journal_id = count.journal_id;
-    Verification { outcome, stats: count.finish(), chain, seals: seals.found, journal_id }
+    let stats = count.finish();
+    let missing = missing_front(dir, stats.first_seq).ok().flatten();
+    let repairs = repairs(dir).unwrap_or_default();
+    Verification { outcome, stats, chain, seals: seals.found, journal_id, missing, repairs }
 }
 
 /// What the walk found, what the chain says, what the seals say: the first damage of all.
@@ -160,9 +179,36 @@ fn judge(
     };
     let journal_id = count.journal_id.unwrap_or_default();
     let first_segment = segment_indices(dir)?.first().copied().unwrap_or(0);
-    let journal = Judged { dir, journal_id, first_segment, last_seq: count.stats.last_seq };
+    let repairs = repairs(dir)?;
+    let journal =
+        Judged { dir, journal_id, first_segment, last_seq: count.stats.last_seq, repairs: &repairs };
     seals.judge(&wanted, &journal, key)?;
+    missing_front(dir, count.stats.first_seq)?;
     Ok(tail)
+}
+
+/// The records in front of `first_seq`, the first that is here.
+///
+/// # Errors
+/// Where the list of what was removed does not name all of them, or cannot be read.
+fn missing_front(dir: &Path, first_seq: u64) -> Result<Option<MissingFront>, JournalError> {
+    if first_seq <= 1 {
+        return Ok(None);
+    }
+    let mut removed = removed(dir)?;
+    removed.retain(|entry| entry.first_seq < first_seq);
+    removed.sort_by_key(|entry| (entry.first_seq, entry.segment));
+    let mut next = 1;
+    for entry in &removed {
+        if entry.first_seq > next {
+            break;
+        }
+        next = next.max(entry.last_seq.saturating_add(1));
+    }
+    if next >= first_seq {
+        return Ok(Some(MissingFront { last_seq: first_seq - 1, removed }));
+    }
+    Err(JournalError::damaged(dir, 0, next, Damage::Front(first_seq - 1)))
 }
 
 /// The one that names the earlier record; the walk's where both name the same, or either names none.

@@ -232,6 +232,8 @@ pub enum Damage {
     ChainFile(&'static str),
     /// A seal, or what it vouches for.
     Seal(String),
+    /// Records up to this one were removed from the journal's beginning, and no list says so.
+    Front(u64),
     /// None of the seals is by the key that was asked for.
     NoSealBy(String),
 }
@@ -270,6 +272,11 @@ impl fmt::Display for Damage {
                 write!(f, "the records up to {last} are in the hash chain, but not in the journal")
             }
             Self::ChainFile(what) => write!(f, "the hash chain's file is damaged ({what})"),
+            Self::Front(last) => write!(
+                f,
+                "the journal begins behind record {last}, and what was in front is not in the list of what was removed \
+                 (removed.jsonl): somebody took it away"
+            ),
             Self::Seal(what) | Self::NoSealBy(what) => f.write_str(what),
         }
     }
@@ -283,6 +290,7 @@ impl Damage {
                 "restore it from a copy; where it is the last one, opening with repair makes it anew"
             }
             Self::Seal(_) => "restore journal and seal from a copy",
+            Self::Front(_) => "bring back the segments in front, or the list that names their removal",
             Self::NoSealBy(_) => "name the signer's public key, or get the seal from them",
             _ => "restore the file from a copy, or open with repair to go on from the last good record",
         }

@@ -22,6 +22,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 use super::crc::Crc32c;
 use super::error::{Damage, JournalError};
 use super::map::WriteMap;
+use super::open::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
 
 pub(super) const MAGIC: [u8; 8] = *b"PWJOURNL";
 /// The format that this build writes, and the newest that it reads.
@@ -34,6 +35,9 @@ pub(super) const BEGIN_AT: usize = 3840;
 pub(super) const SEAL_AT: usize = 3968;
 pub(super) const MARK_LEN: usize = 128;
 pub(super) const MARK_CELLS: usize = MARK_LEN / CELL_LEN;
+/// The greatest number of a segment, a run or a record that is believed. It is far beyond what any journal comes to, and so
+/// far below the end of 64 bits that counting on from it cannot overflow.
+pub(crate) const MAX_NUMBER: u64 = 1 << 62;
 /// The greatest room that one record takes, with the end cell behind it.
 pub(super) const MAX_RECORD: usize = (MAX_CELLS + 1) * CELL_LEN;
 
@@ -125,6 +129,8 @@ pub(super) trait Mark: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
     const AT: usize;
     const NAME: &'static str;
     fn spare(&self) -> &[u8];
+    /// True where every number of it can be counted on from.
+    fn is_possible(&self) -> bool;
 }
 
 impl Mark for ChainMark {
@@ -132,6 +138,9 @@ impl Mark for ChainMark {
     const NAME: &'static str = "chain";
     fn spare(&self) -> &[u8] {
         &self.spare
+    }
+    fn is_possible(&self) -> bool {
+        self.last_seq <= MAX_NUMBER
     }
 }
 
@@ -141,6 +150,9 @@ impl Mark for BeginMark {
     fn spare(&self) -> &[u8] {
         &self.spare
     }
+    fn is_possible(&self) -> bool {
+        (1..=MAX_NUMBER).contains(&self.base_seq)
+    }
 }
 
 impl Mark for SealMark {
@@ -148,6 +160,9 @@ impl Mark for SealMark {
     const NAME: &'static str = "seal";
     fn spare(&self) -> &[u8] {
         &self.spare
+    }
+    fn is_possible(&self) -> bool {
+        self.last_seq <= MAX_NUMBER && self.end <= MAX_SEGMENT_SIZE
     }
 }
 
@@ -200,6 +215,13 @@ impl SegmentHead {
         if head.index != index {
             return Err(damaged("its number is not the one in the file's name"));
         }
+        if head.index > MAX_NUMBER || head.run > MAX_NUMBER {
+            return Err(damaged("its number, or that of its run, is beyond any that is given"));
+        }
+        // Compared before anything is read or reserved by them.
+        if head.segment_size > MAX_SEGMENT_SIZE || u64::from(head.catalogue_len) > MIN_SEGMENT_SIZE {
+            return Err(damaged("its size, or that of its catalogue, is beyond any that is written"));
+        }
         let records = catalogue_room(head.catalogue_len as usize) + HEAD_LEN;
         if head.records_offset != records as u64 || head.segment_size < (records + MAX_RECORD) as u64 {
             return Err(damaged("records offset"));
@@ -234,7 +256,7 @@ pub(super) fn read_mark<M: Mark>(cells: &[Cell], crc: Crc32c) -> Result<M, Damag
     let (commit, body) = words.split_first().ok_or(Damage::Mark(M::NAME))?;
     let mark = M::read_from_bytes(bytes).map_err(|_| Damage::Mark(M::NAME))?;
     let expected = u64::from(crc.of_words(body)) << 32 | MARK_LEN as u64;
-    if *commit != expected || mark.spare().iter().any(|byte| *byte != 0) {
+    if *commit != expected || mark.spare().iter().any(|byte| *byte != 0) || !mark.is_possible() {
         return Err(Damage::Mark(M::NAME));
     }
     Ok(mark)

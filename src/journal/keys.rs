@@ -82,7 +82,7 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), JournalError> {
 }
 
 fn read_pem(path: &Path) -> Result<String, JournalError> {
-    std::fs::read_to_string(path).map_err(JournalError::io(path, "read"))
+    crate::io::bounded::read_text(path, crate::io::bounded::TEXT).map_err(JournalError::io(path, "read"))
 }
 
 impl SigningKey {

@@ -19,6 +19,7 @@ use super::head::{ENDIAN_MARK, FORMAT_VERSION, HEAD_LEN, MAGIC, SegmentHead, cat
 use super::map::PAGE;
 use super::preallocator::{self, Preallocator, Shared};
 use super::recovery::{Recovered, RecoveryReport, recover};
+use super::repairs::repairs;
 use super::segment::Template;
 use super::writer::{self, Writer};
 
@@ -111,15 +112,18 @@ impl Writer {
         check_config(config)?;
         std::fs::create_dir_all(dir).map_err(JournalError::io(dir, "make the directory"))?;
         let lock = lock(dir)?;
+        let repaired_before = repairs(dir)?.len();
         let left = ram::restore(dir, &config.ram_dir)?;
         let recovered = recover(dir, config.repair)?;
         let mend = mend(&recovered.report, config, identity);
-        let chains_aside = chain::settle(dir, config.chain || config.repair, mend)?;
+        let make = config.chain || config.repair;
+        let chains_aside = chain::settle(dir, make, mend, recovered.report.repaired_from)?;
         left.clear(dir)?;
         let begun = begin_durable(dir, config, &recovered)?;
         let lock_of_durable = lock.try_clone().map_err(JournalError::io(dir, "lock"))?;
         let mut report = recovered.report;
         report.set_aside.extend(chains_aside);
+        report.repairs = repairs(dir)?.split_off(repaired_before);
         let journal_id = match &report.last_head {
             Some(head) => head.journal_id,
             None => draw_journal_id()?,
@@ -240,7 +244,7 @@ fn check_config(config: &JournalConfig) -> Result<(), JournalError> {
 }
 
 /// Takes the directory's lock; the file that it returns holds it.
-pub(super) fn lock(dir: &Path) -> Result<File, JournalError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, JournalError> {
     let path = dir.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(JournalError::io(&path, "open"))?;

@@ -23,6 +23,7 @@ use super::error::{Damage, JournalError};
 use super::head::{HEAD_LEN, MARK_CELLS, SEAL_AT, SealMark, SealedBy, SegmentHead, publish_mark};
 use super::map::{Block, WriteMap};
 use super::open::boot_id;
+use super::repairs::{Cause, Repair};
 use super::segment::{ReadSegment, segment_indices, segment_path, unfinished_paths};
 
 /// What was found at opening, and what was done.
@@ -46,6 +47,10 @@ pub struct RecoveryReport {
     pub sealed: u64,
     /// Files that were set aside: by `repair`, or because the machine went down before they were durable.
     pub set_aside: Vec<PathBuf>,
+    /// The first segment that a repair changed, where there was one.
+    pub repaired_from: Option<u64>,
+    /// What was given up at this opening, oldest first.
+    pub repairs: Vec<Repair>,
     /// True where the machine went down and records behind the durable position were lost with it.
     pub lost_undurable: bool,
     /// Head of the last segment: the build, configuration and boot of the last run.
@@ -107,7 +112,7 @@ pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalErro
                 if recovery.last.as_ref().is_some_and(|last| last.head.index == *index) {
                     next_index = index + 1;
                 }
-                recovery.set_aside_from(next_index, indices.get(position..).unwrap_or(&[]))?;
+                recovery.set_aside_from(next_index, indices.get(position..).unwrap_or(&[]), &error)?;
                 break;
             }
             Err(error) => return Err(error),
@@ -279,6 +284,7 @@ impl Recovery<'_> {
         // A compressed segment cannot be cut: it is set aside whole.
         if (self.repair || self.report.lost_undurable) && !segment.compressed {
             let aside = aside_path(&segment.path);
+            self.note(segment.head.index, &error, vec![aside.clone()])?;
             std::fs::copy(&segment.path, &aside).map_err(JournalError::io(&aside, "copy to"))?;
             self.report.set_aside.push(aside);
             let used = used_bytes(&segment.copy_from(end)?);
@@ -287,6 +293,17 @@ impl Recovery<'_> {
             self.keep(segment);
         }
         Err(error)
+    }
+
+    /// Writes down what is about to be given up from segment `index` on, once.
+    fn note(&mut self, index: u64, error: &JournalError, aside: Vec<PathBuf>) -> Result<(), JournalError> {
+        if self.report.repaired_from.is_some() {
+            return Ok(());
+        }
+        let cause = if self.repair { Cause::Repair } else { Cause::MachineLost };
+        Repair::now(cause, index, self.cursor.last_seq(), error.to_string(), aside).note(self.dir)?;
+        self.report.repaired_from = Some(index);
+        Ok(())
     }
 
     /// Zeroes `used` bytes behind `end`, publishes the seal, cuts the file: in this order, so that a crash in between
@@ -349,11 +366,12 @@ impl Recovery<'_> {
     }
 
     /// Renames what repair gives up: the segments of `rest` from `first` on.
-    fn set_aside_from(&mut self, first: u64, rest: &[u64]) -> Result<(), JournalError> {
+    fn set_aside_from(&mut self, first: u64, rest: &[u64], error: &JournalError) -> Result<(), JournalError> {
         for index in rest.iter().filter(|index| **index >= first) {
             let files = [segment_path(self.dir, *index), compressed_path(self.dir, *index)];
             for path in files.into_iter().filter(|path| path.exists()) {
                 let aside = aside_path(&path);
+                self.note(*index, error, vec![aside.clone()])?;
                 std::fs::rename(&path, &aside).map_err(JournalError::io(&path, "set aside"))?;
                 self.report.set_aside.push(aside);
             }

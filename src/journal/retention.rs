@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use pricewright_core::kernel::Nanos;
 
-use super::archive::{Carry, Holding, Packing, Reach, Reason, Target, copy_packed, holdings, remove_segment};
+use super::archive::{
+    Carry, Holding, Packing, Reach, Reason, Target, carry_list, copy_packed, holdings, remove_segment,
+};
 use super::chain::chained;
 use super::error::JournalError;
 use super::open::lock;
@@ -28,7 +30,7 @@ const STEP: usize = 256 << 10;
 /// How much of a journal is kept. Nothing set: everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
-    /// Segments whose last record is older than this may go.
+    /// Segments whose last record, and whose file, is older than this may go.
     pub age: Option<Duration>,
     /// While the segments take more bytes than this, the oldest may go.
     pub size: Option<u64>,
@@ -71,7 +73,9 @@ impl Keep {
     }
 
     fn reason(&self, holding: &Holding, total: u64, now: Nanos) -> Option<Reason> {
-        let age = u128::from(now.0.saturating_sub(holding.last_now.0).max(0).cast_unsigned());
+        // By the stamp and by the file: where one of them is wrong, the younger counts.
+        let since = holding.last_now.max(holding.written);
+        let age = u128::from(now.0.saturating_sub(since.0).max(0).cast_unsigned());
         if self.age.is_some_and(|keep| age > keep.as_nanos()) {
             return Some(Reason::Age);
         }
@@ -99,6 +103,12 @@ impl Pruning {
         let lock = lock(dir)?;
         let holdings = chained(dir, holdings(dir)?)?;
         Ok(Self { dir: dir.to_path_buf(), holdings, newest, _lock: lock })
+    }
+
+    /// The newest time that stands in the journal: a stamp, or the time of a file. Ages are not counted from later.
+    pub fn newest(&self) -> Nanos {
+        let times = self.holdings.iter().flat_map(|holding| [holding.last_now, holding.written]);
+        times.max().unwrap_or(Nanos(0))
     }
 
     /// What may be removed; see [`Keep::plan`].
@@ -262,8 +272,9 @@ impl Job {
                 }
                 Ok(false)
             }
-            (Stage::Carry(carry), Some(_)) => {
+            (Stage::Carry(carry), Some(to)) => {
                 if carry.step()? {
+                    carry_list(dir, to)?;
                     self.stage = Stage::Remove;
                 }
                 Ok(false)

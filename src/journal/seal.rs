@@ -15,6 +15,7 @@ use super::error::{Damage, JournalError};
 use super::head::FORMAT_VERSION;
 use super::keys::{PublicKey, SIGNATURE_LEN, SigningKey};
 use super::open::lock;
+use crate::io::bounded;
 
 const PREFIX: &str = "seal-";
 const TITLE: &str = "pricewright journal seal 1";
@@ -67,7 +68,7 @@ pub fn seal(dir: &Path, key: &SigningKey, now: jiff::Timestamp) -> Result<Sealed
     // Held until the seal is written: nobody begins a run meanwhile.
     let _lock = match lock(dir) {
         Ok(lock) => {
-            settle(dir, true, Mend::Refuse)?;
+            settle(dir, true, Mend::Refuse, None)?;
             Some(lock)
         }
         Err(JournalError::Locked { .. }) => None,
@@ -85,7 +86,7 @@ pub fn seal(dir: &Path, key: &SigningKey, now: jiff::Timestamp) -> Result<Sealed
     };
     let seal = Seal { journal_id, format_version: FORMAT_VERSION, reach, sealed_at: now, key: key.public() };
     let text = seal.to_text();
-    let number = seal_numbers(dir)?.last().map_or(1, |last| last + 1);
+    let number = seal_numbers(dir)?.last().map_or(1, |last| last.saturating_add(1));
     let path = seal_path(dir, number, "txt");
     // The signature first: a statement without one would look like damage.
     write_new(&seal_path(dir, number, "sig"), &key.sign(text.as_bytes()))?;
@@ -128,7 +129,7 @@ pub(super) fn seal_numbers(dir: &Path) -> Result<Vec<u64>, JournalError> {
 pub(super) fn read_seal(dir: &Path, number: u64) -> Result<Seal, JournalError> {
     let path = seal_path(dir, number, "txt");
     let altered = |what: &str| JournalError::damaged(&path, 0, 0, Damage::Seal(what.to_owned()));
-    let read = |path: &Path, what: &'static str| match std::fs::read(path) {
+    let read = |path: &Path, what: &'static str| match bounded::read(path, bounded::TEXT) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(altered(what)),
         Err(error) => Err(JournalError::io(path, "read")(error)),

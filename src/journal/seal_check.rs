@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::chain::Wanted;
 use super::error::{Damage, JournalError};
 use super::keys::PublicKey;
+use super::repairs::Repair;
 use super::seal::{Seal, read_seal, seal_numbers, seal_path};
 
 /// A seal that lies beside the journal, right in itself.
@@ -23,8 +24,10 @@ pub struct SealFound {
 pub enum SealVerdict {
     /// Every byte up to the sealed record.
     Holds,
-    /// What it sealed was removed by retention; nothing can be said.
+    /// What it sealed was removed; nothing can be said.
     Gone,
+    /// A repair since then gave up what it sealed, or the chain that vouched for it.
+    Repaired,
     /// It was not looked at, because the journal is damaged.
     NotJudged,
 }
@@ -43,6 +46,17 @@ pub(super) struct Judged<'a> {
     pub(super) journal_id: [u8; 16],
     pub(super) first_segment: u64,
     pub(super) last_seq: u64,
+    pub(super) repairs: &'a [Repair],
+}
+
+impl Judged<'_> {
+    /// True where a repair since `seal` was made gave up something that it sealed.
+    fn gave_up(&self, seal: &Seal) -> bool {
+        let sealed_at = seal.sealed_at.as_nanosecond();
+        self.repairs.iter().any(|repair| {
+            i128::from(repair.repaired_at) >= sealed_at && repair.last_seq < seal.reach.last_seq
+        })
+    }
 }
 
 impl Seals {
@@ -86,12 +100,45 @@ impl Seals {
             found.verdict = verdict(&found.seal, wanted, journal)
                 .map_err(|what| JournalError::damaged(&found.path, 0, 0, Damage::Seal(what)))?;
         }
+        if let Some(key) = key
+            && let Some(repair) = journal.repairs.last()
+        {
+            self.sealed_since(key, journal, repair)?;
+        }
         match key {
             Some(key) if !self.found.iter().any(|found| found.seal.key == *key) => {
                 Err(JournalError::damaged(journal.dir, 0, 0, Damage::NoSealBy(self.strangers(key))))
             }
             _ => Ok(()),
         }
+    }
+
+    /// The list of repairs is not signed, so it excuses nothing by itself: where it takes away what a seal vouched for, a
+    /// later seal by the same key must hold.
+    ///
+    /// # Errors
+    /// Where there is none.
+    fn sealed_since(
+        &self,
+        key: &PublicKey,
+        journal: &Judged<'_>,
+        repair: &Repair,
+    ) -> Result<(), JournalError> {
+        let by_key = || self.found.iter().filter(|found| found.seal.key == *key);
+        let excused = by_key().any(|found| found.verdict == SealVerdict::Repaired);
+        let since = by_key().any(|found| {
+            let later = found.seal.sealed_at.as_nanosecond() > i128::from(repair.repaired_at);
+            later && found.verdict == SealVerdict::Holds
+        });
+        if !excused || since {
+            return Ok(());
+        }
+        let what = format!(
+            "the list of repairs says that records behind {} were given up after they were sealed, and no seal by key {key} \
+             has been made since that says the same",
+            repair.last_seq
+        );
+        Err(JournalError::damaged(journal.dir, 0, repair.last_seq.saturating_add(1), Damage::NoSealBy(what)))
     }
 
     fn strangers(&self, key: &PublicKey) -> String {
@@ -112,6 +159,7 @@ fn verdict(seal: &Seal, wanted: &Wanted, journal: &Judged<'_>) -> Result<SealVer
     }
     match wanted.found {
         Some((link, last_seq)) if link == reach.link && last_seq == reach.last_seq => Ok(SealVerdict::Holds),
+        _ if journal.gave_up(seal) => Ok(SealVerdict::Repaired),
         Some(_) => Err(format!(
             "the journal is not the one that was sealed: records up to {} were altered or replaced, and their hash chain \
              was made anew",

@@ -334,6 +334,11 @@ impl ReadSegment {
         }
         file.read_exact_at(bytes.as_mut_bytes(), 0).map_err(JournalError::io(&path, "read"))?;
         let head = SegmentHead::check(&bytes, &path, index)?;
+        // Whoever reads what lies behind the last record takes memory for it.
+        if len as u64 > head.segment_size {
+            let damage = Damage::Head("the file is longer than the segment");
+            return Err(JournalError::damaged(&path, 0, 0, damage));
+        }
         if (len as u64) < head.records_offset + CELL_LEN as u64 {
             return Err(cut(len));
         }

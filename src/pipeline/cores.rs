@@ -1,7 +1,9 @@
 //! Which cores this process may use: its affinity mask, and the CPU quota of its control groups (v2 and v1).
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use super::control_groups::{self, Mount};
 
 /// The cores at hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,78 +52,21 @@ pub fn available_cores() -> Cores {
 
 /// The smallest quota on the way from this process's control groups up to the roots. `read` gives a file's text.
 fn cpu_quota(read: &dyn Fn(&Path) -> Option<String>) -> Option<f64> {
-    let groups = read(Path::new("/proc/self/cgroup"))?;
-    let mounts = read(Path::new("/proc/self/mountinfo"))?;
-    let quotas = mounts.lines().filter_map(Mount::parse).flat_map(|mount| {
-        let group = mount.group_of(&groups);
-        ancestors(&mount, group.as_deref())
-            .filter_map(|folder| mount.quota_in(&folder, read))
-            .collect::<Vec<_>>()
-    });
-    quotas.min_by(f64::total_cmp)
+    let quotas = control_groups::limits("cpu", read, &|mount, folder| quota_in(mount, folder, read))?;
+    quotas.into_iter().min_by(f64::total_cmp)
 }
 
-/// A mounted hierarchy of control groups that may hold CPU quotas.
-struct Mount<'a> {
-    /// The group that the mount point shows (`/` outside containers).
-    root: &'a str,
-    point: &'a str,
-    v2: bool,
-}
-
-impl<'a> Mount<'a> {
-    /// From a line of `/proc/self/mountinfo`: `id parent device root point options … - type source super-options`.
-    fn parse(line: &'a str) -> Option<Self> {
-        let (left, right) = line.split_once(" - ")?;
-        let mut left = left.split(' ').skip(3);
-        let (root, point) = (left.next()?, left.next()?);
-        let mut right = right.split(' ');
-        let v2 = match right.next()? {
-            "cgroup2" => true,
-            "cgroup" if right.nth(1)?.split(',').any(|option| option == "cpu") => false,
-            _ => return None,
-        };
-        Some(Self { root, point, v2 })
-    }
-
-    /// This process's group in the hierarchy, from `/proc/self/cgroup`: `0::/path` (v2), `n:cpu,cpuacct:/path` (v1).
-    fn group_of(&self, groups: &str) -> Option<String> {
-        groups.lines().find_map(|line| {
-            let mut parts = line.splitn(3, ':');
-            let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-            let matches = if self.v2 {
-                number == "0" && controllers.is_empty()
-            } else {
-                controllers.split(',').any(|controller| controller == "cpu")
-            };
-            matches.then(|| path.to_owned())
-        })
-    }
-
-    /// Cores' worth of time that the group at `folder` may use, where it is limited.
-    fn quota_in(&self, folder: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Option<f64> {
-        let (quota, period): (f64, f64) = if self.v2 {
-            let text = read(&folder.join("cpu.max"))?;
-            let mut words = text.split_whitespace();
-            (words.next()?.parse().ok()?, words.next()?.parse().ok()?)
-        } else {
-            let quota = read(&folder.join("cpu.cfs_quota_us"))?.trim().parse().ok()?;
-            (quota, read(&folder.join("cpu.cfs_period_us"))?.trim().parse().ok()?)
-        };
-        (quota > 0.0 && period > 0.0).then(|| quota / period)
-    }
-}
-
-/// The folders of a group and of all groups above it, down to the mount point.
-fn ancestors(mount: &Mount<'_>, group: Option<&str>) -> impl Iterator<Item = PathBuf> + use<> {
-    let point = PathBuf::from(mount.point);
-    let below = group.unwrap_or("/");
-    // In a container the mount point already shows the group, and its path may be the host's.
-    let below = below.strip_prefix(mount.root.trim_end_matches('/')).unwrap_or("");
-    let folder = point.join(below.trim_start_matches('/'));
-    let folders: Vec<PathBuf> =
-        folder.ancestors().take_while(|folder| folder.starts_with(&point)).map(Path::to_path_buf).collect();
-    folders.into_iter()
+/// Cores' worth of time that the group at `folder` may use, where it is limited.
+fn quota_in(mount: &Mount<'_>, folder: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Option<f64> {
+    let (quota, period): (f64, f64) = if mount.v2 {
+        let text = read(&folder.join("cpu.max"))?;
+        let mut words = text.split_whitespace();
+        (words.next()?.parse().ok()?, words.next()?.parse().ok()?)
+    } else {
+        let quota = read(&folder.join("cpu.cfs_quota_us"))?.trim().parse().ok()?;
+        (quota, read(&folder.join("cpu.cfs_period_us"))?.trim().parse().ok()?)
+    };
+    (quota > 0.0 && period > 0.0).then(|| quota / period)
 }
 
 #[cfg(test)]

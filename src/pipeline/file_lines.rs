@@ -135,7 +135,7 @@ impl FileLines {
             }
             Some(SystemRef::ConfigChunk(chunk)) => {
                 self.config.push_str(chunk.text.as_str());
-                if chunk.index + 1 == chunk.total {
+                if chunk.index.checked_add(1) == Some(chunk.total) {
                     self.at = file_of(&self.config).map(|file| self.index_of(file));
                 }
             }

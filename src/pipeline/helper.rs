@@ -7,19 +7,17 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::RecordRef;
 
+use super::clock_keeper::ClockKeeper;
 use super::durable::Released;
 use super::output::Tail;
 use super::retention::RetentionStage;
 use super::run_control::RunControl;
 use super::stage::Stage;
-use crate::clock::Calibrator;
 use crate::error::Result;
 use crate::journal::{Chainer, JournalError, Preallocator, Reader, Storage};
 use crate::telemetry::trace::TraceWriter;
 
 const NAME: &str = "helper";
-/// How often the clock is held against the machine's wall clock.
-const CALIBRATION: Duration = Duration::from_secs(1);
 /// How long the hot thread may be silent before its venue session is dropped.
 const STALL: Duration = Duration::from_secs(5);
 /// How long it may be silent where an operator has asked for the kill latch.
@@ -91,8 +89,7 @@ pub struct HelperStage {
     chainer: Option<Chainer>,
     /// Before this the chain's tailer is not polled.
     chain_at: Instant,
-    calibrator: Option<Calibrator>,
-    calibrated: Instant,
+    clock: Option<ClockKeeper>,
     trace: Option<TraceWriter>,
     tail: Option<Tail>,
     watchdog: Option<Box<dyn Watchdog>>,
@@ -123,7 +120,7 @@ pub struct HelperParts {
     /// Makes the hash chain.
     pub chainer: Option<Chainer>,
     /// Keeps the live clock.
-    pub calibrator: Option<Calibrator>,
+    pub clock: Option<ClockKeeper>,
     /// Writes the side trace.
     pub trace: Option<TraceWriter>,
     /// Reads the journal for `tailers`.
@@ -147,8 +144,7 @@ impl HelperStage {
             preallocator: parts.preallocator,
             chainer: parts.chainer,
             chain_at: Instant::now(),
-            calibrator: parts.calibrator,
-            calibrated: Instant::now(),
+            clock: parts.clock,
             trace: parts.trace,
             tail: parts.tail.map(|reader| Tail::new(reader, parts.tailers)),
             watchdog: parts.watchdog,
@@ -184,11 +180,8 @@ impl HelperStage {
         let mut work = self.preallocator.poll();
         self.hear_storage();
         let now = Instant::now();
-        if now.duration_since(self.calibrated) >= CALIBRATION {
-            self.calibrated = now;
-            if let Some(calibrator) = &mut self.calibrator {
-                calibrator.recalibrate();
-            }
+        if let Some(clock) = &mut self.clock {
+            clock.poll(now, self.control.beats());
         }
         if let Some(trace) = &mut self.trace {
             work += trace.poll(TRACE_BUDGET)?;

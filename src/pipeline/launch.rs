@@ -8,24 +8,26 @@ use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand};
 
+use super::clock_keeper::ClockKeeper;
 use super::core_loop::end_record;
 use super::durable::{DurableStage, Released};
 use super::edge::{Feed, Gateway};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
 use super::idle::Idle;
+use super::memory;
 use super::open::{Begun, OpenJournal, Opening};
 use super::operator::{Asked, OperatorSocket};
 use super::output::{self, OutputStage, Tail};
 use super::plan::{Plan, Role};
 use super::priming::prime;
 use super::resume::Resume;
-use super::retention::RetentionStage;
+use super::retention::{Ages, RetentionStage};
 use super::run_control::RunControl;
 use super::sequencer::{Sequencer, append_system};
 use super::stage::Stage as _;
 use super::threads::{self, RunReport, ThreadSpec};
 use super::topology::{Parts, lay};
-use crate::clock::{Calibrator, TscClock, tsc_clock};
+use crate::clock::{Calibrator, TscClock, tsc_clock, wall_clock};
 use crate::config::{JournalSettings, PipelineConfig};
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
@@ -52,6 +54,7 @@ pub struct Launch<M: Machine> {
     ring_cells: usize,
     control: RunControl,
     first_seq: u64,
+    ages: Ages,
     config: M::Config,
     replica: replica::Settings,
     journal: JournalSettings,
@@ -146,7 +149,10 @@ impl<M: Machine + Send + 'static> Launch<M> {
         opening: &Opening,
     ) -> Result<Self> {
         use crate::clock::Clock as _;
+        memory::check(&config.reserved::<M>(), memory::available()).map_err(Error::Usage)?;
         let journal = OpenJournal::open_with::<M>(dir, config, opening)?;
+        let journal = journal.check_clock(dir, wall_clock(), opening.accept_clock)?;
+        let ages = Ages::begin(journal.last_now());
         let (mut clock, calibrator) = tsc_clock(journal.last_now());
         let first_seq = journal.last_seq() + 1;
         let begun = journal.begin::<M>(dir, config, clock.now())?;
@@ -159,6 +165,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             ring_cells: config.runtime.ring_cells,
             control: RunControl::default(),
             first_seq,
+            ages,
             journal: config.journal.clone(),
             config: config.config.clone(),
             replica: replica::Settings {
@@ -249,7 +256,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         let parts = HelperParts {
             preallocator,
             chainer,
-            calibrator: Some(self.calibrator),
+            clock: Some(ClockKeeper::new(self.calibrator, Some(commands.clone()))),
             trace: Some(TraceWriter::create(&self.dir, run, drain)?),
             tail,
             tailers,
@@ -257,7 +264,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             replica: Some(Box::new(replica)),
         };
         let (helper, report) = HelperStage::new(parts, self.control.clone());
-        let mut retention = RetentionStage::new(&self.dir, &self.journal);
+        let mut retention = RetentionStage::new(&self.dir, &self.journal, self.ages);
         if let Some(retention) = &mut retention {
             outputs.iter().for_each(|stage| retention.stay_behind(stage.passed()));
         }

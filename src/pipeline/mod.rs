@@ -1,10 +1,13 @@
 //! Stages, and the threads that poll them.
 //!
 //! A [`stage`] is polled by a thread; [`threads`] runs lists of them, pinned, each with an [`idle`] strategy, and
-//! [`control`] is how they stop and how a failure of one stops all. [`cores`] says what the machine has, [`plan`] who
+//! [`control`] is how they stop and how a failure of one stops all. [`cores`] and [`memory`] say what the machine has, [`plan`] who
 //! runs where.
 
+pub mod clock_ahead;
+pub mod clock_keeper;
 pub mod control;
+pub(crate) mod control_groups;
 pub mod core_loop;
 pub mod cores;
 pub mod durable;
@@ -15,6 +18,7 @@ pub mod helper;
 pub mod huge_pages;
 pub mod idle;
 pub mod launch;
+pub mod memory;
 pub mod open;
 pub mod operator;
 mod output;

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pricewright_core::kernel::table::{ConfigChunk, DivergenceAccepted, Recovered, RunStart};
+use pricewright_core::kernel::table::{self, ConfigChunk, DivergenceAccepted, Recovered, Repaired, RunStart};
 use pricewright_core::kernel::{Driver, Machine, Nanos, RecordRef, Text, flags};
 
+use super::clock_ahead::ClockAhead;
 use super::huge_pages::gather;
 use super::recover::{Conceded, Stands, Wanted, stand};
 use super::resume::Resume;
 use super::sequencer::append_system;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
+use crate::journal::archive::removed;
+use crate::journal::repairs::Repair;
 use crate::journal::{
     Chainer, JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer, boot_id,
+    segment_indices,
 };
 use crate::replay::follow::{Follower, Progress};
 use crate::replay::run_info::RunInfo;
@@ -31,6 +35,8 @@ pub struct Opening {
     pub repair: bool,
     /// Go on where this build decides otherwise than the journal says, or the crashed run was another build's.
     pub accept_divergence: bool,
+    /// Go on where the journal's last stamp lies ahead of the machine's clock.
+    pub accept_clock: bool,
     /// The build's name; `None` takes the hash of the running executable.
     pub build_hash: Option<[u8; 32]>,
 }
@@ -44,6 +50,7 @@ pub struct OpenJournal {
     canonical: String,
     build_hash: [u8; 32],
     accept: bool,
+    ahead: Option<ClockAhead>,
 }
 
 /// A run that has begun.
@@ -105,12 +112,15 @@ impl OpenJournal {
             ram_dir: config.journal.ram_dir.clone(),
             ..JournalConfig::default()
         };
+        if !opening.repair {
+            refuse_emptied(dir)?;
+        }
         let (writer, preallocator, report) = Writer::open(dir, &settings, &identity)?;
         for path in &report.set_aside {
             tracing::warn!("{} did not fit the journal and was set aside", path.display());
         }
         let accept = opening.accept_divergence;
-        let journal = Self { writer, preallocator, report, canonical, build_hash, accept };
+        let journal = Self { writer, preallocator, report, canonical, build_hash, accept, ahead: None };
         if journal.is_anothers_crash() && !accept {
             journal.give_up();
             return Err(Error::Usage(format!(
@@ -120,6 +130,19 @@ impl OpenJournal {
             )));
         }
         Ok(journal)
+    }
+
+    /// Says where the journal is ahead of the wall clock, unless `accepted`; then it is journalled as the run begins.
+    ///
+    /// # Errors
+    /// What is ahead, and what helps. The journal is closed then.
+    pub fn check_clock(mut self, dir: &Path, wall: Nanos, accepted: bool) -> Result<Self> {
+        self.ahead = ClockAhead::found(self.last_now(), wall);
+        if let Some(Err(error)) = self.ahead.map(|ahead| ahead.check(dir, accepted)) {
+            self.give_up();
+            return Err(error);
+        }
+        Ok(self)
     }
 
     fn is_anothers_crash(&self) -> bool {
@@ -202,10 +225,17 @@ impl OpenJournal {
         let seed = config.runtime.seed;
         let start = Start { stamp, started: now, seed, build_hash: self.build_hash };
         start.write::<M>(writer, &self.canonical)?;
-        let recovered = (report.last_seq > 0).then(|| describe(report, &stands, taken_over));
+        let mut recovered = (report.last_seq > 0).then(|| describe(report, &stands, taken_over));
+        if let Some(ahead) = &self.ahead {
+            append_system(writer, stamp, &table::ClockAhead { wall: ahead.wall, last: ahead.last })?;
+            recovered = Some(format!("{}\n{}", recovered.unwrap_or_default(), ahead.text()));
+        }
         let Stands { follower, mut resume, conceded, .. } = stands;
         if taken_over {
             append_system(writer, stamp, &takeover(report, conceded))?;
+        }
+        for repair in &report.repairs {
+            append_system(writer, stamp, &repaired(repair))?;
         }
         let mut progress = Progress { cause: follower.cause(), ..Progress::default() };
         (progress.events, progress.decisions) = follower.counts();
@@ -264,6 +294,33 @@ impl<M: Machine> Begun<M> {
     }
 }
 
+/// A directory without segments in which something else speaks of records is a journal whose records were taken away: a run
+/// there would begin at position 0, with nothing of what it was.
+fn refuse_emptied(dir: &Path) -> Result<()> {
+    if !dir.exists() || !segment_indices(dir)?.is_empty() {
+        return Ok(());
+    }
+    let removed = removed(dir)?;
+    let last = removed.iter().map(|entry| entry.last_seq).max().unwrap_or(0);
+    let snapshot = snapshot::dir::snapshot_seqs(dir)?.last().copied().unwrap_or(0);
+    if last.max(snapshot) == 0 {
+        return Ok(());
+    }
+    let archive = removed.iter().rev().find_map(|entry| entry.archive.as_ref());
+    let whence = archive.map_or_else(
+        || "bring its segments back".to_owned(),
+        |archive| {
+            format!("bring its segments back from {} (`zstd -d` unpacks the last one)", archive.display())
+        },
+    );
+    Err(Error::Usage(format!(
+        "{}: the journal's records up to {} are not here any more, and a run would begin anew at position 0: {whence}, choose \
+         another directory (--journal DIR), or say --repair to begin anew here",
+        dir.display(),
+        last.max(snapshot)
+    )))
+}
+
 fn takeover(report: &RecoveryReport, conceded: Conceded) -> DivergenceAccepted {
     let head = report.last_record_head.as_ref();
     DivergenceAccepted {
@@ -273,6 +330,11 @@ fn takeover(report: &RecoveryReport, conceded: Conceded) -> DivergenceAccepted {
         run: head.map_or(0, |head| head.run),
         build_hash: head.map_or([0; 32], |head| head.build_hash),
     }
+}
+
+fn repaired(repair: &Repair) -> Repaired {
+    let files = repair.set_aside.len() as u64;
+    Repaired { last_seq: repair.last_seq, segment: repair.segment, files }
 }
 
 fn recovery(report: &RecoveryReport, decisions_added: u32) -> Recovered {

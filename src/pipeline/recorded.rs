@@ -133,7 +133,7 @@ fn stages<M: Machine + Send + 'static>(
     let parts = HelperParts {
         preallocator,
         chainer,
-        calibrator: None,
+        clock: None,
         trace: None,
         tail: None,
         tailers: Vec::new(),

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pricewright_core::kernel::Nanos;
 
 use super::stage::Stage;
+use crate::clock::{boot_nanos, wall_clock};
 use crate::config::JournalSettings;
 use crate::error::Result;
 use crate::journal::retention::{Keep, Retention};
@@ -28,6 +28,7 @@ pub fn covered_until(dir: &Path) -> Result<Option<u64>> {
 pub(super) struct RetentionStage {
     retention: Retention,
     covered: Covered,
+    ages: Ages,
     /// The last record that each reader of this run is done with.
     readers: Vec<Arc<AtomicU64>>,
 }
@@ -41,12 +42,12 @@ struct Covered {
 
 impl RetentionStage {
     /// For the journal in `dir`; `None` where the settings keep everything.
-    pub(super) fn new(dir: &Path, settings: &JournalSettings) -> Option<Self> {
+    pub(super) fn new(dir: &Path, settings: &JournalSettings, ages: Ages) -> Option<Self> {
         let keep = settings.keep?;
         let keep = Keep { age: keep.age.map(|age| age.0), size: keep.size.map(|size| size.0) };
         let retention = Retention::new(dir, keep, settings.archive_to.clone());
         let covered = Covered { dir: dir.to_path_buf(), seqs: Vec::new(), until: None };
-        Some(Self { retention, covered, readers: Vec::new() })
+        Some(Self { retention, covered, ages, readers: Vec::new() })
     }
 
     /// Keeps what this reader is not done with.
@@ -77,7 +78,7 @@ impl Stage for RetentionStage {
         let passed =
             self.readers.iter().map(|passed| passed.load(Ordering::Relaxed)).min().unwrap_or(u64::MAX);
         let covered = &mut self.covered;
-        let polled = self.retention.poll(wall_clock(), &mut || match covered.until() {
+        let polled = self.retention.poll(self.ages.now(), &mut || match covered.until() {
             Ok(until) => until.map(|until| until.min(passed)),
             Err(error) => {
                 tracing::warn!(%error, "snapshots cannot be listed, so no segment is removed");
@@ -94,8 +95,34 @@ impl Stage for RetentionStage {
     fn close(&mut self) {}
 }
 
-/// Now, by the machine's clock, in Unix ns.
-pub fn wall_clock() -> Nanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+/// How old things are, by no clock that another one contradicts.
+///
+/// The wall clock may have been wrong at the start, or be set while the run goes on. So a run counts from the journal's last
+/// stamp before it, by the clock that cannot be set: a gap in front of the run counts for nothing until a later run, whose
+/// journal has stamps behind the gap, agrees. Where the wall clock says less, that counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Ages {
+    /// The journal's last stamp before this run, or the wall clock where there is none.
+    from: Nanos,
+    /// The boot clock then, in ns.
+    boot: i64,
 }
+
+impl Ages {
+    /// For a run that begins now behind the stamp `last`.
+    pub fn begin(last: Option<Nanos>) -> Self {
+        Self { from: last.unwrap_or_else(wall_clock), boot: boot_nanos() }
+    }
+
+    /// What may be taken for now where ages are counted.
+    pub fn now(&self) -> Nanos {
+        self.at(wall_clock(), boot_nanos())
+    }
+
+    fn at(&self, wall: Nanos, boot: i64) -> Nanos {
+        Nanos(self.from.0.saturating_add(boot.saturating_sub(self.boot)).min(wall.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use super::follow::Follower;
 use super::snapshot::{PassedOver, Unfit, config_hash, dir};
 use crate::error::{Error, Result};
 use crate::journal::{JournalError, Reader};
+use crate::pipeline::memory;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub struct Begun<M> {
 /// # Errors
 /// Where the journal cannot be read, or what is asked for is not there.
 pub fn begin<M: Machine>(dir: &Path, config: &M::Config, beginning: Beginning) -> Result<Begun<M>> {
+    memory::check(&M::memory(config), memory::available()).map_err(Error::Usage)?;
     let seqs = dir::snapshot_seqs(dir)?;
     let newest_first = |below: u64| seqs.iter().rev().copied().filter(move |seq| *seq < below);
     match beginning {

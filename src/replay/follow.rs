@@ -276,7 +276,11 @@ impl<M: Machine> Follower<M> {
                 self.run_decisions = 0;
                 Ok(())
             }
-            SystemRef::ConfigChunk(_) | SystemRef::Recovered(_) | SystemRef::DivergenceAccepted(_) => Ok(()),
+            SystemRef::ConfigChunk(_)
+            | SystemRef::Recovered(_)
+            | SystemRef::DivergenceAccepted(_)
+            | SystemRef::Repaired(_)
+            | SystemRef::ClockAhead(_) => Ok(()),
             SystemRef::RunEnd(end) => {
                 if let Some(machine) = self.pending().next() {
                     let machine = Box::new(Owned::of(machine));

@@ -15,7 +15,7 @@ use pricewright_core::kernel::{Driver, Machine, Nanos, RecordRef, Text, state_ha
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::follow::{Follower, Progress};
-use crate::journal::{JournalError, Reader};
+use crate::journal::{JournalError, MAX_NUMBER, Reader};
 use crate::pipeline::resume::Resume;
 
 pub mod dir;
@@ -225,6 +225,11 @@ impl Snapshot {
         if head.endian_mark != ENDIAN_MARK || head.spare != 0 || head.flags & !CLEAN_STOP != 0 {
             return Err(Unfit::Damaged("head"));
         }
+        let numbers = [head.seq, head.run, head.run_events, head.run_decisions, head.events, head.decisions];
+        // What is read goes on from them.
+        if numbers.iter().any(|number| *number > MAX_NUMBER) {
+            return Err(Unfit::Damaged("head"));
+        }
         let (config, rest) = split(rest, head.config_len)?;
         let (resume, rest) = split(rest, head.resume_len)?;
         let (state, rest) = split(rest, head.state_len)?;
@@ -299,7 +304,7 @@ impl Snapshot {
                 }
                 self.of_the_same(reader)
             }
-            Err(JournalError::NoSuchRecord { first, .. }) if first == seq + 1 => {
+            Err(JournalError::NoSuchRecord { first, .. }) if Some(first) == seq.checked_add(1) => {
                 let reader = Reader::from_seq(dir, first).map_err(unreadable)?;
                 if reader.last_now() == now {
                     self.of_the_same(reader)

@@ -22,6 +22,8 @@ pub struct Replay {
     pub decisions: u64,
     /// The last record followed.
     pub last_seq: u64,
+    /// Ends of runs whose state hash and counts agree.
+    pub ends: u64,
     /// BLAKE3 of the machine's last state.
     pub state_hash: [u8; 32],
     /// True where the last run ended cleanly.
@@ -34,6 +36,13 @@ pub struct Replay {
     pub reasons: Option<Recorder>,
     /// Wall seconds of the replay.
     pub seconds: f64,
+}
+
+impl Replay {
+    /// True where nothing was held against anything: no event, no decision, no run's end.
+    pub fn is_empty(&self) -> bool {
+        self.events == 0 && self.decisions == 0 && self.ends == 0 && self.divergence.is_none()
+    }
 }
 
 /// Decides the events of the journal in `dir` again, up to record `until`, and compares every decision.
@@ -72,6 +81,7 @@ pub fn replay_from<M: Machine>(
     }
     let before = follower.counts();
     let mut clean = clean_stop;
+    let mut ends = 0;
     let mut divergence = None;
     while until.is_none_or(|until| reader.next_seq() <= until)
         && let Some(record) = reader.next_record()?
@@ -82,6 +92,7 @@ pub fn replay_from<M: Machine>(
             divergence = Some(found);
             break;
         }
+        ends += u64::from(clean);
         if header.seq.is_multiple_of(1 << 16) {
             progress(header.seq);
         }
@@ -104,6 +115,7 @@ pub fn replay_from<M: Machine>(
         events,
         decisions,
         last_seq,
+        ends,
         state_hash,
         clean,
         unjournalled,

@@ -11,7 +11,7 @@
 //! ```
 
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::{BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -218,17 +218,35 @@ pub fn find(dir: &Path, run: u64, seq: u64) -> Result<Option<TraceEntry>> {
         source,
         mend: "remove the trace: the journal does not need it",
     };
-    let mut bytes = Vec::new();
-    match File::open(&path) {
-        Ok(mut file) => file.read_to_end(&mut bytes).map_err(complain)?,
+    let mut file = match File::open(&path) {
+        Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(complain(error)),
     };
-    if bytes.get(..8) != Some(MAGIC.as_slice()) {
+    let mut head = [0; HEAD_LEN];
+    if fill(&mut file, &mut head).map_err(complain)? < MAGIC.len() || !head.starts_with(MAGIC) {
         return Err(complain(std::io::Error::new(std::io::ErrorKind::InvalidData, "not a trace")));
     }
-    let body = bytes.get(HEAD_LEN..).unwrap_or(&[]);
-    let entry_len = size_of::<TraceEntry>();
-    let entries = body.chunks_exact(entry_len).filter_map(|chunk| TraceEntry::read_from_bytes(chunk).ok());
-    Ok(entries.into_iter().find(|entry| entry.seq == seq))
+    let mut bytes = [0; size_of::<TraceEntry>()];
+    while fill(&mut file, &mut bytes).map_err(complain)? == bytes.len() {
+        let entry: TraceEntry = zerocopy::transmute!(bytes);
+        if entry.seq == seq {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads until `bytes` is full or the file ends; returns how many were read.
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> std::io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }

@@ -15,7 +15,8 @@ use pricewright_core::kernel::table::{
 };
 use pricewright_core::kernel::{
     CancelReason, Control, DisplayUnits, EventRef, Health, InstrumentId, InstrumentUnits, Machine, Nanos,
-    OperatorCommand, Outbox, Probe, RejectReason, SnapshotError, SourceId, Text, Ticks, TradingState,
+    OperatorCommand, Outbox, Probe, RejectReason, Reserved, SnapshotError, SourceId, Text, Ticks,
+    TradingState,
 };
 use pricewright_core::market::instrument::Instrument;
 use pricewright_core::market::order::OrderTable;
@@ -82,6 +83,17 @@ impl Machine for Desk {
 
     fn warnings(config: &DeskConfig) -> Vec<String> {
         config.warnings()
+    }
+
+    fn check(config: &DeskConfig) -> Result<(), String> {
+        let config = config.checked()?;
+        // Made once from it with the least sizes: only the sizes were checked above, and everything else is checked here.
+        let small = DeskConfig { book_orders: 1, book_levels: 1, own_orders: 2, own_fills: 1, ..config };
+        State::new(&small).map(drop)
+    }
+
+    fn memory(config: &DeskConfig) -> Vec<Reserved> {
+        State::memory(config)
     }
 
     fn new(config: &DeskConfig) -> Result<Self, String> {
@@ -274,6 +286,12 @@ impl Desk {
             OperatorCommand::STORAGE_OK => self.state.storage_low = false,
             OperatorCommand::ALARM => {
                 turn.step("the self-check raised an alarm: an operator decides what follows")
+            }
+            OperatorCommand::CLOCK_STEP => {
+                turn.step("the machine's wall clock was set: stamps go on without a step")
+            }
+            OperatorCommand::SUSPENDED => {
+                turn.step("the machine stood still: what was received since may be old")
             }
             unknown => {
                 let letter = (u64::from(unknown.0), RejectReason::UNKNOWN_TYPE);

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use pricewright_core::kernel::{
-    Health, HealthReason, InstrumentId, Lots, Minor, Nanos, Note, Outbox, Probe, Record, SessionPhase, Side,
-    SourceId, Ticks, TradingState,
+    Health, HealthReason, InstrumentId, Lots, Minor, Nanos, Note, Outbox, Probe, Record, Reserved,
+    SessionPhase, Side, SourceId, Ticks, TradingState,
 };
 use pricewright_core::market::book::{Bbo, Books, Level};
 use pricewright_core::market::order::OrderTable;
@@ -277,15 +277,37 @@ impl State {
         })
     }
 
+    /// The memory that [`Self::new`] takes for sizes that are settings.
+    pub(super) fn memory(config: &DeskConfig) -> Vec<Reserved> {
+        let count = config.instruments.len();
+        let (orders, levels) = (config.book_orders as usize, config.book_levels as usize);
+        let books =
+            format!("[config] book_orders = {orders}, book_levels = {levels} for {count} instruments");
+        let (own, fills) = (config.own_orders, config.own_fills);
+        vec![
+            Reserved { settings: books, bytes: Books::bytes(count, orders, levels) },
+            Reserved {
+                settings: format!("[config] own_orders = {own}, own_fills = {fills}"),
+                bytes: OrderTable::bytes(own as usize, fills as usize),
+            },
+            Reserved {
+                settings: "[config.risk] message_rate_per_s, message_burst, duplicate_window_ms".to_owned(),
+                bytes: RiskGate::bytes(&config.risk),
+            },
+        ]
+    }
+
     /// Makes a state that was read from a snapshot ready to go on: limits and reserved memory are not in it.
     pub(super) fn resume(&mut self, config: &DeskConfig) -> Result<(), String> {
-        let fresh = Self::new(config)?;
+        let mut fresh = Self::new(config)?;
         if self.orders.sizes() != fresh.orders.sizes() || self.instruments.len() != fresh.instruments.len() {
             return Err("instruments, own_orders or own_fills differ".to_owned());
         }
         if self.books.instruments() != fresh.books.instruments() {
             return Err("the books' instruments differ".to_owned());
         }
+        fresh.books.refill(&self.books).map_err(|error| format!("the books: {error}"))?;
+        self.books = fresh.books;
         self.gate.reconfigure(&config.risk)?;
         self.copy.reserve();
         self.instruments.iter_mut().for_each(|instrument| instrument.gone.reserve());

@@ -53,10 +53,14 @@ fn every_command_reads_an_archive_as_its_journal() {
     let refused = place.run(&["run", STDIN, "--journal", "old"], "");
     assert_eq!(refused.code, Some(2), "{refused:#?}");
     assert!(refused.err.join("\n").contains("journal-00000001.pwj.zst"), "{refused:#?}");
-    // A journal that is whole and sealed moves as a whole.
+    // The newest segment is what the next run begins with.
     let moved = place.json(&["journal", "archive", "desk", "--to", "old", "--move", "--json"]);
-    assert_eq!((&moved["already"], &moved["removed"]), (&1.into(), &1.into()), "{moved:#}");
-    place.expect(2, &["journal", "verify", "desk"]);
+    assert_eq!(
+        (&moved["already"], &moved["removed"], &moved["newest_stays"]),
+        (&1.into(), &0.into(), &true.into()),
+        "{moved:#}"
+    );
+    place.verify("desk");
     place.verify("old");
     // Damage is named.
     let path = place.path("old/journal-00000001.pwj.zst");
@@ -128,4 +132,42 @@ fn a_run_keeps_its_journal_within_limits_and_can_be_restarted_and_replayed() {
     place.verify("j");
     place.expect(2, &["journal", "prune", "j"]);
     place.expect(2, &["journal", "prune", "j", "--keep-age", "soon"]);
+}
+
+/// `archive --move` on a journal that has ended: the next run goes on where it ended, with its stock and its place in the
+/// input; and where the rest is taken away by hand, it is not begun anew in silence.
+#[test]
+fn a_run_goes_on_behind_a_moved_journal() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(STDIN).expect("it is there");
+    place.write("small.toml", &text.replace("segment_mib = 16", "segment_mib = 1"));
+    let run = |input: &str| place.run(&["run", "small.toml", "--journal", "j"], input);
+    let first = run(&format!("{INVENTORY}\n{}", format!("{PURCHASE}\n").repeat(20_000)));
+    assert_eq!(first.code, Some(0), "{:#?}", first.err);
+    let moved = place.json(&["journal", "archive", "j", "--to", "old", "--move", "--json"]);
+    assert!(moved["removed"].as_u64() > Some(0) && moved["newest_stays"] == true, "{moved:#}");
+    let second = run(&format!("{PURCHASE}\n"));
+    assert_eq!(second.code, Some(0), "{second:#?}");
+    let price = second.out.join("\n");
+    assert!(price.contains("\"stock\":979999"), "the stock went on: {price}");
+    let verified = place.expect(0, &["journal", "verify", "j"]).out.join("\n");
+    assert!(
+        verified.contains("NOT HERE: records 1 to") && verified.contains("archived in old"),
+        "{verified}"
+    );
+    place.verify("j");
+
+    for entry in std::fs::read_dir(place.path("j")).expect("there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "pwj") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    let refused = run(&format!("{PURCHASE}\n"));
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    let said = refused.err.join("\n");
+    assert!(
+        said.contains("are not here any more") && said.contains("bring its segments back from old"),
+        "{said}"
+    );
 }

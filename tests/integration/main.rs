@@ -7,6 +7,7 @@
 
 mod bad_days;
 mod bench;
+mod clocks;
 mod configuration;
 mod doubt;
 mod durability;
@@ -14,6 +15,7 @@ mod explain;
 mod itchy_judge;
 mod journal_archive;
 mod journal_export;
+mod limits;
 mod loss;
 mod market;
 mod operator;

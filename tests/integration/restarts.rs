@@ -59,7 +59,11 @@ fn a_restart_begins_at_the_snapshot_of_the_clean_stop_and_all_commands_can() {
     );
     assert_eq!(tail["state_hash"], whole["state_hash"]);
     let newest = place.json(&["replay", "--verify", "--json", "--from-snapshot", "j"]);
-    assert_eq!((&newest["decisions"], &newest["state_hash"]), (&0.into(), &whole["state_hash"]));
+    // Behind the newest there is nothing that could be compared: the one before it is taken.
+    assert_eq!((&newest["decisions"], &newest["state_hash"]), (&1.into(), &whole["state_hash"]));
+    let from = format!("--from-snapshot={}", snapshots[1].seq);
+    let nothing = place.expect(1, &["replay", "--verify", &from, "j"]);
+    assert!(told(&nothing, "nothing was compared: no event lies behind the snapshot"), "{nothing:#?}");
     let refused = place.expect(2, &["replay", "--from-snapshot=3", "j"]);
     assert!(told(&refused, "the snapshot behind record 3 cannot be read"), "{refused:#?}");
     let refused = place.expect(2, &["replay", "--from-snapshot=x", "j"]);

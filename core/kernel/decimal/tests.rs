@@ -87,3 +87,26 @@ fn display_units_show_every_tick_size_exactly() {
     assert_eq!(shown(100, 4, 10_003), "100.03");
     assert_eq!(shown(1_000, 0, i64::MAX), "9223372036854775807000");
 }
+
+/// The one rule where money is rounded: half away from zero, to two decimals.
+#[test]
+fn money_in_short_lines_is_rounded_half_away_from_zero() {
+    use crate::kernel::DisplayUnits;
+    let short = |minor, money_decimals| {
+        DisplayUnits { money_decimals, ..DisplayUnits::default() }.money_short(crate::kernel::Minor(minor))
+    };
+    let table = [
+        (714_560, 4, "+71.46"),
+        (714_549, 4, "+71.45"),
+        (714_550, 4, "+71.46"),
+        (-714_550, 4, "-71.46"),
+        (-49, 4, "+0.00"),
+        (-50, 4, "-0.01"),
+        (7_145, 2, "+71.45"),
+        (-7, 0, "-7"),
+        (i64::MIN, 2, "-92233720368547758.08"),
+    ];
+    for (minor, decimals, text) in table {
+        assert_eq!(short(minor, decimals), text, "{minor} with {decimals} decimals");
+    }
+}

@@ -78,4 +78,23 @@ fields! {
         /// BLAKE3 that names the build that wrote that run.
         build_hash: [u8; 32],
     }
+
+    /// What a repair gave up before this run. `repaired.jsonl` beside the journal says it in words.
+    Repaired {
+        /// The last record up to which the journal is what it was.
+        last_seq: u64,
+        /// The segment at which the repair began.
+        segment: u64,
+        /// Files that were set aside.
+        files: u64,
+    }
+
+    /// The journal's last stamp lay ahead of the machine's wall clock when the run began, and an operator let it go on: its
+    /// stamps go on from that one.
+    ClockAhead {
+        /// The wall clock.
+        wall: Nanos,
+        /// The last stamp before this run.
+        last: Nanos,
+    }
 }

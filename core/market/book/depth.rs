@@ -208,7 +208,9 @@ impl<'de> Deserialize<'de> for DepthBook {
         if content.levels_per_side > 1 << 31 {
             return Err(D::Error::custom("the capacity of the book is beyond all bounds"));
         }
-        let mut book = Self::with_capacity(content.levels_per_side);
+        // Taken is what the content needs, not what it claims.
+        let mut book = Self::with_capacity(content.bids.len().max(content.asks.len()));
+        book.levels_per_side = content.levels_per_side;
         for (side, levels) in [(Side::Buy, &content.bids), (Side::Sell, &content.asks)] {
             for (price, qty) in levels {
                 book.set(side, *price, *qty).map_err(|error| D::Error::custom(format_args!("{error}")))?;

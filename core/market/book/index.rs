@@ -110,6 +110,11 @@ impl SlotIndex {
         Self { lines: vec![FREE; lines_for(keys)], len: 0, growths: 0 }
     }
 
+    /// Bytes that [`Self::with_capacity`] takes.
+    pub(crate) fn bytes(keys: usize) -> usize {
+        lines_for(keys).saturating_mul(size_of::<Line>())
+    }
+
     fn entries(&self) -> usize {
         self.lines.len() << LINE_BITS
     }
@@ -276,7 +281,7 @@ impl SlotIndex {
 }
 
 fn lines_for(keys: usize) -> usize {
-    (keys.max(LINE) * 2).div_ceil(LINE)
+    keys.max(LINE).saturating_mul(2).div_ceil(LINE)
 }
 
 #[cfg(test)]

@@ -76,12 +76,21 @@ impl<V: Copy> ChunkPool<V> {
     /// unused places hold.
     pub(crate) fn with_capacity(ladders: usize, levels: usize, filler: V) -> Self {
         let unused = Chunk { keys: [i64::MAX; CHUNK], values: [filler; CHUNK] };
-        let count = ladders * 2 + runs_for(levels);
+        let count = Self::count(ladders, levels);
         let mut chunks = vec![unused; count];
         chunks.clear();
         let mut free = vec![NIL; count];
         free.clear();
         Self { chunks, free, unused, growths: 0 }
+    }
+
+    /// Bytes that [`Self::with_capacity`] takes.
+    pub(crate) fn bytes(ladders: usize, levels: usize) -> usize {
+        Self::count(ladders, levels).saturating_mul(size_of::<Chunk<V>>() + size_of::<u32>())
+    }
+
+    fn count(ladders: usize, levels: usize) -> usize {
+        ladders.saturating_mul(2).saturating_add(runs_for(levels))
     }
 
     /// How often it grew beyond its first capacity.
@@ -194,6 +203,11 @@ pub(crate) enum Found<V> {
 }
 
 impl<V: Copy> Ladder<V> {
+    /// Bytes of one that has room for `levels` levels.
+    pub(crate) fn bytes(levels: usize) -> usize {
+        runs_for(levels).saturating_mul(size_of::<Run>()).saturating_add(size_of::<Self>())
+    }
+
     /// An empty ladder with room for `levels` levels before its list of runs grows.
     pub(crate) fn with_capacity(levels: usize, filler: V) -> Self {
         let top = Run { low: i64::MIN, chunk: NIL, len: 0 };

@@ -90,6 +90,12 @@ impl<N: Linked> Slab<N> {
         Self { nodes, free: NIL, growths: 0 }
     }
 
+    /// Nodes that it has room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.nodes.capacity()
+    }
+
     /// How often it grew beyond its first capacity.
     pub(crate) fn growths(&self) -> u64 {
         self.growths

@@ -5,7 +5,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::store::Books;
+use super::store::{Books, Capacity, Room};
 use crate::kernel::{InstrumentId, Lots, Side, Ticks};
 
 #[derive(Serialize, Deserialize)]
@@ -50,11 +50,14 @@ impl Serialize for Books {
 impl<'de> Deserialize<'de> for Books {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let content = Content::deserialize(deserializer)?;
-        // A damaged snapshot must not ask for all memory there is.
         if content.instruments > 1 << 16 || content.orders > 1 << 31 || content.levels_per_side > 1 << 31 {
             return Err(D::Error::custom("the capacities of the books are beyond all bounds"));
         }
-        let mut books = Self::with_capacity(content.instruments, content.orders, content.levels_per_side);
+        // The capacities are what a snapshot claims, and a few bytes can claim all memory there is: taken is only what its
+        // content needs. Whoever knows the configured sizes takes the rest ([`Self::refill`]).
+        let Content { instruments, orders, levels_per_side, .. } = content;
+        let mut books =
+            Self::with_room(Capacity { instruments, orders, levels_per_side }, room_for(&content.books));
         for sides in &content.books {
             for (side, queues) in [(Side::Buy, &sides.bids), (Side::Sell, &sides.asks)] {
                 for (price, (order, qty)) in
@@ -67,6 +70,17 @@ impl<'de> Deserialize<'de> for Books {
             }
         }
         Ok(books)
+    }
+}
+
+/// What the books need for what is in them.
+fn room_for(books: &[Sides]) -> Room {
+    let sides = || books.iter().flat_map(|sides| [&sides.bids, &sides.asks]);
+    Room {
+        orders: sides().flatten().map(|queue| queue.orders.len()).sum::<usize>() + 1,
+        levels: sides().map(Vec::len).sum::<usize>() + 1,
+        sides: sides().filter(|queues| !queues.is_empty()).count(),
+        levels_per_side: 0,
     }
 }
 

@@ -35,11 +35,33 @@ pub(super) struct Ladders {
 }
 
 /// What a store was made for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Capacity {
     pub(super) instruments: usize,
     pub(super) orders: usize,
     pub(super) levels_per_side: usize,
+}
+
+/// What is taken of memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) orders: usize,
+    pub(super) levels: usize,
+    /// Sides that have levels.
+    pub(super) sides: usize,
+    /// For the list of runs of each side.
+    pub(super) levels_per_side: usize,
+}
+
+impl Room {
+    fn of(capacity: Capacity) -> Self {
+        let Capacity { instruments, orders, levels_per_side } = capacity;
+        let sides = instruments.saturating_mul(2);
+        // A replacement holds both orders, and with them both levels, for a moment.
+        let orders = orders.saturating_add(1);
+        let levels = orders.min(sides.saturating_mul(levels_per_side.saturating_add(1)));
+        Self { orders, levels, sides, levels_per_side }
+    }
 }
 
 /// A live order and its slot, for machinery beside the books that keeps something of its own per order.
@@ -74,23 +96,59 @@ impl Books {
     /// `levels_per_side` levels on each side of each instrument (of which at most one per order is used at a time). The
     /// memory is touched here, so that the hot path takes no page fault.
     pub fn with_capacity(instruments: usize, orders: usize, levels_per_side: usize) -> Self {
-        let sides = instruments * 2;
-        // A replacement holds both orders, and with them both levels, for a moment.
-        let room = orders + 1;
-        let levels = room.min(sides.saturating_mul(levels_per_side.saturating_add(1)));
+        let capacity = Capacity { instruments, orders, levels_per_side };
+        Self::with_room(capacity, Room::of(capacity))
+    }
+
+    /// Bytes that [`Self::with_capacity`] takes, give or take what the allocator rounds. Nothing is taken here.
+    pub fn bytes(instruments: usize, orders: usize, levels_per_side: usize) -> u64 {
+        let room = Room::of(Capacity { instruments, orders, levels_per_side });
+        let parts = [
+            room.orders.saturating_mul(size_of::<OrderNode>()),
+            room.levels.saturating_mul(size_of::<LevelNode>()),
+            SlotIndex::bytes(room.orders),
+            ChunkPool::<u32>::bytes(room.sides, room.levels),
+            instruments.saturating_mul(2).saturating_mul(Ladder::<u32>::bytes(room.levels_per_side)),
+        ];
+        parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part as u64))
+    }
+
+    /// Empty books that say `capacity` of themselves, and have taken `room`.
+    pub(super) fn with_room(capacity: Capacity, room: Room) -> Self {
         Self {
-            orders: Slab::with_capacity(room),
-            levels: Slab::with_capacity(levels),
-            index: SlotIndex::with_capacity(room),
-            pool: ChunkPool::with_capacity(sides, levels, NIL),
-            ladders: (0..instruments)
+            orders: Slab::with_capacity(room.orders),
+            levels: Slab::with_capacity(room.levels),
+            index: SlotIndex::with_capacity(room.orders),
+            pool: ChunkPool::with_capacity(room.sides, room.levels, NIL),
+            ladders: (0..capacity.instruments)
                 .map(|_| Ladders {
-                    bids: Ladder::with_capacity(levels_per_side, NIL),
-                    asks: Ladder::with_capacity(levels_per_side, NIL),
+                    bids: Ladder::with_capacity(room.levels_per_side, NIL),
+                    asks: Ladder::with_capacity(room.levels_per_side, NIL),
                 })
                 .collect(),
-            capacity: Capacity { instruments, orders, levels_per_side },
+            capacity,
         }
+    }
+
+    /// Puts the orders of `other` into these books, which are empty. What was read from a snapshot has room for no more
+    /// than it holds; this is how it comes into memory that was taken for the configured sizes.
+    ///
+    /// # Errors
+    /// Where `other` was made for other sizes.
+    pub fn refill(&mut self, other: &Self) -> Result<(), BookError> {
+        if self.capacity != other.capacity {
+            return Err(BookError::Capacity);
+        }
+        for i in (0..other.instruments()).filter_map(|index| u16::try_from(index).ok()).map(InstrumentId) {
+            let Some(book) = other.book(i) else { continue };
+            for side in [Side::Buy, Side::Sell] {
+                for level in book.levels(side) {
+                    book.orders(side, level.price)
+                        .try_for_each(|order| self.add(i, order.order, side, level.price, order.qty))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Puts a new order behind all others at its price.
@@ -294,11 +352,6 @@ impl Books {
     /// How often a part of it outgrew its capacity and allocated. For counters: not part of its serialised form.
     pub fn growths(&self) -> u64 {
         self.orders.growths() + self.levels.growths() + self.index.growths() + self.pool.growths()
-    }
-
-    /// How many live orders it was made for.
-    pub(crate) fn capacity_orders(&self) -> usize {
-        self.capacity.orders
     }
 
     /// The order that would trade first on a side.

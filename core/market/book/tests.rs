@@ -271,3 +271,38 @@ fn it_grows_beyond_its_capacity_and_counts_that() {
     let asks = books.all_levels(InstrumentId(0), Side::Sell);
     assert!(asks.iter().map(|level| level.price.0).eq(0..1_000));
 }
+
+/// What a snapshot claims to have room for, and what is taken when it is read: postcard's numbers by hand, 1 << 31 is
+/// `80 80 80 80 08`.
+#[test]
+fn a_few_bytes_cannot_ask_for_all_memory() {
+    let claims: &[u8] = &[2, 0x80, 0x80, 0x80, 0x80, 8, 0x80, 0x80, 0x80, 0x80, 8, 0];
+    let books: Books = read_state(claims).unwrap();
+    assert!(books.orders.capacity() < 16 && books.levels.capacity() < 16);
+    assert_eq!(books.instruments(), 2);
+    // It still says what it was made for.
+    let mut again = Vec::new();
+    write_state(&books, &mut again).unwrap();
+    assert_eq!(again, claims);
+    let mut small = Books::with_capacity(2, 8, 4);
+    assert_eq!(small.refill(&books), Err(BookError::Capacity));
+}
+
+#[test]
+fn refilled_books_are_the_same_in_the_memory_of_the_configured_sizes() {
+    let mut books = Books::with_capacity(2, 100, 10);
+    for (order, i, side, price) in
+        [(1, 0, Side::Buy, 100), (2, 0, Side::Buy, 100), (3, 1, Side::Sell, 101), (4, 0, Side::Buy, 99)]
+    {
+        books.add(InstrumentId(i), order, side, Ticks(price), Lots(5)).unwrap();
+    }
+    let mut bytes = Vec::new();
+    write_state(&books, &mut bytes).unwrap();
+    let read: Books = read_state(&bytes).unwrap();
+    let mut refilled = Books::with_capacity(2, 100, 10);
+    refilled.refill(&read).unwrap();
+    let mut again = Vec::new();
+    write_state(&refilled, &mut again).unwrap();
+    assert_eq!(bytes, again);
+    assert!(refilled.orders.capacity() >= 100 && refilled.growths() == 0);
+}

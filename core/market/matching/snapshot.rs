@@ -41,7 +41,8 @@ impl<'de> Deserialize<'de> for MatchingEngine {
         if content.owned.len() != content.books.len() {
             return Err(D::Error::custom("the books' orders and their owners differ in number"));
         }
-        let room = content.books.capacity_orders();
+        // As for the books: taken is what the content needs, not what it claims.
+        let room = content.books.len();
         let mut engine = Self::over(content.books, room, content.self_match);
         engine.next_order = content.next_order;
         engine.next_match = content.next_match;

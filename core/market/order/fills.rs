@@ -52,6 +52,11 @@ impl FillLog {
         Self { entries: vec![None; capacity], last: 0 }
     }
 
+    /// Bytes that [`Self::new`] takes.
+    pub(super) fn bytes(capacity: usize) -> usize {
+        capacity.saturating_mul(size_of::<Option<Entry>>())
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.entries.len()
     }

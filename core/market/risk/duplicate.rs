@@ -27,6 +27,11 @@ impl DuplicateGuard {
         Self { entries: vec![None; capacity.max(1)], next: 0 }
     }
 
+    /// Bytes that [`Self::new`] takes.
+    pub(super) fn bytes(capacity: usize) -> usize {
+        capacity.max(1).saturating_mul(size_of::<Option<Entry>>())
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.entries.len()
     }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::io::bounded;
 use crate::journal::error::JournalError;
 use crate::journal::segment::index_of;
 
@@ -51,7 +52,7 @@ impl Carry {
     /// Looks for what of `dir` is to be carried to `to`, where not all of it is already. `step` bytes are copied at once.
     pub(crate) fn start(dir: &Path, to: &Path, reach: Reach, step: usize) -> Result<Self, JournalError> {
         let mut files = VecDeque::new();
-        for source in side_files(dir, Some(reach))? {
+        for source in side_files(dir, reach)? {
             let Some(name) = source.file_name() else { continue };
             let target = to.join(name);
             let len = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
@@ -116,8 +117,8 @@ impl Copying {
     }
 }
 
-/// The files of `dir` that go with its records; with `reach` only those that speak of no later ones.
-pub(super) fn side_files(dir: &Path, reach: Option<Reach>) -> Result<Vec<PathBuf>, JournalError> {
+/// The files of `dir` that go with its records up to `reach` and speak of no later ones.
+fn side_files(dir: &Path, reach: Reach) -> Result<Vec<PathBuf>, JournalError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(JournalError::io(dir, "list"))? {
         let entry = entry.map_err(JournalError::io(dir, "list"))?;
@@ -132,7 +133,7 @@ pub(super) fn side_files(dir: &Path, reach: Option<Reach>) -> Result<Vec<PathBuf
         if unfinished || index_of(name).is_some() || OF_THE_DIRECTORY.contains(&name) {
             continue;
         }
-        if reach.is_none_or(|reach| reach.covers(&path, name)) {
+        if reach.covers(&path, name) {
             found.push(path);
         }
     }
@@ -162,7 +163,7 @@ impl Reach {
 
 /// The last record that a seal's statement speaks of.
 fn sealed_to(path: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = bounded::read_text(path, bounded::TEXT).ok()?;
     text.lines().find_map(|line| {
         line.strip_prefix("last-record")?.trim_start_matches([':', '=', ' ']).trim().parse().ok()
     })

@@ -1,5 +1,6 @@
 //! What lies in a journal's directory that nothing will be appended to any more.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::Nanos;
@@ -25,6 +26,8 @@ pub struct Holding {
     pub last_seq: u64,
     /// Stamp of its last record.
     pub last_now: Nanos,
+    /// When the file system says that its file was written last.
+    pub written: Nanos,
     /// Bytes of its file.
     pub bytes: u64,
     /// True where the file is compressed.
@@ -61,6 +64,7 @@ impl Holding {
             first_seq: begin.base_seq,
             last_seq: seal.last_seq,
             last_now: seal.last_now,
+            written: written(&segment)?,
             bytes: segment.file_len,
             compressed: segment.compressed,
         }))
@@ -80,4 +84,12 @@ pub fn holdings(dir: &Path) -> Result<Vec<Holding>, JournalError> {
         }
     }
     Ok(found)
+}
+
+fn written(segment: &ReadSegment) -> Result<Nanos, JournalError> {
+    let path = &segment.path;
+    // By its path: what a compressed segment was unpacked into was made just now.
+    let metadata = std::fs::metadata(path).map_err(JournalError::io(path, "look at"))?;
+    let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());
+    Ok(Nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos)))
 }

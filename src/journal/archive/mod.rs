@@ -24,7 +24,7 @@ pub use remove::{REMOVED, Reason, Removed, removed};
 
 pub(crate) use carry::{Carry, Reach};
 pub(crate) use pack::Packing;
-pub(crate) use remove::remove_segment;
+pub(crate) use remove::{carry_list, remove_segment};
 pub(crate) use target::{Target, copy_packed};
 
 /// Bytes handled between two looks at the progress.
@@ -35,8 +35,8 @@ const STEP: usize = 1 << 20;
 pub enum Originals {
     /// They stay.
     Keep,
-    /// Segments that were archived are removed: all where the whole journal is sealed and archived, otherwise those
-    /// that end at or before this record, which a snapshot covers.
+    /// Segments that were archived are removed: those that end at or before this record, which a snapshot covers, but the
+    /// newest, at whose end the next run begins.
     Remove {
         /// The last record that the newest usable snapshot covers.
         covered: Option<u64>,
@@ -58,6 +58,8 @@ pub struct Archived {
     pub removed: u64,
     /// Segments that stay where they were to be removed, because no snapshot covers them.
     pub needed: u64,
+    /// True where the newest segment stays though it was archived, since the next run begins at its end.
+    pub newest_stays: bool,
 }
 
 /// Archives the sealed segments of the journal in `dir` to `to`, which may be `dir` itself: then they are compressed where
@@ -108,6 +110,7 @@ pub fn archive(
         let mut carry = Carry::start(dir, to, reach, STEP)?;
         while !carry.step()? {}
         archived.side_files = carry.done();
+        remove::carry_list(dir, to)?;
     }
     if let (true, Originals::Remove { covered }) = (removes, originals) {
         remove_originals(dir, to, &sealed, covered, &mut archived)?;
@@ -165,17 +168,17 @@ fn remove_originals(
     covered: Option<u64>,
     archived: &mut Archived,
 ) -> Result<(), JournalError> {
-    let whole = sealed.len() == segment_indices(dir)?.len();
+    let newest = segment_indices(dir)?.last().copied();
     for holding in sealed {
-        if !whole && covered.is_none_or(|covered| holding.last_seq > covered) {
-            archived.needed += 1;
+        // The journal's end is what the next run begins at, even where a snapshot covers it.
+        let is_newest = Some(holding.index) == newest;
+        if is_newest || covered.is_none_or(|covered| holding.last_seq > covered) {
+            archived.needed += u64::from(!is_newest);
+            archived.newest_stays |= is_newest;
             continue;
         }
         remove_segment(dir, holding, remove::Reason::Archived, Some(to))?;
         archived.removed += 1;
-    }
-    if whole {
-        remove::remove_rest(dir)?;
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Target {
         if coming.iter().any(|holding| holding.journal_id != last.journal_id) {
             return Err(target.refuse("it holds another journal"));
         }
-        if first.index > last.index + 1 {
+        if first.index > last.index.saturating_add(1) {
             return Err(
                 target.refuse("segments between what it holds and what the journal still has are missing")
             );

@@ -8,13 +8,16 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use pricewright_core::kernel::record::CELL_LEN;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::link::{Covers, Digest, Entry, FRONT_LEN, LINK_LEN};
+use super::link::{BLOCK_LEN, Covers, Digest, Entry, FRONT_LEN, LINK_LEN, TAG_LEN};
+use crate::io::bounded;
 use crate::journal::archive::Holding;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
 use crate::journal::head::{ENDIAN_MARK, FORMAT_VERSION, SegmentHead};
+use crate::journal::open::MAX_SEGMENT_SIZE;
 
 const PREFIX: &str = "chain-";
 const SUFFIX: &str = ".pwc";
@@ -139,6 +142,15 @@ impl Header {
     }
 }
 
+/// The longest side file: of a segment of the greatest size that holds nothing but records of one cell.
+const MAX_LEN: u64 = 256 << 20;
+const _: () = {
+    let cells = MAX_SEGMENT_SIZE / CELL_LEN as u64;
+    let entries = MAX_SEGMENT_SIZE / BLOCK_LEN + 3;
+    let room = HEADER_LEN as u64 + cells * TAG_LEN as u64 + entries * (FRONT_LEN + LINK_LEN) as u64;
+    assert!(room <= MAX_LEN);
+};
+
 /// A side file as it lies there.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
@@ -168,7 +180,7 @@ impl Stored {
     /// Reads the side file of segment `index`; `None` where there is none.
     pub(super) fn read(dir: &Path, index: u64) -> Result<Option<Self>, JournalError> {
         let path = chain_path(dir, index);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match bounded::read(&path, MAX_LEN) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(JournalError::io(&path, "read")(error)),

@@ -20,8 +20,10 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::io::bounded;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
+use crate::journal::head::MAX_NUMBER;
 
 const NAME: &str = "durable";
 const MAGIC: [u8; 8] = *b"PWDURABL";
@@ -54,7 +56,8 @@ impl Slot {
     }
 
     fn is_good(&self) -> bool {
-        self.magic == MAGIC && self.commit == self.expected() && self.spare == [0; 4]
+        let possible = self.generation <= MAX_NUMBER && self.seq <= MAX_NUMBER;
+        possible && self.magic == MAGIC && self.commit == self.expected() && self.spare == [0; 4]
     }
 }
 
@@ -75,7 +78,7 @@ pub(in crate::journal) fn read(dir: &Path) -> Result<Option<u64>, JournalError> 
 }
 
 fn newest(path: &Path) -> Result<Option<Slot>, JournalError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match bounded::read(path, bounded::TEXT) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(JournalError::io(path, "read")(error)),

@@ -155,20 +155,36 @@ fn an_archive_is_not_written_on() {
     assert_eq!(read_all(place.path()), read_all(&fixture()));
 }
 
+/// A journal that has ended moves but for its newest segment, at whose end the next run begins.
 #[test]
-fn a_whole_journal_moves() {
+fn an_ended_journal_moves_and_can_be_written_on() {
     let place = tempfile::tempdir().unwrap();
     let (dir, before, to) =
         (place.path().join("journal"), place.path().join("before"), place.path().join("archive"));
     journal(&dir);
+    std::fs::write(dir.join("snapshot-000000000001.pws"), "a snapshot").unwrap();
     copy(&dir, &before);
+    let sealed = holdings(&dir).unwrap();
+    let newest = sealed.last().unwrap().clone();
+    // Nothing covers it: nothing goes.
     let done = run(&dir, &to, Originals::Remove { covered: None }).unwrap();
-    assert_eq!((done.removed, done.needed), (done.segments.len() as u64, 0));
-    assert!(segment_indices(&dir).unwrap().is_empty());
+    assert_eq!((done.removed, done.needed, done.newest_stays), (0, sealed.len() as u64 - 1, true));
+    let done = run(&dir, &to, Originals::Remove { covered: Some(newest.last_seq) }).unwrap();
+    assert_eq!((done.removed, done.needed, done.newest_stays), (sealed.len() as u64 - 1, 0, true));
+    assert_eq!(segment_indices(&dir).unwrap(), [newest.index]);
+    assert!(dir.join("snapshot-000000000001.pws").exists(), "what a restart begins with stays");
     assert_reads_as(&to, &before);
     let removed = removed(&dir).unwrap();
     assert_eq!(removed.len() as u64, done.removed);
     assert!(removed.iter().all(|entry| entry.archive.as_deref() == Some(&to)));
+    let (writer, _helper, report) = open(&dir);
+    assert_eq!(report.last_seq, newest.last_seq);
+    writer.close().unwrap();
+    // What is not here is named.
+    let found = verify(&dir);
+    assert!(matches!(found.outcome, Outcome::Good(_)), "{:?}", found.outcome);
+    let missing = found.missing.unwrap();
+    assert_eq!((missing.last_seq, missing.removed), (newest.first_seq - 1, removed));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use pricewright_core::kernel::record::CELL_LEN;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::support::{chained, copy, end_run, identity, open, record_of};
+use crate::journal::archive::{Reason, holdings, remove_segment};
 use crate::journal::chain::{Mend, settle};
 use crate::journal::head::SegmentHead;
 use crate::journal::recovery::recover;
@@ -205,7 +206,7 @@ fn reset(from: &Path, to: &Path) {
 /// What an opening does before it begins a segment.
 fn opened(dir: &Path) -> Result<(), JournalError> {
     recover(dir, false)?;
-    settle(dir, true, Mend::Refuse).map(drop)
+    settle(dir, true, Mend::Refuse, None).map(drop)
 }
 
 /// A crashed journal: its last segment is open and its chain lags. Cut anywhere behind the catalogue, what is left whole is
@@ -281,10 +282,17 @@ fn a_segment_that_is_missing_is_named() {
     assert_eq!(readable(middle.path()).len(), 11);
     let error = Writer::open(middle.path(), &chained(), &identity()).unwrap_err();
     assert!(error.to_string().contains("one is missing"), "{error}");
-    // The first one: that is what retention leaves, with its chain file or without.
-    std::fs::remove_file(segment_path(dir.path(), 1)).unwrap();
-    assert!(is_good(dir.path()));
-    std::fs::remove_file(chain_path(dir.path(), 1)).unwrap();
+    // The first one, with its chain file or without: somebody took it away, and no list says so.
+    let front = ram();
+    copy(dir.path(), front.path());
+    for path in [segment_path(front.path(), 1), chain_path(front.path(), 1)] {
+        std::fs::remove_file(path).unwrap();
+        let Outcome::Damaged(damaged) = verify(front.path()).outcome else { panic!() };
+        assert_eq!((&damaged.damage, damaged.seq), (&Damage::Front(11), 1));
+    }
+    // Retention leaves a list.
+    let first = holdings(dir.path()).unwrap().remove(0);
+    remove_segment(dir.path(), &first, Reason::Size, None).unwrap();
     assert!(is_good(dir.path()));
     assert_eq!(readable(dir.path()).len(), 22);
     let (writer, _helper, report) = Writer::open(dir.path(), &chained(), &identity()).unwrap();

@@ -5,6 +5,7 @@ use std::path::Path;
 use pricewright_core::kernel::RecordRef;
 
 use super::support::{altered, append_all, chained, copy, end_run, identity, open, small};
+use crate::journal::archive::{Reason, holdings, remove_segment};
 use crate::journal::{
     Chainer, Damage, Damaged, JournalConfig, JournalError, Outcome, Reader, RunIdentity, Verification,
     Writer, boot_id, chain_path, segment_indices, segment_path, verify,
@@ -262,8 +263,9 @@ fn a_side_file_that_is_gone_is_missed() {
     }
     // Retention takes whole segments with their side files, from the front.
     for index in 1..=last - 1 {
-        std::fs::remove_file(segment_path(dir.path(), index)).unwrap();
-        std::fs::remove_file(chain_path(dir.path(), index)).unwrap();
+        let first = holdings(dir.path()).unwrap().remove(0);
+        assert_eq!(first.index, index);
+        remove_segment(dir.path(), &first, Reason::Age, None).unwrap();
         let found = good(dir.path());
         assert_eq!(found.chain.unwrap().last_seq, found.stats.last_seq);
         assert_eq!(found.chain.unwrap().first_seq, found.stats.first_seq);

@@ -398,7 +398,7 @@ fn holes_behind_the_durable_position_are_a_loss_of_the_machine() {
     drain(&mut durable);
     append_all(&mut writer, 0..8000);
     helper.poll();
-    append_all(&mut writer, 0..8000);
+    append_all(&mut writer, 0..4000);
     let all = read_all(place.dir());
     let copy = tempfile::tempdir().unwrap();
     drop((writer, helper, durable));

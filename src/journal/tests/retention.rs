@@ -127,6 +127,7 @@ fn holding(index: u64, bytes: u64, last_now: i64) -> Holding {
         first_seq: index * 10,
         last_seq: index * 10 + 9,
         last_now: Nanos(last_now),
+        written: Nanos(last_now),
         bytes,
         compressed: false,
     }
@@ -163,6 +164,24 @@ fn plans() {
     let reasons: Vec<Reason> =
         both.plan(&all, 500, 5, now, Some(99)).remove.iter().map(|(_, why)| *why).collect();
     assert_eq!(reasons, [Reason::Age, Reason::Size, Reason::Size]);
+}
+
+/// A clock that was wrong once left stamps or files of the wrong time: the younger of both counts.
+#[test]
+fn an_age_needs_the_stamp_and_the_file() {
+    let day = 86_400_000_000_000;
+    let keep = Keep { age: Some(Duration::from_secs(7 * 86_400)), size: None };
+    let at = |last_now: i64, written: i64| Holding {
+        last_now: Nanos(last_now * day),
+        written: Nanos(written * day),
+        ..holding(1, 100, 0)
+    };
+    for (segment, goes) in
+        [(at(90, 90), true), (at(90, 95), false), (at(95, 90), false), (at(4_000, 90), false)]
+    {
+        let plan = keep.plan(std::slice::from_ref(&segment), 100, 2, Nanos(100 * day), Some(u64::MAX));
+        assert_eq!(plan.remove.len(), usize::from(goes), "{segment:?}");
+    }
 }
 
 quickcheck! {

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::support::{altered, append_all, chained, copy, end_run, identity, open};
+use crate::journal::archive::{Reason, holdings, remove_segment};
 use crate::journal::{
     Chainer, Damage, JournalError, Outcome, PublicKey, SealVerdict, Sealed, SigningKey, Writer, chain_path,
     make_key_pair, seal, segment_path, verify, verify_by,
@@ -83,13 +84,30 @@ fn a_seal_holds_and_says_what_came_after_it() {
     let verdicts: Vec<_> = found.seals.iter().map(|seal| (seal.seal.reach.last_seq, seal.verdict)).collect();
     assert_eq!(verdicts, [(3001, SealVerdict::Holds), (3502, SealVerdict::Holds)]);
     assert_eq!(found.stats.last_seq, 3502);
-    // Retention takes the first segment; the older seal has nothing left to vouch for.
-    std::fs::remove_file(segment_path(case.dir(), 1)).unwrap();
-    std::fs::remove_file(chain_path(case.dir(), 1)).unwrap();
+    // Somebody takes the first segment away: no list says so.
+    let copied = tempfile::tempdir().unwrap();
+    copy(case.dir(), copied.path());
+    std::fs::remove_file(segment_path(copied.path(), 1)).unwrap();
+    std::fs::remove_file(chain_path(copied.path(), 1)).unwrap();
+    for key in [None, Some(&case.public())] {
+        let Outcome::Damaged(damaged) = verify_by(copied.path(), key).outcome else { panic!("{key:?}") };
+        assert_eq!((&damaged.damage, damaged.seq), (&Damage::Front(3001), 1));
+    }
+    // Retention takes it; the older seal has nothing left to vouch for, and what the newer one vouched for is named.
+    let first = holdings(case.dir()).unwrap().remove(0);
+    remove_segment(case.dir(), &first, Reason::Age, None).unwrap();
     let found = verify_by(case.dir(), Some(&case.public()));
     assert!(matches!(found.outcome, Outcome::Good(_)), "{:?}", found.outcome);
     let verdicts: Vec<_> = found.seals.iter().map(|seal| seal.verdict).collect();
     assert_eq!(verdicts, [SealVerdict::Gone, SealVerdict::Holds]);
+    let missing = found.missing.unwrap();
+    assert_eq!((missing.last_seq, missing.removed.len(), missing.removed[0].reason), (3001, 1, Reason::Age));
+    // A list that names only a part of it is not enough.
+    let list = case.dir().join("removed.jsonl");
+    let text = std::fs::read_to_string(&list).unwrap();
+    std::fs::write(&list, text.replace("\"last_seq\":3001", "\"last_seq\":3000")).unwrap();
+    let Outcome::Damaged(damaged) = verify(case.dir()).outcome else { panic!() };
+    assert_eq!((&damaged.damage, damaged.seq), (&Damage::Front(3001), 3001));
 }
 
 #[test]

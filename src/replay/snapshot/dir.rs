@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::{PassedOver, Snapshot, Unfit};
 use crate::error::{Error, Result};
+use crate::io::bounded;
+use crate::pipeline::memory;
 
 const PREFIX: &str = "snapshot-";
 const SUFFIX: &str = ".pws";
@@ -42,8 +44,9 @@ pub fn snapshot_seqs(dir: &Path) -> Result<Vec<u64>> {
 /// # Errors
 /// Why it is unfit.
 pub fn read(dir: &Path, seq: u64) -> core::result::Result<Snapshot, Unfit> {
-    let bytes =
-        std::fs::read(snapshot_path(dir, seq)).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+    let most = memory::available().unwrap_or(u64::MAX);
+    let bytes = bounded::read(&snapshot_path(dir, seq), most)
+        .map_err(|error| Unfit::Unreadable(error.to_string()))?;
     let snapshot = Snapshot::from_bytes(&bytes)?;
     if snapshot.place.seq == seq { Ok(snapshot) } else { Err(Unfit::Damaged("its name is another record's")) }
 }

@@ -200,3 +200,22 @@ fn behind_what_retention_removed_a_snapshot_still_leads_on() {
         assert_eq!(snapshot.reader(dir).expect("it leads on").next_seq(), snapshot.place.seq + 1);
     }
 }
+
+/// A right hash says who wrote the bytes, not that they are possible: the numbers are counted on from.
+#[test]
+fn a_snapshot_with_numbers_at_the_end_of_64_bits_is_damaged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    sale(dir.path(), 40, 1, &mut seeded(40));
+    let good = taken::<FlashSale>(dir.path(), 5);
+    for change in [
+        (|snapshot: &mut Snapshot| snapshot.place.seq = u64::MAX) as fn(&mut Snapshot),
+        |snapshot| snapshot.place.run = u64::MAX,
+        |snapshot| snapshot.progress.events = u64::MAX,
+        |snapshot| snapshot.progress.run_decisions = u64::MAX,
+    ] {
+        let mut snapshot = good.clone();
+        change(&mut snapshot);
+        let read = Snapshot::from_bytes(&snapshot.to_bytes().expect("bytes"));
+        assert_eq!(read.err(), Some(Unfit::Damaged("head")));
+    }
+}

@@ -34,7 +34,7 @@ use pricewright_core::kernel::table::{
 };
 use pricewright_core::kernel::{
     Amount, Control, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, OperatorCommand,
-    Outbox, Probe, RejectReason, Relation, SnapshotError, SourceId, Term, Text,
+    Outbox, Probe, RejectReason, Relation, Reserved, SnapshotError, SourceId, Term, Text,
 };
 
 pub use config::{Config, MAX_IDS, MAX_SKUS, MAX_SOURCES, Publish};
@@ -395,6 +395,18 @@ impl Machine for FlashSale {
 
     fn max_strings(config: &Config) -> usize {
         config.max_skus
+    }
+
+    fn check(config: &Config) -> Result<(), String> {
+        config.check_capacities()?;
+        config.rails().map(drop)
+    }
+
+    fn memory(config: &Config) -> Vec<Reserved> {
+        let Config { max_skus, max_sources, .. } = *config;
+        let articles = (max_skus as u64).saturating_mul(max_sources as u64);
+        let settings = format!("[config] max_skus = {max_skus} for each of max_sources = {max_sources}");
+        vec![Reserved::of(settings, articles, size_of::<Article>())]
     }
 
     fn new(config: &Config) -> Result<Self, String> {

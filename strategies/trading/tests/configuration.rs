@@ -60,3 +60,19 @@ fn a_snapshot_of_other_instruments_is_refused() {
     assert!(Driver::<Desk>::restore(&config, &bytes).is_err());
     assert!(Driver::<Desk>::restore(&config, &bytes[..bytes.len() / 2]).is_err());
 }
+
+/// The greatest sizes are 1 GiB of orders and more: a check computes only, and says what it would be.
+#[test]
+fn a_check_takes_no_memory_and_says_what_a_run_would_take() {
+    let mut config = DeskConfig::example().expect("the example");
+    (config.book_orders, config.book_levels) = (1 << 24, 1 << 16);
+    (config.own_orders, config.own_fills) = (1 << 20, 1 << 20);
+    assert_eq!(Desk::check(&config), Ok(()));
+    let parts = Desk::memory(&config);
+    // An order's node and its place in the index are 48 bytes, at the least.
+    assert!(parts[0].bytes > 48 << 24, "{parts:?}");
+    assert!(parts[0].settings.contains("book_orders = 16777216, book_levels = 65536"), "{parts:?}");
+    assert!(parts[1].settings.contains("own_orders = 1048576, own_fills = 1048576"), "{parts:?}");
+    config.book_orders += 1;
+    assert!(Desk::check(&config).is_err());
+}

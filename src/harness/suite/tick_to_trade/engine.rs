@@ -27,6 +27,7 @@ use crate::harness::lab::Lab;
 use crate::harness::timing::{join, start_on_core};
 use crate::io::udp::{ReceiverConfig, UdpReceiver};
 use crate::io::wait::nap;
+use crate::pipeline::clock_keeper::ClockKeeper;
 use crate::pipeline::core_loop::CoreLoop;
 use crate::pipeline::fused::FusedStage;
 use crate::pipeline::helper::{HelperParts, HelperReport, HelperStage};
@@ -203,7 +204,7 @@ fn assemble(config: &PipelineConfig<DeskConfig>, dir: &Path, control: &RunContro
     let parts = HelperParts {
         preallocator: begun.preallocator,
         chainer: begun.chainer,
-        calibrator: Some(calibrator),
+        clock: Some(ClockKeeper::new(calibrator, None)),
         trace: Some(TraceWriter::create(dir, begun.writer.run(), drain)?),
         tail: None,
         tailers: Vec::new(),

@@ -1,0 +1,130 @@
+//! Repairs: they end, they are written down, and whoever verifies the journal later is told of them.
+
+use std::path::Path;
+
+use super::support::{altered, append_all, chained, copy, end_run, identity};
+use crate::journal::repairs::{Cause, Repair, repairs};
+use crate::journal::{
+    Chainer, JournalConfig, JournalError, Outcome, PublicKey, SealVerdict, SigningKey, Verification, Writer,
+    chain_path, make_key_pair, seal, segment_path, verify, verify_by,
+};
+
+const CHAIN_MARK_AT: usize = 3712;
+
+fn repairing() -> JournalConfig {
+    JournalConfig { repair: true, ..chained() }
+}
+
+/// A run of `records` records and its end, chained; then as `leave` leaves it.
+fn run(dir: &Path, config: &JournalConfig, records: u64) -> Result<Vec<Repair>, JournalError> {
+    let (mut writer, _helper, report) = Writer::open(dir, config, &identity())?;
+    let mut chainer = Chainer::open(dir)?;
+    append_all(&mut writer, 0..records);
+    end_run(&mut writer);
+    writer.close()?;
+    chainer.catch_up()?;
+    Ok(report.repairs)
+}
+
+fn good(found: &Verification) {
+    assert!(matches!(found.outcome, Outcome::Good(_)), "{:?}", found.outcome);
+}
+
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+/// The last segment's chain mark has a bad byte and its side file is unfinished: each is made anew once.
+#[test]
+fn a_repair_ends_whatever_does_not_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &chained(), 2500).unwrap();
+    run(dir.path(), &chained(), 2500).unwrap();
+    let whole = tempfile::tempdir().unwrap();
+    copy(dir.path(), whole.path());
+    for segment in [1, 2] {
+        let bad = tempfile::tempdir().unwrap();
+        copy(whole.path(), bad.path());
+        let path = segment_path(bad.path(), segment);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[CHAIN_MARK_AT + 40] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let chain = chain_path(bad.path(), segment);
+        let len = std::fs::metadata(&chain).unwrap().len();
+        std::fs::File::options().write(true).open(&chain).unwrap().set_len(len - 50).unwrap();
+        assert!(matches!(verify(bad.path()).outcome, Outcome::Damaged(_)));
+        let before = files(bad.path());
+        let done = run(bad.path(), &repairing(), 10).unwrap();
+        assert!(!done.is_empty() && done.len() <= 4, "{done:?}");
+        assert!(files(bad.path()) <= before + 6, "few files were set aside");
+        let found = verify(bad.path());
+        good(&found);
+        assert_eq!(found.repairs, done);
+        assert_eq!(found.stats.last_seq, 5002 + 11);
+        // Once is enough.
+        assert_eq!(run(bad.path(), &chained(), 10).unwrap(), []);
+    }
+}
+
+/// A segment in the middle is cut at the damage, what follows is set aside, and the chain is that of what is left.
+#[test]
+fn after_a_repair_the_journal_is_good_and_the_repair_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        run(dir.path(), &chained(), 2500).unwrap();
+    }
+    let path = segment_path(dir.path(), 2);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 & !63;
+    bytes[middle..middle + 64].fill(0xee);
+    std::fs::write(&path, bytes).unwrap();
+    let Outcome::Damaged(damaged) = verify(dir.path()).outcome else { panic!() };
+    let done = run(dir.path(), &repairing(), 10).unwrap();
+    assert_eq!((done[0].segment, done[0].last_seq, done[0].cause), (2, damaged.seq - 1, Cause::Repair));
+    let found = verify(dir.path());
+    good(&found);
+    assert_eq!((found.stats.last_seq, found.repairs), (damaged.seq - 1 + 11, done));
+    assert_eq!(repairs(dir.path()).unwrap().len(), verify(dir.path()).repairs.len());
+}
+
+struct Keys(tempfile::TempDir);
+
+impl Keys {
+    fn new() -> Self {
+        let keys = Self(tempfile::tempdir().unwrap());
+        make_key_pair(&keys.0.path().join("key")).unwrap();
+        keys
+    }
+
+    fn seal(&self, dir: &Path) {
+        let key = SigningKey::read(&self.0.path().join("key")).unwrap();
+        seal(dir, &key, jiff::Timestamp::now()).unwrap();
+    }
+
+    fn public(&self) -> PublicKey {
+        PublicKey::read(&self.0.path().join("key.pub")).unwrap()
+    }
+}
+
+/// The list of repairs is not signed: an audit with a key needs a seal from after the repair.
+#[test]
+fn a_repair_excuses_a_broken_seal_only_where_a_later_one_says_the_same() {
+    let (dir, keys) = (tempfile::tempdir().unwrap(), Keys::new());
+    run(dir.path(), &chained(), 2500).unwrap();
+    keys.seal(dir.path());
+    altered(dir.path(), 321, |record| record[50] ^= 4);
+    assert!(matches!(verify(dir.path()).outcome, Outcome::Damaged(_)));
+    // The chain that contradicts the record is set aside and made anew.
+    let done = run(dir.path(), &repairing(), 10).unwrap();
+    assert_eq!(done[0].last_seq, 320, "{done:?}");
+    let found = verify(dir.path());
+    good(&found);
+    assert_eq!(found.seals[0].verdict, SealVerdict::Repaired);
+    let Outcome::Damaged(damaged) = verify_by(dir.path(), Some(&keys.public())).outcome else { panic!() };
+    assert!(damaged.to_string().contains("no seal by key"), "{damaged}");
+    keys.seal(dir.path());
+    let found = verify_by(dir.path(), Some(&keys.public()));
+    good(&found);
+    let verdicts: Vec<_> = found.seals.iter().map(|seal| seal.verdict).collect();
+    assert_eq!(verdicts, [SealVerdict::Repaired, SealVerdict::Holds]);
+}
