@@ -330,6 +330,9 @@ pub struct InspectArgs {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+    /// Show numbers as they lie in the journal: ticks, minor units, ns since 1970, numbers of the dictionary.
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
 }
 
 /// `check`.
@@ -337,6 +340,10 @@ pub struct InspectArgs {
 pub struct CheckArgs {
     /// Configuration file (TOML).
     pub config: PathBuf,
+    /// Say how much the journal takes at so many records (events and decisions) a second; without it, at the rate of its
+    /// last run.
+    #[arg(long, value_name = "RECORDS_A_SECOND", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub rate: Option<u64>,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

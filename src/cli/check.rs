@@ -5,17 +5,19 @@ use serde_json::json;
 use super::args::CheckArgs;
 use super::show::{json as print_json, line, thousands};
 use crate::config::warnings::warnings;
-use crate::config::{ConfigText, JournalSettings, PipelineConfig, Topology};
+use crate::config::{ConfigText, JournalSettings, KeepSettings, PipelineConfig, Topology};
 use crate::edges::assemble;
 use crate::error::{Error, Result};
+use crate::journal::{Growth, growth};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::pipeline::memory::size;
 use crate::pipeline::topology::plan_for;
 
 pub(super) fn check<Own: Hosted>(args: &CheckArgs) -> Result<()> {
     let text = ConfigText::read(&args.config)?;
     let name = text.machine()?;
     let path = text.path.clone();
-    let found = with_machine::<Own, _>(&name, Visit { text })??;
+    let found = with_machine::<Own, _>(&name, Visit { text, rate: args.rate })??;
     if args.json {
         return print_json(&found.json);
     }
@@ -24,6 +26,8 @@ pub(super) fn check<Own: Hosted>(args: &CheckArgs) -> Result<()> {
 
 struct Visit {
     text: ConfigText,
+    /// Records a second, where they were given.
+    rate: Option<u64>,
 }
 
 struct Found {
@@ -40,15 +44,17 @@ impl MachineVisitor for Visit {
         let plan = plan_for(&config.runtime)?;
         assemble::check::<M>(&config)?;
         let warnings = warnings::<M>(&config);
+        let disk = Disk::of(&config.journal, self.rate);
         let feed = feed_text(&config);
         let gateway = gateway_text(&config);
         let text = format!(
-            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments, durability {}){}\nthreads  {plan}",
+            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments, durability {}){}\ndisk     {}\nthreads  {plan}",
             config.machine,
             config.journal.dir.display(),
             config.journal.segment_mib,
             config.journal.durability,
             snapshots_text(&config.journal),
+            disk.text(),
         );
         let text = warnings.iter().fold(text, |text, warning| format!("{text}\nwarning  {warning}"));
         let canonical: serde_json::Value =
@@ -56,11 +62,63 @@ impl MachineVisitor for Visit {
         let json = json!({
             "good": true,
             "warnings": warnings,
+            "journal_bytes_a_day": disk.bytes_a_day(),
+            "keep": disk.keep.to_string(),
             "plan": plan.to_string(),
             "topology_from_configuration": config.runtime.topology != Topology::Auto,
             "configuration": canonical,
         });
         Ok(Found { text, json })
+    }
+}
+
+/// Bytes of a record where no journal says it: of two cells.
+const BYTES_OF_A_RECORD: u64 = 128;
+
+/// How much the journal takes.
+struct Disk {
+    keep: KeepSettings,
+    /// Of the last run of the journal that is there.
+    growth: Option<Growth>,
+    /// Records a second that were given.
+    rate: Option<u64>,
+}
+
+impl Disk {
+    fn of(journal: &JournalSettings, rate: Option<u64>) -> Self {
+        let keep = journal.keep.unwrap_or(KeepSettings { all: true, ..KeepSettings::default() });
+        // A journal that cannot be read is what `journal verify` speaks of.
+        Self { keep, growth: growth(&journal.dir).ok().flatten(), rate }
+    }
+
+    fn bytes_a_day(&self) -> Option<u64> {
+        let bytes = self.growth.map_or(BYTES_OF_A_RECORD, |growth| growth.bytes_a_record());
+        match self.rate {
+            Some(rate) => Some(rate.saturating_mul(86_400).saturating_mul(bytes)),
+            None => self.growth.map(|growth| growth.bytes_a_day()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let keep = format!("keeps {} (keep)", self.keep);
+        let Some(day) = self.bytes_a_day() else {
+            return format!(
+                "{keep}; no run has sealed a segment yet that would say how fast it grows: give --rate"
+            );
+        };
+        let at = match (self.rate, self.growth) {
+            (Some(rate), _) => format!("at {} records a second", thousands(rate)),
+            (None, Some(growth)) => {
+                let rate = growth.records as f64 * 1e9 / growth.nanos as f64;
+                format!("at the rate of the last run ({rate:.0} records a second)")
+            }
+            (None, None) => String::new(),
+        };
+        let days = match self.keep.size {
+            Some(kept) => format!(", {:.1} days", kept.0 as f64 / day.max(1) as f64),
+            None => String::new(),
+        };
+        format!("{} a day {at}; {keep}{days}", size(day))
     }
 }
 

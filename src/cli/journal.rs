@@ -10,17 +10,19 @@ use super::journal_export::export;
 use super::journal_seal::{keygen, seal};
 use super::journal_verify::verify;
 use super::progress::spinner;
+use super::records::Renderer;
 use super::show::{json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
 use crate::journal::archive::{Removed, removed as removed_segments};
 use crate::journal::{self, Reader, Stats};
+use crate::machines::Hosted;
 
-pub(super) fn journal(command: &JournalCommand) -> Result<()> {
+pub(super) fn journal<Own: Hosted>(command: &JournalCommand) -> Result<()> {
     match command {
-        JournalCommand::Inspect(args) => print_records(args, false),
-        JournalCommand::Tail(args) => print_records(args, true),
+        JournalCommand::Inspect(args) => print_records::<Own>(args, false),
+        JournalCommand::Tail(args) => print_records::<Own>(args, true),
         JournalCommand::Verify(args) => verify(args),
         JournalCommand::Seal(args) => seal(args),
         JournalCommand::Keygen(args) => keygen(args),
@@ -31,8 +33,10 @@ pub(super) fn journal(command: &JournalCommand) -> Result<()> {
     }
 }
 
-fn print_records(args: &InspectArgs, follow: bool) -> Result<()> {
+fn print_records<Own: Hosted>(args: &InspectArgs, follow: bool) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
+    // A journal of a machine that this build does not have is shown as its catalogue has it.
+    let mut words = if args.json || args.raw { None } else { Renderer::open::<Own>(&dir).ok() };
     let mut reader = match (args.from, follow) {
         (Some(seq), _) => Reader::from_seq(&dir, seq)?,
         (None, false) => Reader::open(&dir)?,
@@ -48,7 +52,7 @@ fn print_records(args: &InspectArgs, follow: bool) -> Result<()> {
             nap(Duration::from_millis(10));
             continue;
         };
-        if let Some(text) = shown(&reader, seq, args) {
+        if let Some(text) = shown(&reader, seq, args, words.as_mut()) {
             line(&text)?;
             left -= 1;
         }
@@ -57,14 +61,18 @@ fn print_records(args: &InspectArgs, follow: bool) -> Result<()> {
 }
 
 /// The record that the reader gave last, as text, where its type is wanted.
-fn shown(reader: &Reader, seq: u64, args: &InspectArgs) -> Option<String> {
+fn shown(reader: &Reader, seq: u64, args: &InspectArgs, words: Option<&mut Renderer>) -> Option<String> {
     let record = reader.last_record().filter(|record| record.header().seq == seq)?;
     let catalogue = reader.catalogue();
     let name = catalogue.kind(record.header().kind).map(|kind| kind.name.as_str());
     if !args.types.is_empty() && !args.types.iter().any(|wanted| Some(wanted.as_str()) == name) {
         return None;
     }
-    Some(if args.json { journal::to_json(&record, catalogue) } else { journal::to_text(&record, catalogue) })
+    Some(match words {
+        _ if args.json => journal::to_json(&record, catalogue),
+        Some(words) => words.line(&record, catalogue),
+        None => journal::to_text(&record, catalogue),
+    })
 }
 
 fn check_types(reader: &Reader, types: &[String]) -> Result<()> {

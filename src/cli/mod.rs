@@ -66,7 +66,7 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
         None => run::run::<Own>(&cli.run),
         Some(Command::Run(args)) => run::run::<Own>(&args),
         Some(Command::Sim(args)) => sim::sim(&args),
-        Some(Command::Journal(args)) => journal::journal(&args),
+        Some(Command::Journal(args)) => journal::journal::<Own>(&args),
         Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Demo(command)) => demo::demo(&command),
         Some(Command::Init(args)) => init::init(&args),

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use pricewright_core::kernel::schema::{FieldSchema, FieldType, RecordSchema};
 use pricewright_core::kernel::{
-    Column, DisplayUnits, EventRef, InstrumentId, Kind, Minor, Note, RecordRef, SourceId, Ticks,
+    Column, DisplayUnits, EventRef, InstrumentId, Kind, Minor, Nanos, Note, RecordRef, SourceId, Ticks,
 };
 use serde_json::{Map, Value};
 
 use super::notes::Notes;
 use crate::error::{Error, Result};
-use crate::journal::{Catalogue, to_json};
+use crate::journal::{Catalogue, FieldLayout, KindSchema, Words, to_json, to_words};
 use crate::machines::{Hosted, MachineVisitor, with_machine};
 use crate::replay::Owned;
 use crate::replay::names::Names;
@@ -55,6 +55,14 @@ impl Renderer {
         let catalogue = Catalogue::parse(&Catalogue::own_text())
             .map_err(|error| Error::Failed(format!("this build's catalogue: {error}")))?;
         Ok(Self { units, names: Names::read(dir)?, timer_name, catalogue })
+    }
+
+    /// A record on a line, with the dictionary as far as it goes by then.
+    pub(super) fn line(&mut self, record: &RecordRef<'_>, catalogue: &Catalogue) -> String {
+        if let Some(EventRef::Define(define)) = EventRef::of(record) {
+            self.names.learn(define);
+        }
+        to_words(record, catalogue, self)
     }
 
     /// A copied record in words.
@@ -139,6 +147,48 @@ impl Renderer {
     /// One of the machine's reasons about `record` in words.
     pub(super) fn note(&self, note: &Note, record: Option<&Owned>) -> String {
         self.notes(record).text(note).replace('\n', " ")
+    }
+}
+
+/// The least number of ns that is taken for a time and not for a length of time: the year 1973.
+const LEAST_TIME: i64 = 100_000_000_000_000_000;
+
+impl Words for Renderer {
+    fn time(&self, now: Nanos) -> String {
+        super::show::stamp(now.0)
+    }
+
+    fn field(
+        &self,
+        kind: &KindSchema,
+        field: &FieldLayout,
+        payload: &[u8],
+        _source: SourceId,
+    ) -> Option<String> {
+        let number = |field: &FieldLayout| {
+            integer(field.ty, payload.get(field.offset..field.offset.checked_add(field.size)?)?)
+        };
+        let of_unit = |unit: &str| kind.fields.iter().find(|field| field.unit == unit).and_then(number);
+        let column = match field.name.as_str() {
+            "sku" => Some(Column::SKU),
+            "session" => Some(Column::SESSION),
+            _ => None,
+        };
+        if let Some(column) = column {
+            let source = SourceId(u16::try_from(of_unit(SourceId::UNIT)?).ok()?);
+            return self.names.get(source, column, u32::try_from(number(field)?).ok()?).map(str::to_owned);
+        }
+        let value = i64::try_from(number(field)?).ok()?;
+        match field.unit.as_str() {
+            Ticks::UNIT => {
+                let instrument = of_unit(InstrumentId::UNIT).and_then(|number| u16::try_from(number).ok());
+                Some(self.units.price(InstrumentId(instrument.unwrap_or(u16::MAX)), Ticks(value)))
+            }
+            Minor::UNIT => Some(self.units.money(Minor(value))),
+            InstrumentId::UNIT => u16::try_from(value).ok().map(|id| self.units.symbol(InstrumentId(id))),
+            unit if unit.starts_with("ns.") && value >= LEAST_TIME => Some(self.time(Nanos(value))),
+            _ => None,
+        }
     }
 }
 

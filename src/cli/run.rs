@@ -76,6 +76,9 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(durability) = launch.durability() {
         note(&durability);
     }
+    if let Some(keep) = &config.journal.keep {
+        note(&format!("journal: {} keeps {keep}; `pricewright check` says how long that is", dir.display()));
+    }
     stop_on_signals(&launch.control().threads().stop_flag())?;
     let assembled = assemble(launch, config, Vec::new(), recorder.clone())?;
     if let Some(address) = assembled.listening {

@@ -82,13 +82,13 @@ fn what_is_kept_is_written_with_units() {
         (again.journal.keep, again.journal.archive_to),
         (config.journal.keep, config.journal.archive_to)
     );
-    assert!(parse(GOOD).expect("good").canonical().is_ok_and(|text| !text.contains("keep")));
+    assert!(parse(GOOD).expect("good").canonical().is_ok_and(|text| text.contains("size = \"50GB\"")));
     for (journal, words) in [
         ("keep = { age = \"7 days\" }", "as in 7d"),
         ("keep = { size = \"10\" }", "as in 10GB"),
         ("keep = { ages = \"7d\" }", "ages"),
         ("keep = {}", "say what is kept"),
-        ("archive_to = \"old\"", "goes with keep"),
+        ("keep = { all = true, size = \"1GB\" }", "goes with no limit"),
         ("dir = \"x\"\nkeep = { age = \"7d\" }\narchive_to = \"x\"", "another directory"),
     ] {
         let (line, message) = complaint(&with(journal));

@@ -29,6 +29,7 @@ mod durable;
 mod error;
 pub mod export;
 mod extent;
+mod growth;
 mod head;
 mod keys;
 mod list;
@@ -55,6 +56,7 @@ pub use durable::{
 };
 pub use error::{Damage, Damaged, JournalError};
 pub use extent::{Extent, segments};
+pub use growth::{Growth, growth};
 pub(crate) use head::MAX_NUMBER;
 pub use head::{FORMAT_VERSION, SegmentHead};
 pub use keys::{PublicKey, SigningKey, make_key_pair};
@@ -63,7 +65,7 @@ pub use open::{JournalConfig, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, RunIdentity, b
 pub use preallocator::{Preallocator, Storage};
 pub use reader::Reader;
 pub use recovery::RecoveryReport;
-pub use render::{to_json, to_text};
+pub use render::{Words, to_json, to_text, to_words};
 pub use seal::{Seal, Sealed, seal};
 pub use seal_check::{SealFound, SealVerdict};
 pub use segment::{segment_indices, segment_path};

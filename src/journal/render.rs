@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use std::io::Write as _;
 
 use pricewright_core::kernel::schema::FieldType;
-use pricewright_core::kernel::{Class, RecordRef, flags};
+use pricewright_core::kernel::{Class, Nanos, RecordRef, SourceId, flags};
 
 use super::catalogue::{Catalogue, FieldLayout, KindSchema};
 
@@ -43,6 +43,47 @@ pub fn to_text(record: &RecordRef<'_>, catalogue: &Catalogue) -> String {
         let _ = match value {
             Shown::Text(value) => write!(line, " {name}={value:?}"),
             value => write!(line, " {name}={value}"),
+        };
+    }
+    line
+}
+
+/// How people read the values of a journal: what the catalogue alone cannot say.
+pub trait Words {
+    /// A stamp.
+    fn time(&self, now: Nanos) -> String;
+
+    /// A field of `payload` by its unit; `None` where it is shown as it is.
+    fn field(
+        &self,
+        kind: &KindSchema,
+        field: &FieldLayout,
+        payload: &[u8],
+        source: SourceId,
+    ) -> Option<String>;
+}
+
+/// As [`to_text`], with stamps and values as `words` have them.
+pub fn to_words(record: &RecordRef<'_>, catalogue: &Catalogue, words: &dyn Words) -> String {
+    let header = record.header();
+    let Some(kind) = catalogue.kind(header.kind) else { return to_text(record, catalogue) };
+    let (class, name) = (kind.class.name(), kind.name.as_str());
+    let mut line =
+        format!("{} {} {class} {name} source={}", header.seq, words.time(header.now), header.source);
+    if let Some(cause) = cause(record, Some(kind)) {
+        let _ = write!(line, " cause={cause}");
+    }
+    for (number, name) in flag_names(header.flags).enumerate() {
+        let _ = write!(line, "{}{name}", if number == 0 { " flags=" } else { "," });
+    }
+    let payload = record.payload();
+    for field in kind.fields.iter().filter(|field| !field.is_spare()) {
+        let Some(raw) = shown_of(field, payload) else { continue };
+        // Writing to a string cannot fail.
+        let _ = match (words.field(kind, field, payload, header.source), raw) {
+            (Some(value), _) => write!(line, " {}={value}", field.name),
+            (None, Shown::Text(value)) => write!(line, " {}={value:?}", field.name),
+            (None, value) => write!(line, " {}={value}", field.name),
         };
     }
     line

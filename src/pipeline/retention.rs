@@ -43,7 +43,7 @@ struct Covered {
 impl RetentionStage {
     /// For the journal in `dir`; `None` where the settings keep everything.
     pub(super) fn new(dir: &Path, settings: &JournalSettings, ages: Ages) -> Option<Self> {
-        let keep = settings.keep?;
+        let keep = settings.keep.filter(|keep| !keep.all)?;
         let keep = Keep { age: keep.age.map(|age| age.0), size: keep.size.map(|size| size.0) };
         let retention = Retention::new(dir, keep, settings.archive_to.clone());
         let covered = Covered { dir: dir.to_path_buf(), seqs: Vec::new(), until: None };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pricewright_core::kernel::table::Define;
 use pricewright_core::kernel::{Column, EventRef, SourceId};
 
 use super::snapshot::dir;
@@ -39,6 +40,11 @@ impl Names {
             }
         }
         Ok(names)
+    }
+
+    /// Takes another definition.
+    pub fn learn(&mut self, define: &Define) {
+        self.insert(define.source, define.column, define.id, define.text.as_str());
     }
 
     fn insert(&mut self, source: SourceId, column: Column, id: u32, text: &str) {

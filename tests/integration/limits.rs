@@ -31,3 +31,42 @@ fn sizes_beyond_the_memory_are_refused_with_their_keys_before_any_is_taken() {
     }
     assert!(!place.path("pricewright-data").exists(), "nothing was begun");
 }
+
+/// A price, its money and its time as people write them; raw with `--raw`. And what the journal takes, by the last run.
+#[test]
+fn inspect_shows_what_people_write_and_check_what_the_journal_takes() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/strategies/pricing/flash_sale/stdin.toml"
+    ));
+    let text = text.expect("it is there").replace("dir = \"pricewright-data/flash-sale\"", "dir = \"j\"");
+    place.write("c.toml", &text);
+    let disk = |args: &[&str]| {
+        let told = place.expect(0, &[&["check", "c.toml"], args].concat()).out;
+        told.into_iter().find(|line| line.starts_with("disk")).expect("a line")
+    };
+    assert!(disk(&[]).contains("keeps at most 50GB (keep); no run has sealed"), "{}", disk(&[]));
+    // 1,000 records of 128 bytes a second, 86,400 seconds: 11.1 GB.
+    assert!(
+        disk(&["--rate", "1000"]).contains("11.1 GB a day at 1,000 records a second"),
+        "{}",
+        disk(&["--rate", "1000"])
+    );
+    let line = r#"{"type":"inventory","sku":"A-7","ts":"2026-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.00"}"#;
+    let ran = place.run(&["run", "c.toml"], &format!("{line}\n"));
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let shown = |args: &[&str]| {
+        let type_of = ["journal", "inspect", "j", "--type", "PricePublished"];
+        place.expect(0, &[&type_of, args].concat()).out.join("\n")
+    };
+    let words = shown(&[]);
+    for part in ["event_ns=2026-01-01T00:00:00", "price=100.00", "sku=A-7"] {
+        assert!(words.contains(part), "no {part} in {words}");
+    }
+    let raw = shown(&["--raw"]);
+    for part in ["event_ns=1767225600000000000", "price=10000", "sku=0"] {
+        assert!(raw.contains(part), "no {part} in {raw}");
+    }
+    assert!(disk(&[]).contains("a day at the rate of the last run"), "{}", disk(&[]));
+}
