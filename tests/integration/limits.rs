@@ -23,9 +23,7 @@ fn sizes_beyond_the_memory_are_refused_with_their_keys_before_any_is_taken() {
             .expect("a shell");
         let said = String::from_utf8_lossy(&ran.stderr);
         assert_eq!(ran.status.code(), Some(2), "{command}: {said}");
-        for part in
-            ["big.toml:7: ", "of memory", "max_skus = 16777216 for each of max_sources = 64 (34.4 GB)"]
-        {
+        for part in ["big.toml:7: ", "of memory", "max_skus = 16777216 for each of max_sources = 64 ("] {
             assert!(said.contains(part), "{command}: no {part:?} in {said}");
         }
     }

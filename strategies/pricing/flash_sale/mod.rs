@@ -406,7 +406,13 @@ impl Machine for FlashSale {
         let Config { max_skus, max_sources, .. } = *config;
         let articles = (max_skus as u64).saturating_mul(max_sources as u64);
         let settings = format!("[config] max_skus = {max_skus} for each of max_sources = {max_sources}");
-        vec![Reserved::of(settings, articles, size_of::<Article>())]
+        // Each id has its place in the ring, and up to four in the table that finds it.
+        let ids = Reserved::of(
+            format!("[config] id_window = {}", config.id_window),
+            config.id_window as u64,
+            size_of::<u128>() + 4 * size_of::<u32>(),
+        );
+        vec![Reserved::of(settings, articles, size_of::<Article>()), ids]
     }
 
     fn new(config: &Config) -> Result<Self, String> {
