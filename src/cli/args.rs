@@ -471,6 +471,9 @@ pub struct SimArgs {
     /// Drop copy over SoupBinTCP: copies of what changed each account's orders, of the day, from sequence 1.
     #[arg(long, value_name = "ADDR")]
     pub drop_copy: Option<SocketAddr>,
+    /// Snapshots: GLIMPSE over SoupBinTCP. Without it 127.0.0.1:31006, or a free port where that is taken.
+    #[arg(long, value_name = "ADDR")]
+    pub glimpse: Option<SocketAddr>,
     /// Loss on each line, in percent.
     #[arg(long, value_name = "PCT", default_value_t = 0.0)]
     pub loss: f64,

@@ -23,6 +23,7 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
         rerequest: args.rerequest.into(),
         ouch: args.ouch,
         drop_copy: args.drop_copy,
+        glimpse: args.glimpse,
         loss: args.loss / 100.0,
         duplicate: args.duplicate / 100.0,
         reorder: args.reorder / 100.0,
@@ -45,12 +46,13 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
 fn ready_text(addresses: &SimAddresses) -> String {
     let lines: Vec<String> = addresses.lines.iter().map(ToString::to_string).collect();
     format!(
-        "Simulated exchange, session {}: ITCH 5.0 over MoldUDP64 on {}, re-requests at {}, OUCH 5.0 over SoupBinTCP at {}\
-         {}. Ctrl-C ends the day.",
+        "Simulated exchange, session {}: ITCH 5.0 over MoldUDP64 on {}, re-requests at {}, OUCH 5.0 over SoupBinTCP at {}, snapshots \
+         (GLIMPSE 5.0) at {}{}. Ctrl-C ends the day.",
         addresses.session,
         lines.join(" and "),
         addresses.rerequest,
         addresses.ouch,
+        addresses.glimpse,
         addresses.drop_copy.map_or_else(String::new, |address| format!(", drop copy at {address}"))
     )
 }

@@ -15,6 +15,9 @@ pub const MAX_RATE: u32 = 200_000;
 /// The most symbols.
 pub const MAX_SYMBOLS: usize = 1000;
 
+/// Where snapshots are given unless said otherwise.
+pub const GLIMPSE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 31_006);
+
 /// What a simulated exchange is made of. Port 0 in an address takes a free port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimConfig {
@@ -42,6 +45,8 @@ pub struct SimConfig {
     pub ouch: SocketAddr,
     /// Where the drop copy is read over SoupBinTCP; nowhere where it is not said.
     pub drop_copy: Option<SocketAddr>,
+    /// Where snapshots are given: GLIMPSE over SoupBinTCP. `None`: [`GLIMPSE`], or a free port where that is taken.
+    pub glimpse: Option<SocketAddr>,
     /// Loss on each line, as a fraction.
     pub loss: f64,
     /// Repeated packets on each line, as a fraction.
@@ -69,6 +74,7 @@ impl Default for SimConfig {
             rerequest: loopback(31_003),
             ouch: loopback(31_004),
             drop_copy: None,
+            glimpse: None,
             loss: 0.0,
             duplicate: 0.0,
             reorder: 0.0,
@@ -82,7 +88,13 @@ impl SimConfig {
     /// On this machine alone, on free ports: two multicast groups, or two loopback addresses where there is no multicast.
     pub fn embedded(multicast: bool) -> Self {
         let lines = if multicast { vec![group(1, 0), group(2, 0)] } else { vec![loopback(0), loopback(0)] };
-        Self { lines, rerequest: loopback(0), ouch: loopback(0), ..Self::default() }
+        Self {
+            lines,
+            rerequest: loopback(0),
+            ouch: loopback(0),
+            glimpse: Some(loopback(0)),
+            ..Self::default()
+        }
     }
 
     /// Checks everything that can be checked without opening a socket or file.
@@ -114,11 +126,11 @@ impl SimConfig {
         {
             return Err(flag("speed", format!("{factor}; it must be a positive number")));
         }
-        if self.ouch.ip().is_multicast() {
-            return Err(flag(
-                "ouch",
-                format!("{} is a multicast group; TCP needs an own address", self.ouch),
-            ));
+        let glimpse = self.glimpse.unwrap_or(GLIMPSE);
+        for (name, address) in [("ouch", self.ouch), ("glimpse", glimpse)] {
+            if address.ip().is_multicast() {
+                return Err(flag(name, format!("{address} is a multicast group; TCP needs an own address")));
+            }
         }
         if let Some(address) = self.drop_copy.filter(|address| address.ip().is_multicast()) {
             return Err(flag(

@@ -3,7 +3,8 @@
 //! ```text
 //!  flow (seeded) ─┐                        ┌─► tape of ITCH 5.0 ─► MoldUDP64 ─► line A, line B (with faults)
 //!                 ├─► exchange (matching) ─┤                 └───► re-request server
-//!  participants ──┘                        └─► tapes of OUCH 5.0 ─► SoupBinTCP
+//!  participants ──┘                        │     └───► GLIMPSE 5.0 snapshots ─► SoupBinTCP
+//!                                         └─► tapes of OUCH 5.0 ─► SoupBinTCP
 //! ```
 //!
 //! * [`flow`]: the seeded background flow, calm and volatile.
@@ -27,6 +28,7 @@ mod account;
 mod error;
 mod publisher;
 mod random;
+mod snapshots;
 #[cfg(test)]
 mod testing;
 

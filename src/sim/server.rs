@@ -5,6 +5,7 @@
 //!  re-request (UDP) ─► the tape ─► one packet back to who asked
 //!  OUCH over SoupBinTCP ◄─► the exchange and the account's tape
 //!  drop copy over SoupBinTCP ◄─ copies of what changed the account's orders, of the day
+//!  GLIMPSE over SoupBinTCP ◄── a copy of the tape, on a thread of its own
 //! ```
 //!
 //! It wakes when a socket is ready, or when the background flow is due, in whole milliseconds: what is due by then goes
@@ -36,6 +37,7 @@ use super::config::SimConfig;
 use super::error::SimError;
 use super::exchange::{AccountId, Exchange, Source};
 use super::replay::Replay;
+use super::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::io::tcp::TcpAcceptor;
 use crate::io::wait::Waiter;
@@ -71,6 +73,8 @@ pub struct SimAddresses {
     pub ouch: SocketAddr,
     /// The drop copy over SoupBinTCP, where there is one.
     pub drop_copy: Option<SocketAddr>,
+    /// Snapshots: GLIMPSE over SoupBinTCP.
+    pub glimpse: SocketAddr,
 }
 
 /// Starts simulated exchanges.
@@ -174,7 +178,7 @@ impl Clock for WallClock {
     }
 }
 
-fn pin(core: Option<usize>) {
+pub(super) fn pin(core: Option<usize>) {
     if let Some(id) = core
         && !core_affinity::set_for_current(CoreId { id })
     {
@@ -228,6 +232,7 @@ struct Server<C> {
     clients: Vec<Client>,
     logins: u64,
     recorder: Option<Recorder>,
+    snapshots: Snapshots,
     waiter: Waiter,
 }
 
@@ -246,12 +251,14 @@ impl<C: Clock> Server<C> {
         let acceptor = TcpAcceptor::bind(config.ouch)?;
         let copies = config.drop_copy.map(TcpAcceptor::bind).transpose()?;
         let recorder = config.write_itch.clone().map(Recorder::create).transpose()?;
+        let snapshots = Snapshots::start(config.glimpse, session, config.core, WallClock::default())?;
         let addresses = SimAddresses {
             session,
             lines: lines.iter().map(Line::target).collect(),
             rerequest: rerequests.address(),
             ouch: acceptor.local_addr(),
             drop_copy: copies.as_ref().map(TcpAcceptor::local_addr),
+            glimpse: snapshots.address(),
         };
         Ok(Self {
             clock,
@@ -269,6 +276,7 @@ impl<C: Clock> Server<C> {
             clients: Vec::new(),
             logins: 0,
             recorder,
+            snapshots,
             waiter: Waiter::new(),
         })
     }
@@ -362,7 +370,9 @@ impl<C: Clock> Server<C> {
 
     /// Sends what is new on the tape, or a heartbeat.
     fn publish(&mut self, now: Nanos) -> Result<(), SimError> {
-        let Self { exchange, sender, lines, next, recorder, .. } = self;
+        let Self { exchange, sender, lines, next, recorder, snapshots, .. } = self;
+        // Before the packets leave, so that who has a packet finds it in the next snapshot.
+        snapshots.publish(exchange.tape().from(*next));
         let mut emit = |packet: &[u8]| lines.iter_mut().for_each(|line| line.send(packet));
         let tape = exchange.tape();
         for message in tape.from(*next) {
@@ -453,6 +463,7 @@ impl<C: Clock> Server<C> {
             lines: self.lines.iter().map(Line::counters).collect(),
             rerequests: self.rerequests.counters(),
             logins: self.logins,
+            snapshots: self.snapshots.logins(),
             exchange: *self.exchange.counters(),
             book: self.exchange.book(),
         }

@@ -25,6 +25,8 @@ pub struct SimSummary {
     pub rerequests: ReRequestCounters,
     /// Logins of participants.
     pub logins: u64,
+    /// Snapshots asked for.
+    pub snapshots: u64,
     /// What the exchange counted.
     pub exchange: Counters,
     /// The displayed book at the end: by instrument, bids before asks, in the order in which they would trade.
@@ -65,6 +67,7 @@ impl SimSummary {
                 "refused": self.rerequests.refused,
             },
             "logins": self.logins,
+            "snapshots": self.snapshots,
             "background": self.exchange.background,
             "executions": self.exchange.executions,
             "requests": self.exchange.requests,
@@ -104,7 +107,8 @@ impl fmt::Display for SimSummary {
         let ReRequestCounters { received, served, lost, unanswered, .. } = rerequests;
         writeln!(
             f,
-            "Re-requests: {received} received, {served} served, {lost} lost, {unanswered} without answer."
+            "Re-requests: {received} received, {served} served, {lost} lost, {unanswered} without answer. Snapshots: {}.",
+            self.snapshots
         )?;
         let Counters { requests, orders, rejected, outside_fills, .. } = exchange;
         writeln!(

@@ -13,6 +13,8 @@ use pricewright_feeds::nasdaq::soupbintcp::{
 };
 use pricewright_feeds::nasdaq::{Alpha, SessionId};
 
+mod snapshots;
+
 use super::{ReRequestCounters, Sim, SimAddresses, SimSummary};
 use crate::clock::Clock;
 use crate::io::tcp::{Received, TcpConnection};
@@ -420,13 +422,14 @@ fn a_summary_reads_as_text_and_as_json() {
         lines: vec![line, LineCounters { refused: 4, ..line }],
         rerequests: ReRequestCounters { received: 5, served: 3, lost: 1, unanswered: 1, refused: 0 },
         logins: 1,
+        snapshots: 2,
         exchange: Counters { executions: 6, requests: 9, orders: 8, rejected: 1, ..Counters::default() },
         book: vec![order],
     };
     let text = "Session S000000001: 20 messages in 1.5 s, 6 executions.\n\
                 Line A: 10 packets, 1 lost, 2 sent twice, 3 reordered.\n\
                 Line B: 10 packets, 1 lost, 2 sent twice, 3 reordered, 4 refused by the socket.\n\
-                Re-requests: 5 received, 3 served, 1 lost, 1 without answer.\n\
+                Re-requests: 5 received, 3 served, 1 lost, 1 without answer. Snapshots: 2.\n\
                 Participants: 1 logins, 9 requests, 8 orders taken, 1 refused, 0 fills.\n\
                 Book at the end: 1 orders.";
     assert_eq!(summary.to_string(), text);

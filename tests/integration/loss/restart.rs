@@ -209,6 +209,7 @@ fn processes_that_are_killed_and_started_again_have_the_exchanges_book() {
         rerequest: rerequest.parse().expect("an address"),
         ouch: ouch.parse().expect("an address"),
         drop_copy: None,
+        glimpse: ouch.parse().expect("an address"),
     };
     let config = config(&addresses, 1);
     std::fs::write(folder.path().join("desk.toml"), config.canonical().expect("TOML")).expect("written");
