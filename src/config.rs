@@ -210,6 +210,37 @@ pub struct NasdaqFeed {
     /// Whose data it is: halts on other markets alone do not concern it.
     #[serde(default)]
     pub market: ItchMarket,
+    /// The snapshot server (GLIMPSE 5.0): address and port. Books that re-requests cannot bring back come from there; without
+    /// it they stay stale until the next session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glimpse: Option<SocketAddr>,
+    /// Login name for snapshots, 1 to 6 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub glimpse_user: String,
+    /// The environment variable that holds the password for snapshots; unset means an empty password.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub glimpse_password_env: String,
+    /// A gap of more messages than this is not re-requested: all books come from a snapshot instead.
+    #[serde(default = "glimpse_gap_messages")]
+    pub glimpse_gap_messages: u64,
+    /// Memory for what arrives until a snapshot is there, in MiB (1 to 1024); without room a newer one is asked for.
+    #[serde(default = "glimpse_buffer_mib")]
+    pub glimpse_buffer_mib: u32,
+    /// The most memory that a snapshot of the configured instruments may take, in MiB (1 to 4096).
+    #[serde(default = "glimpse_snapshot_mib")]
+    pub glimpse_snapshot_mib: u32,
+}
+
+fn glimpse_gap_messages() -> u64 {
+    50_000
+}
+
+fn glimpse_buffer_mib() -> u32 {
+    16
+}
+
+fn glimpse_snapshot_mib() -> u32 {
+    256
 }
 
 /// The markets that publish ITCH 5.0.
@@ -555,6 +586,12 @@ impl ConfigText {
             (Some(feed), None) => {
                 if feed.lines.is_empty() || feed.lines.len() > 4 {
                     return complain("lines: give 1 to 4 addresses, line A first");
+                }
+                if !(1..=1024).contains(&feed.glimpse_buffer_mib) {
+                    return complain("glimpse_buffer_mib: give 1 to 1024");
+                }
+                if !(1..=4096).contains(&feed.glimpse_snapshot_mib) {
+                    return complain("glimpse_snapshot_mib: give 1 to 4096");
                 }
             }
             (None, Some(feed)) => {

@@ -30,6 +30,8 @@ fn feed() -> MarketData {
         sessions: Vec::new(),
         market: market::NASDAQ,
         resume: None,
+        recovery: None,
+        lost: Vec::new(),
     })
     .expect("an instrument that can be used")
 }

@@ -103,6 +103,12 @@ codes! {
         LISTED = 15 "listed",
         /// A message about the instrument is of a type or a size that is not known.
         UNKNOWN_MESSAGE = 16 "unknown_message",
+        /// Messages are lost for good, or would take too long to ask for: the books wait for a snapshot.
+        SNAPSHOT_AWAITED = 20 "snapshot_awaited",
+        /// The book is being filled from a snapshot.
+        SNAPSHOT = 21 "snapshot",
+        /// Books that were filled from a snapshot are whole.
+        RESTORED = 22 "restored",
     }
     /// A risk control.
     Control(u16, U16) {

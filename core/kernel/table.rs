@@ -138,6 +138,9 @@ pub mod market_flags {
     pub const LAST_IN_BATCH: u8 = 1;
     /// The execution counts towards the venue's printed volume.
     pub const PRINTABLE: u8 = 2;
+    /// The update comes from a snapshot, or was kept until one was loaded: it is none of the messages that the last mark
+    /// counts.
+    pub const SNAPSHOT: u8 = 4;
 }
 
 /// [`BookCleared::instrument`] where all instruments are meant.

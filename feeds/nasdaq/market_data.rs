@@ -29,6 +29,7 @@
 
 use pricewright_core::kernel::{Health, HealthReason, InstrumentId, Nanos, RecordSink, SourceId};
 
+use super::glimpse::recovery::RecoveryConfig;
 use super::instrument::{Instrument, InstrumentError, InstrumentSpec};
 use super::moldudp64::recovery::{Counters as LineCounters, Line};
 use super::moldudp64::{HEADER_LEN, Receiver, ReceiverConfig};
@@ -42,6 +43,7 @@ pub use emit::{Counters, MAX_CELLS_PER_MESSAGE, OVERHEAD_CELLS};
 mod directory;
 mod emit;
 mod event;
+mod snapshot;
 
 /// What a market data feed is made of.
 #[derive(Clone, Debug)]
@@ -61,6 +63,11 @@ pub struct MarketDataConfig {
     pub market: u8,
     /// Where to go on; `None` begins with the first session that is heard.
     pub resume: Option<Resume>,
+    /// How lost books come back by snapshots; `None` where there is no source of them.
+    pub recovery: Option<RecoveryConfig>,
+    /// Books that were lost where the journal ends; [`ALL_INSTRUMENTS`](pricewright_core::kernel::table::ALL_INSTRUMENTS)
+    /// for all.
+    pub lost: Vec<InstrumentId>,
 }
 
 /// A position in a session.
@@ -102,7 +109,8 @@ impl MarketData {
         let past = config.sessions.iter().filter(|session| Some(**session) != present);
         past.for_each(|session| receiver.leave(*session));
         let place = Place { day_start_ns: config.day_start_ns, market: config.market };
-        let state = State::new(config.source, place, instruments, config.sessions, config.resume);
+        let mut state = State::new(config.source, place, instruments, config.sessions, config.resume);
+        state.recover_by(config.recovery, &config.lost);
         Ok(Self { receiver, state })
     }
 
@@ -121,6 +129,7 @@ impl MarketData {
         if sink.room() < self.state.overhead() {
             return Err(NotTaken);
         }
+        self.state.now = arrival.received;
         let mut emitter = Emitter { state: &mut self.state, sink };
         if let Err(error) = self.receiver.on_packet(line, bytes, arrival, &mut emitter)? {
             emitter.malformed_packet(error, self.receiver.next_sequence(), bytes.len());
@@ -131,12 +140,17 @@ impl MarketData {
 
     /// Delivers what waited for room, and notices silence. To be called now and then.
     pub fn on_poll<S: RecordSink>(&mut self, now: Nanos, sink: &mut S) {
+        self.state.now = now;
         self.receiver.on_poll(now, &mut Emitter { state: &mut self.state, sink });
         self.skip_what_was_journalled(now, sink);
+        self.recover(now, sink);
     }
 
     /// The next re-request to be sent by unicast to the re-request server, where one is due. Call until `None`.
     pub fn next_request(&mut self, now: Nanos) -> Option<[u8; HEADER_LEN]> {
+        if self.state.wide {
+            return None;
+        }
         self.receiver.next_request(now)
     }
 

@@ -138,11 +138,13 @@ fn feed_text<C>(config: &PipelineConfig<C>) -> String {
     match (&config.feed.nasdaq, &config.feed.jsonl) {
         (Some(feed), _) => {
             let lines: Vec<String> = feed.lines.iter().map(ToString::to_string).collect();
+            let snapshots = feed.glimpse.map(|glimpse| format!(", snapshots from {glimpse}"));
             format!(
-                "ITCH 5.0 over MoldUDP64, lines {} on {}, re-requests to {}",
+                "ITCH 5.0 over MoldUDP64, lines {} on {}, re-requests to {}{}",
                 lines.join(" and "),
                 feed.interface,
-                feed.rerequest
+                feed.rerequest,
+                snapshots.unwrap_or_default()
             )
         }
         (None, Some(feed)) => match (&feed.file, feed.listen) {

@@ -98,6 +98,7 @@ fn start_sim(args: &RunArgs, plan: &Plan, config: &mut Config) -> Result<SimHand
         .ok_or_else(|| Error::Failed("desk.toml has no [feed.nasdaq]".to_owned()))?;
     feed.lines.clone_from(&addresses.lines);
     feed.rerequest = addresses.rerequest;
+    feed.glimpse = Some(addresses.glimpse);
     let ouch = config
         .gateway
         .ouch
@@ -208,8 +209,8 @@ impl Run<'_> {
         ))?;
         line(UNINFORMED)?;
         line(&latency_line(outcome.receive_to_order.as_ref(), echo.as_ref()))?;
-        if let Some(complaint) = lines.complaint() {
-            line(&complaint)?;
+        for sentence in [lines.complaint(), lines.recovery()].into_iter().flatten() {
+            line(&sentence)?;
         }
         line(&outcome.replica.summary())?;
         line(&format!("Journal: {} ({} MB{})", self.dir.display(), size / 1_000_000, self.kept()))?;

@@ -139,8 +139,9 @@ fn finish(
         }))?;
         return verdict;
     }
-    if let Some(complaint) = lines.and_then(|lines| lines.complaint()) {
-        note(&complaint);
+    let sentences = lines.map(|lines| [lines.complaint(), lines.recovery()]);
+    for sentence in sentences.into_iter().flatten().flatten() {
+        note(&sentence);
     }
     note(&outcome.replica.summary());
     if let Some(durable) = &outcome.durable {

@@ -12,6 +12,7 @@ use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 
 use super::answers::{Answers, Wanted};
 use super::drop_copy::DropCopyLink;
+use super::glimpse::client_config;
 use super::http::{PriceServer, serve};
 use super::jsonl::{Doors, JsonlFeed};
 use super::lines_out::LinesOut;
@@ -66,7 +67,10 @@ pub fn check<M: Machine>(config: &PipelineConfig<M::Config>) -> Result<()> {
     let units = M::units(&config.config);
     if let Some(feed) = &config.feed.nasdaq {
         day_start(&feed.day_start, Nanos::ZERO)?;
-        instruments(&units)?;
+        let instruments = instruments(&units)?;
+        if feed.glimpse.is_some() {
+            client_config(feed, &instruments)?;
+        }
     }
     if let Some(gateway) = &config.gateway.ouch {
         order_entry(gateway, &units, &Resume::default(), 0)?;
@@ -92,12 +96,14 @@ fn assemble_market<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
     settings: &NasdaqSettings,
-    tailers: Vec<Box<dyn Tailer>>,
+    mut tailers: Vec<Box<dyn Tailer>>,
     recorder: Option<Recorder>,
 ) -> Result<Assembled> {
     let opened = open_market(&launch, config, settings, recorder);
-    let (launch, (feed, gateway)) = or_give_up(launch, opened)?;
+    let (launch, (mut feed, gateway)) = or_give_up(launch, opened)?;
     let lines = Some(feed.monitor());
+    let watch = feed.watch_books(launch.first_seq());
+    tailers.extend(watch.map(|watch| Box::new(watch) as Box<dyn Tailer>));
     let live = match gateway {
         Some(gateway) => {
             let watchdog: Option<Box<dyn Watchdog>> = Some(Box::new(gateway.handle()));

@@ -6,13 +6,16 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam::channel::Receiver;
 use pricewright_core::kernel::{Column, DisplayUnits, Health, InstrumentId, Nanos, RecordSink};
+use pricewright_feeds::nasdaq::glimpse::recovery::RecoveryConfig;
 use pricewright_feeds::nasdaq::market_data::{Arrival, MarketData, MarketDataConfig, Resume as FeedResume};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig as LineConfig;
 use pricewright_feeds::nasdaq::{InstrumentSpec, SessionId};
 
 use serde::Serialize;
 
+use super::glimpse::{BookWatch, SnapshotFetcher};
 use super::kernel_queue::KernelQueue;
 use super::recorder::Recorder;
 use crate::clock::Clock;
@@ -45,6 +48,10 @@ pub struct NasdaqFeed {
     senders: Senders,
     /// Books that were made stale alone, as far as they were named.
     named: u64,
+    /// Where snapshots come from, where there is a source of them.
+    snapshots: Option<SnapshotFetcher>,
+    /// Books that the machine found wrong.
+    suspects: Option<Receiver<InstrumentId>>,
 }
 
 /// Who may send, and how many packets of others were refused.
@@ -67,7 +74,7 @@ impl Senders {
 /// What the receiving thread has counted, for people to read from other threads.
 #[derive(Clone, Debug, Default)]
 pub struct LineMonitor {
-    counts: Arc<[AtomicU64; 9]>,
+    counts: Arc<[AtomicU64; 13]>,
 }
 
 /// What was received since the start.
@@ -91,9 +98,34 @@ pub struct LineCounts {
     pub disbelieved: u64,
     /// Stamps of the kernel that cannot be right, because the wall clock stepped; they were cut off.
     pub odd_stamps: u64,
+    /// Snapshots (GLIMPSE) that books were restored from.
+    pub snapshots: u64,
+    /// Snapshots that could not be had, or did not fit.
+    pub snapshots_refused: u64,
+    /// How long books were lost until the latest of those restored them, in ns.
+    pub recovery_ns_last: u64,
+    /// The longest such time, in ns.
+    pub recovery_ns_max: u64,
 }
 
 impl LineCounts {
+    /// A sentence about books that were restored from snapshots; `None` where none was needed.
+    pub fn recovery(&self) -> Option<String> {
+        let millis = |ns: u64| ns as f64 / 1e6;
+        let refused = match self.snapshots_refused {
+            0 => String::new(),
+            count => format!("; {count} more could not be had or did not fit"),
+        };
+        (self.snapshots + self.snapshots_refused > 0).then(|| {
+            format!(
+                "Books restored from snapshots (GLIMPSE): {} times, the latest after {:.1} ms, the slowest after {:.1} ms{refused}.",
+                self.snapshots,
+                millis(self.recovery_ns_last),
+                millis(self.recovery_ns_max),
+            )
+        })
+    }
+
     /// Sentences about what this machine itself lost, and what it did not take; `None` where there is nothing to say.
     pub fn complaint(&self) -> Option<String> {
         let mut sentences = Vec::new();
@@ -124,36 +156,31 @@ impl LineMonitor {
     /// What was counted up to a moment ago.
     pub fn read(&self) -> LineCounts {
         // Relaxed: numbers for people; nothing else hangs on them.
-        let [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved, odd_stamps] =
-            [0, 1, 2, 3, 4, 5, 6, 7, 8]
-                .map(|at: usize| self.counts.get(at).map_or(0, |count| count.load(Ordering::Relaxed)));
+        let read = |at: usize| self.counts.get(at).map_or(0, |count| count.load(Ordering::Relaxed));
         LineCounts {
-            packets,
-            duplicates,
-            gaps,
-            recovered,
-            requests,
-            kernel_drops,
-            refused,
-            disbelieved,
-            odd_stamps,
+            packets: read(0),
+            duplicates: read(1),
+            gaps: read(2),
+            recovered: read(3),
+            requests: read(4),
+            kernel_drops: read(5),
+            snapshots: read(6),
+            snapshots_refused: read(7),
+            recovery_ns_last: read(8),
+            recovery_ns_max: read(9),
+            refused: read(10),
+            disbelieved: read(11),
+            odd_stamps: read(12),
         }
     }
 
     fn write(&self, counted: LineCounts) {
-        let LineCounts {
-            packets,
-            duplicates,
-            gaps,
-            recovered,
-            requests,
-            kernel_drops,
-            refused,
-            disbelieved,
-            odd_stamps,
-        } = counted;
-        let values =
-            [packets, duplicates, gaps, recovered, requests, kernel_drops, refused, disbelieved, odd_stamps];
+        let LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops, .. } = counted;
+        let LineCounts { snapshots, snapshots_refused, recovery_ns_last, recovery_ns_max, .. } = counted;
+        let LineCounts { refused, disbelieved, odd_stamps, .. } = counted;
+        let lines = [packets, duplicates, gaps, recovered, requests, kernel_drops];
+        let recoveries = [snapshots, snapshots_refused, recovery_ns_last, recovery_ns_max];
+        let values = lines.into_iter().chain(recoveries).chain([refused, disbelieved, odd_stamps]);
         for (count, value) in self.counts.iter().zip(values) {
             count.store(value, Ordering::Relaxed);
         }
@@ -218,6 +245,8 @@ impl NasdaqFeed {
         }
         let senders = Senders { allowed, refused: 0 };
         let request_failed = false;
+        let snapshots = SnapshotFetcher::start(settings, &instruments(units)?)?;
+        let suspects = None;
         Ok(Self {
             market,
             lines,
@@ -230,7 +259,18 @@ impl NasdaqFeed {
             monitor,
             senders,
             named: 0,
+            snapshots,
+            suspects,
         })
+    }
+
+    /// A tailer that tells this feed which books the machine found wrong, from record `first_seq` on; `None` where there is
+    /// no source of snapshots, so that nothing could be done about it.
+    pub fn watch_books(&mut self, first_seq: u64) -> Option<BookWatch> {
+        self.snapshots.as_ref()?;
+        let (watch, suspects) = BookWatch::new(first_seq);
+        self.suspects = Some(suspects);
+        Some(watch)
     }
 
     /// The decoder, for its counters.
@@ -245,6 +285,7 @@ impl NasdaqFeed {
 
     fn show(&self) {
         let counted = self.market.line_counters();
+        let recovery = self.market.recovery_counters().copied().unwrap_or_default();
         self.monitor.write(LineCounts {
             packets: counted.packets,
             duplicates: counted.duplicates,
@@ -255,6 +296,10 @@ impl NasdaqFeed {
             odd_stamps: self.lines.iter().map(|line| line.queue.odd()).sum(),
             refused: self.senders.refused,
             disbelieved: counted.stragglers.saturating_add(counted.implausible),
+            snapshots: recovery.restored,
+            snapshots_refused: recovery.failed + recovery.too_old + recovery.ahead,
+            recovery_ns_last: recovery.last.0.unsigned_abs(),
+            recovery_ns_max: recovery.longest.0.unsigned_abs(),
         });
     }
 
@@ -267,6 +312,45 @@ impl NasdaqFeed {
             let reason = reason.name();
             tracing::warn!(%symbol, reason, "the instrument's book is stale, and is not quoted until it begins anew");
         }
+    }
+
+    /// Asks for snapshots and takes what has come, where there is a source of them.
+    fn fetch<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S) -> Result<usize> {
+        let Self { market, snapshots: Some(snapshots), suspects, recorder, .. } = self else { return Ok(0) };
+        let suspected = suspects.as_ref().is_some_and(|suspects| !suspects.is_empty());
+        if !suspected && !market.is_recovering() && !snapshots.is_waiting() {
+            return Ok(0);
+        }
+        let now = clock.now();
+        if let Some(suspects) = suspects {
+            while let Ok(instrument) = suspects.try_recv() {
+                if let Some(recorder) = recorder {
+                    recorder.mistrusted(now, instrument)?;
+                }
+                market.mistrust(instrument, now, sink);
+            }
+        }
+        if market.asks_for_snapshot(now) {
+            snapshots.ask();
+        }
+        let mut work = 0;
+        if let Some(answer) = snapshots.take() {
+            work = 1;
+            match answer {
+                Some(snapshot) => {
+                    if let Some(recorder) = recorder {
+                        recorder.snapshot(now, &snapshot)?;
+                    }
+                    market.on_snapshot(snapshot, now);
+                }
+                None => market.on_no_snapshot(now),
+            }
+        }
+        if let Some((snapshot, took)) = market.used_snapshot() {
+            work = 1;
+            snapshots.give_back(snapshot, took);
+        }
+        Ok(work)
     }
 
     fn receive<C: Clock, S: RecordSink>(&mut self, clock: &mut C, sink: &mut S) -> Result<usize> {
@@ -347,6 +431,7 @@ impl Feed for NasdaqFeed {
         if self.held.is_empty() {
             work += self.receive(clock, sink)?;
         }
+        work += self.fetch(clock, sink)?;
         self.polled = clock.now();
         self.market.on_poll(self.polled, sink);
         self.request(clock);
@@ -434,8 +519,19 @@ pub fn market_data(
         sessions,
         market: settings.market.code(),
         resume: position,
+        recovery: settings.glimpse.map(|_| recovery(settings)),
+        lost: resume.lost_books(FEED_SOURCE),
     };
     MarketData::new(config).map_err(|error| Error::Usage(format!("instruments: {error}")))
+}
+
+/// How lost books come back by snapshots.
+fn recovery(settings: &Settings) -> RecoveryConfig {
+    RecoveryConfig {
+        gap_messages: settings.glimpse_gap_messages,
+        buffer_bytes: settings.glimpse_buffer_mib as usize * (1 << 20),
+        ..RecoveryConfig::default()
+    }
 }
 
 fn open_line(address: SocketAddrV4, settings: &Settings) -> Result<LineSocket> {

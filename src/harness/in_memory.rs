@@ -268,6 +268,8 @@ impl InMemory {
             sessions: Vec::new(),
             market: market::NASDAQ,
             resume: None,
+            recovery: None,
+            lost: Vec::new(),
         })
         .map_err(|error| Error::Usage(format!("instruments: {error}")))?;
         let feed = MemoryFeed {

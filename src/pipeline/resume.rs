@@ -10,9 +10,11 @@ use pricewright_core::kernel::{
 use serde::{Deserialize, Serialize};
 
 use self::latest::Latest;
+use self::lost::LostBooks;
 use super::file_lines::FileLines;
 
 mod latest;
+mod lost;
 
 /// Where every source stands, gathered while a journal is followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,7 @@ pub struct Resume {
     latest: Latest,
     unanswered_queries: u32,
     numbers: OrderNumbers,
+    lost: LostBooks,
 }
 
 /// What the journal says of our order numbers.
@@ -141,6 +144,10 @@ fn progress_of(event: EventRef<'_>) -> Option<Progress> {
         EventRef::VenueUnread(unread) if unread.is_last() => return Some(Progress::Last),
         _ => return None,
     };
+    // What a snapshot brought is none of the last packet's events.
+    if flags & market_flags::SNAPSHOT != 0 {
+        return None;
+    }
     Some(if flags & market_flags::LAST_IN_BATCH == 0 { Progress::More } else { Progress::Last })
 }
 
@@ -149,6 +156,7 @@ impl Resume {
     pub fn take(&mut self, record: RecordRef<'_>) {
         self.lines.take(&record);
         self.latest.take(&record);
+        self.lost.take(&record);
         match EventRef::of(&record) {
             Some(EventRef::Mark(mark)) => {
                 let next = mark.first.saturating_add(u64::from(mark.count));
@@ -357,6 +365,12 @@ impl Resume {
     /// What the journal says of our order numbers.
     pub fn numbers(&self) -> OrderNumbers {
         self.numbers
+    }
+
+    /// Instruments whose books of `source` are not to be believed where the journal ends;
+    /// [`ALL_INSTRUMENTS`](pricewright_core::kernel::table::ALL_INSTRUMENTS) for all.
+    pub fn lost_books(&self, source: SourceId) -> Vec<InstrumentId> {
+        self.lost.of(source)
     }
 
     /// Where `source` stands; `None` where nothing of it is in the journal.

@@ -1,7 +1,7 @@
 //! The status line and the summary, from the journal's own records.
 
 use pricewright_core::kernel::table::DeskStatus;
-use pricewright_core::kernel::{Class, DecisionRef, EventRef, Health, Kind, Nanos, RecordRef};
+use pricewright_core::kernel::{Class, DecisionRef, EventRef, Health, HealthReason, Kind, Nanos, RecordRef};
 
 /// What has been seen so far.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +52,10 @@ impl Tally {
             _ => {}
         }
         if let Some(EventRef::FeedHealth(health)) = EventRef::of(&record) {
-            // Catching up with a session that began before us is no gap.
-            self.gaps += u64::from(self.was_valid && health.health == Health::RECOVERING);
+            // Catching up with a session that began before us is no gap, nor is a snapshot another one.
+            let is_gap = health.health == Health::RECOVERING
+                && !matches!(health.reason, HealthReason::SNAPSHOT_AWAITED | HealthReason::RESTORED);
+            self.gaps += u64::from(self.was_valid && is_gap);
             self.was_valid |= health.health == Health::VALID;
         }
     }

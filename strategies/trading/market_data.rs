@@ -224,7 +224,14 @@ impl Desk {
     fn distrust<P: Probe>(&mut self, id: InstrumentId, reason: HealthReason, turn: &mut Turn<'_, P>) {
         let position = self.state.feeds.first().map_or(0, |feed| feed.position);
         if let Some(instrument) = self.state.instrument_mut(id) {
-            instrument.fault.get_or_insert(reason);
+            // A book that is being filled and contradicts itself is not whole when its feed says so.
+            let filling = instrument.fault == Some(HealthReason::SNAPSHOT);
+            if filling {
+                instrument.fault = Some(reason);
+                self.tell_transition(id, (Health::STALE, Health::STALE), reason, (position, 0), turn);
+            } else {
+                instrument.fault.get_or_insert(reason);
+            }
             self.refresh_health(id, reason, (position, 0), turn);
             self.act(id, turn);
         }
@@ -251,8 +258,18 @@ impl Desk {
         if to == Health::VALID {
             self.see_again(id, turn.now);
         }
-        let (position, missing) = position;
         turn.step("the book's health changed");
+        self.tell_transition(id, (from, to), reason, position, turn);
+    }
+
+    fn tell_transition<P: Probe>(
+        &mut self,
+        id: InstrumentId,
+        (from, to): (Health, Health),
+        reason: HealthReason,
+        (position, missing): (u64, u64),
+        turn: &mut Turn<'_, P>,
+    ) {
         turn.emit(&BookTransition {
             position,
             missing,
@@ -288,11 +305,23 @@ impl Desk {
             self.state.gaps = self.state.gaps.saturating_add(1);
         }
         // What made a book wrong does not heal by hearing on: a feed that was restarted has forgotten it, a book has not.
-        let lasting =
-            matches!(event.reason, HealthReason::BAD_DATA | HealthReason::OVERRUN | HealthReason::WENT_BACK);
+        let lasting = matches!(
+            event.reason,
+            HealthReason::BAD_DATA
+                | HealthReason::OVERRUN
+                | HealthReason::WENT_BACK
+                | HealthReason::SNAPSHOT_AWAITED
+        );
         for id in self.state.ids() {
-            if let Some(instrument) = self.state.instrument_mut(id).filter(|_| lasting) {
-                instrument.fault.get_or_insert(event.reason);
+            if let Some(instrument) = self.state.instrument_mut(id) {
+                match instrument.fault {
+                    None if lasting => instrument.fault = Some(event.reason),
+                    // Whole again: all of the snapshot and all that was kept behind it is in the book.
+                    Some(HealthReason::SNAPSHOT) if event.reason == HealthReason::RESTORED => {
+                        instrument.fault = None;
+                    }
+                    _ => {}
+                }
             }
             self.refresh_health(id, event.reason, (position, event.missing), turn);
         }
@@ -319,8 +348,10 @@ impl Desk {
             self.state.books.clear(id);
             self.memo.forget_others(id);
             if let Some(instrument) = self.state.instrument_mut(id) {
-                instrument.begin_session();
-                instrument.fault = (event.health == Health::STALE).then_some(event.reason);
+                match event.health {
+                    Health::STALE => instrument.lose_book(event.reason),
+                    _ => instrument.begin_session(),
+                }
             }
             self.refresh_health(id, event.reason, (event.position, 0), turn);
             self.act(id, turn);

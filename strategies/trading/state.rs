@@ -167,6 +167,16 @@ impl InstrumentState {
         }
     }
 
+    /// Nobody knows what the book holds. What the venue said of the instrument besides stays, but for its state if that
+    /// comes anew with a snapshot.
+    pub(super) fn lose_book(&mut self, reason: HealthReason) {
+        self.fault = Some(reason);
+        self.features.clear();
+        if reason == HealthReason::SNAPSHOT {
+            self.trading = TradingState::UNKNOWN;
+        }
+    }
+
     /// Another session gives everything anew: numbers of orders, whether the instrument trades, trades. What is held, and
     /// at what it was valued last, stays.
     pub(super) fn begin_session(&mut self) {

@@ -27,6 +27,7 @@ mod processes;
 mod replay;
 mod restarts;
 mod session;
+mod snapshots;
 mod support;
 mod topology;
 mod venue;

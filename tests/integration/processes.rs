@@ -11,6 +11,7 @@ pub(crate) struct Market {
     lines: [SocketAddr; 2],
     rerequest: SocketAddr,
     ouch: SocketAddr,
+    glimpse: SocketAddr,
 }
 
 impl Market {
@@ -18,7 +19,7 @@ impl Market {
     pub(crate) fn find() -> Self {
         let udp = || free_address(|address| UdpSocket::bind(address).is_ok());
         let tcp = || free_address(|address| TcpListener::bind(address).is_ok());
-        Self { lines: [udp(), udp()], rerequest: udp(), ouch: tcp() }
+        Self { lines: [udp(), udp()], rerequest: udp(), ouch: tcp(), glimpse: tcp() }
     }
 
     /// Starts the exchange; it says what it was, as JSON, when it is asked to end.
@@ -41,6 +42,8 @@ impl Market {
             &text(&self.rerequest),
             "--ouch",
             &text(&self.ouch),
+            "--glimpse",
+            &text(&self.glimpse),
         ])
     }
 
@@ -54,6 +57,7 @@ impl Market {
         let text = swap(text.to_owned(), "lines = [\"239.192.7.1:31001\", \"239.192.7.2:31002\"]", &lines);
         let text = swap(text, "127.0.0.1:31003", &self.rerequest.to_string());
         let text = swap(text, "127.0.0.1:31004", &self.ouch.to_string());
+        let text = swap(text, "127.0.0.1:31006", &self.glimpse.to_string());
         // Other tests want the cores too.
         swap(text, "# idle = \"backoff\"", "idle = \"backoff\"")
     }

@@ -6,7 +6,7 @@ set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 work="$1"
 line_a="${LINE_A_PORT:-32601}" line_b="${LINE_B_PORT:-32602}"
-requests="${REQUEST_PORT:-32603}" ouch="${OUCH_PORT:-32604}"
+requests="${REQUEST_PORT:-32603}" ouch="${OUCH_PORT:-32604}" glimpse="${GLIMPSE_PORT:-32606}"
 
 if ! command -v tshark >/dev/null; then
     apt-get update -qq
@@ -23,7 +23,7 @@ finish() {
 trap finish EXIT
 
 sed -e "s/239.192.7.1:31001/127.0.0.1:$line_a/; s/239.192.7.2:31002/127.0.0.1:$line_b/" \
-    -e "s/127.0.0.1:31003/127.0.0.1:$requests/; s/127.0.0.1:31004/127.0.0.1:$ouch/" \
+    -e "s/127.0.0.1:31003/127.0.0.1:$requests/; s/127.0.0.1:31004/127.0.0.1:$ouch/; s/127.0.0.1:31006/127.0.0.1:$glimpse/" \
     -e 's/^# idle = "backoff".*/idle = "backoff"/' \
     "$here/../../strategies/trading/desk.toml" >"$work/desk.toml"
 
@@ -35,7 +35,8 @@ for _ in $(seq 100); do
 done
 
 "$PRICEWRIGHT" sim --seed 9 --seconds 8 --rate 2000 --loss 5 --reorder 5 --duplicate 3 \
-    --lines "127.0.0.1:$line_a,127.0.0.1:$line_b" --rerequest "127.0.0.1:$requests" --ouch "127.0.0.1:$ouch" &
+    --lines "127.0.0.1:$line_a,127.0.0.1:$line_b" --rerequest "127.0.0.1:$requests" --ouch "127.0.0.1:$ouch" \
+    --glimpse "127.0.0.1:$glimpse" &
 sim=$!
 processes+=("$sim")
 sleep 1

@@ -214,7 +214,9 @@ fields! {
         reason: HealthReason,
         /// [`market_flags`](super::market_flags).
         flags: u8,
-        /// [`Health::STALE`]: nobody knows what the book holds; it is empty and not to be believed until it starts anew.
+        /// [`Health::STALE`]: nobody knows what the book holds; it is empty and not to be believed until it starts anew. With
+        /// [`HealthReason::SNAPSHOT`] it is filled from here on, and to be believed once a
+        /// [`FeedHealth`](super::FeedHealth) says [`HealthReason::RESTORED`].
         /// Zero: it starts anew, and is as good as its feed.
         health: Health,
         /// Zero.

@@ -20,7 +20,7 @@ mod message;
 pub mod recovery;
 pub mod session;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use decode::{SnapshotMessage, decode};
 pub use encode::{BookImage, ImageError, snapshot_end};

@@ -175,33 +175,25 @@ impl Recovery {
         self.all = true;
         self.since.fill(Some(next));
         self.kept.clear();
+        if let Phase::Loading(..) = self.phase {
+            self.refuse(now);
+        }
         self.need(now);
     }
 
-    /// One book is lost; its messages from `next` on are kept.
+    /// One book is lost, perhaps again while it is restored; its messages from `next` on are kept.
     pub fn lose(&mut self, book: usize, next: u64, now: Nanos) {
-        if self.all {
-            return;
-        }
-        if let Some(since) = self.since.get_mut(book) {
-            *since = Some(next);
+        if let (Some(since), Some(loading)) = (self.since.get_mut(book), self.loading.get_mut(book)) {
+            (*since, *loading) = (Some(next), false);
             self.need(now);
         }
     }
 
     /// A try under way goes on: what it brings is judged by when the books were lost.
     fn need(&mut self, now: Nanos) {
-        match core::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Idle => {
-                self.began = now;
-                self.phase = Phase::Due(now);
-            }
-            // What is loaded is of no more use to a book that was lost again.
-            Phase::Loading(snapshot, _) if self.all => {
-                self.spent = Some(snapshot);
-                self.phase = Phase::Due(now);
-            }
-            other => self.phase = other,
+        if let Phase::Idle = self.phase {
+            self.began = now;
+            self.phase = Phase::Due(now);
         }
     }
 
@@ -265,6 +257,11 @@ impl Recovery {
         }
     }
 
+    /// True where a used snapshot is to be taken back.
+    pub fn has_spent(&self) -> bool {
+        self.spent.is_some()
+    }
+
     /// A snapshot that is used up: whoever frees its memory must not be the hot thread.
     pub fn spent(&mut self) -> Option<Snapshot> {
         self.spent.take()
@@ -294,6 +291,10 @@ impl Recovery {
         if let Phase::Arrived(snapshot, _) = core::mem::replace(&mut self.phase, Phase::Idle) {
             self.phase = Phase::Loading(snapshot, 0);
         }
+        // What the snapshot has already.
+        while self.kept.first().is_some_and(|(sequence, _)| sequence < at) {
+            self.kept.release();
+        }
         Verdict::Load(at)
     }
 
@@ -307,15 +308,11 @@ impl Recovery {
     }
 
     /// The part that is due; [`Self::advance`] goes on behind it. `None` while nothing is loaded.
-    pub fn piece(&mut self) -> Option<Piece<'_>> {
+    pub fn piece(&self) -> Option<Piece<'_>> {
         let Phase::Loading(snapshot, cursor) = &self.phase else { return None };
-        let from = snapshot.next_sequence();
-        let Some(index) = cursor.checked_sub(1) else { return Some(Piece::Begin(from)) };
+        let Some(index) = cursor.checked_sub(1) else { return Some(Piece::Begin(snapshot.next_sequence())) };
         if index < snapshot.len() {
             return snapshot.message(index).map(Piece::Snapshot);
-        }
-        while self.kept.first().is_some_and(|(sequence, _)| sequence < from) {
-            self.kept.release();
         }
         Some(self.kept.first().map_or(Piece::End, |(sequence, bytes)| Piece::Kept(sequence, bytes)))
     }
@@ -330,7 +327,7 @@ impl Recovery {
         }
     }
 
-    /// Gives up what is being loaded: it contradicts itself. The books stay lost, their messages are kept from `next` on.
+    /// Gives up what is being loaded. The books stay lost, their messages are kept from `next` on.
     pub fn abandon(&mut self, next: u64, now: Nanos) {
         self.counters.failed += 1;
         self.kept.clear();
@@ -353,13 +350,15 @@ impl Recovery {
         if let Phase::Loading(snapshot, _) = core::mem::replace(&mut self.phase, Phase::Idle) {
             self.spent = Some(snapshot);
         }
-        self.pause = self.config.retry;
         let took = now - self.began;
         self.counters.restored += 1;
         self.counters.last = took;
         self.counters.longest = self.counters.longest.max(took);
         if self.since.iter().any(Option::is_some) {
-            self.need(now);
+            // A snapshot that cannot be used for one book may not be usable a moment later either.
+            self.again(now);
+        } else {
+            self.pause = self.config.retry;
         }
         took
     }

@@ -99,6 +99,16 @@ impl Directory {
         self.by_locate.get(usize::from(locate)).map_or(usize::MAX, |code| usize::from(*code))
     }
 
+    /// The index of the instrument with this symbol.
+    pub(super) fn find_symbol(&self, symbol: Symbol) -> Option<usize> {
+        self.instruments.iter().position(|instrument| instrument.symbol == symbol)
+    }
+
+    /// The index of the instrument with this number.
+    pub(super) fn find_id(&self, id: InstrumentId) -> Option<usize> {
+        self.instruments.iter().position(|instrument| instrument.id == id)
+    }
+
     /// The number of the instrument with this index.
     pub(super) fn id(&self, index: usize) -> Option<InstrumentId> {
         self.instruments.get(index).map(|instrument| instrument.id)

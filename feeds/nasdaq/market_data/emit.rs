@@ -4,12 +4,13 @@ use pricewright_core::kernel::table::{
     ALL_INSTRUMENTS, BookCleared, Define, FeedHealth, Malformed, Mark, market_flags,
 };
 use pricewright_core::kernel::{
-    Column, Health, HealthReason, InstrumentId, Record, RecordSink, RejectReason, SourceId, Text,
+    Column, Health, HealthReason, InstrumentId, Nanos, Record, RecordSink, RejectReason, SourceId, Text,
 };
 
 use super::Resume;
 use super::directory::Directory;
 use super::event::{Fault, Harm, MarketEvent, Meaning, Place, RELISTED, fault_of, meaning};
+use crate::nasdaq::glimpse::recovery::{Recovery, RecoveryConfig};
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::itch;
 use crate::nasdaq::moldudp64::PacketError;
@@ -47,12 +48,12 @@ pub struct Counters {
 /// The feed apart from its receiver.
 #[derive(Clone, Debug)]
 pub(super) struct State {
-    source: SourceId,
-    place: Place,
-    directory: Directory,
+    pub(super) source: SourceId,
+    pub(super) place: Place,
+    pub(super) directory: Directory,
     sessions: Vec<SessionId>,
     /// The current session's number.
-    session: u32,
+    pub(super) session: u32,
     resume: Option<Resume>,
     /// Whether a session was heard already.
     began: bool,
@@ -61,14 +62,31 @@ pub(super) struct State {
     /// Events from there on that are in the journal too.
     taken: u32,
     /// Why no book can be trusted until the next session, whatever the receiver says.
-    harm: Option<HealthReason>,
+    pub(super) harm: Option<HealthReason>,
     /// Why the book of an instrument cannot be trusted until it begins anew; in the order of the directory.
-    faults: Box<[Option<HealthReason>]>,
+    pub(super) faults: Box<[Option<HealthReason>]>,
     /// Market hours began: what the directory has not listed by now is not traded today.
-    hours_began: bool,
-    transition: Transition,
-    published: Health,
-    counters: Counters,
+    pub(super) hours_began: bool,
+    pub(super) transition: Transition,
+    pub(super) published: Health,
+    pub(super) published_reason: HealthReason,
+    pub(super) counters: Counters,
+    /// How lost books come back, where there is a source of snapshots.
+    pub(super) recovery: Option<Box<Recovery>>,
+    /// Books are lost, and their messages kept.
+    pub(super) keeping: bool,
+    /// Nobody knows which locate codes are ours: the directory was not read.
+    pub(super) partial: bool,
+    /// Books that were lost when the journal ended, in the order of the directory; and whether all were.
+    lost: Box<[bool]>,
+    pub(super) lost_before: bool,
+    /// How long the books that were restored last were lost, until somebody asks.
+    pub(super) took: Option<Nanos>,
+    pub(super) now: Nanos,
+    /// Since when messages are missing.
+    pub(super) gap_since: Option<Nanos>,
+    /// More are missing than are asked for.
+    pub(super) wide: bool,
 }
 
 impl State {
@@ -98,7 +116,59 @@ impl State {
             harm: None,
             transition,
             published: Health::UNKNOWN,
+            published_reason: HealthReason(0),
             counters: Counters::default(),
+            recovery: None,
+            keeping: false,
+            partial: false,
+            lost: Box::default(),
+            lost_before: false,
+            took: None,
+            now: Nanos::ZERO,
+            gap_since: None,
+            wide: false,
+        }
+    }
+
+    /// Lost books come back by snapshots. `lost`: those that were lost when the journal ended.
+    pub(super) fn recover_by(&mut self, config: Option<RecoveryConfig>, lost: &[InstrumentId]) {
+        let books = self.directory.len();
+        self.recovery = config.map(|config| Box::new(Recovery::new(config, books)));
+        let is_lost = |index| self.directory.id(index).is_some_and(|id| lost.contains(&id));
+        self.lost = (0..books).map(is_lost).collect();
+        self.lost_before = lost.contains(&ALL_INSTRUMENTS);
+    }
+
+    pub(super) fn index_of(&self, instrument: InstrumentId) -> Option<usize> {
+        self.directory.find_id(instrument)
+    }
+
+    pub(super) fn session_known(&self) -> bool {
+        self.began
+    }
+
+    /// Events of the next packet that an earlier run has journalled.
+    pub(super) fn taken(&self) -> u32 {
+        self.taken
+    }
+
+    /// What an earlier run has journalled does not matter any more.
+    pub(super) fn forget_journalled(&mut self) {
+        (self.quiet_until, self.taken) = (0, 0);
+    }
+
+    /// The next sequence, and how many messages before it are given up.
+    pub(super) fn expect(&mut self, next: u64, missing: u64) {
+        (self.transition.expected, self.transition.seen, self.transition.missing) = (next, next, missing);
+    }
+
+    /// The journal goes on in this session: so do its lost books.
+    fn remember_lost(&mut self, next: u64) {
+        for index in 0..self.directory.len() {
+            if self.lost.get(index) == Some(&true) {
+                self.note_fault(index, HealthReason::BAD_DATA);
+                self.lose(index, next);
+            }
         }
     }
 
@@ -154,13 +224,16 @@ impl State {
     }
 
     fn is_stale(&self, index: usize) -> bool {
-        self.faults.get(index).is_some_and(Option::is_some)
+        // One that is being filled would be believed soon.
+        self.faults
+            .get(index)
+            .is_some_and(|fault| fault.is_some_and(|reason| reason != HealthReason::SNAPSHOT))
     }
 
     /// True where the fault is new.
     fn note_fault(&mut self, index: usize, reason: HealthReason) -> bool {
         match self.faults.get_mut(index) {
-            Some(fault @ None) => {
+            Some(fault @ (None | Some(HealthReason::SNAPSHOT))) => {
                 *fault = Some(reason);
                 true
             }
@@ -198,6 +271,10 @@ impl<S: RecordSink> Emitter<'_, S> {
             self.state.counters.stale_books = self.state.counters.stale_books.saturating_add(1);
             self.clear_book(index, reason, Health::STALE, position);
         }
+        // One that the directory does not list is in no snapshot.
+        if reason != HealthReason::UNLISTED {
+            self.state.lose(index, position);
+        }
         is_new
     }
 
@@ -209,20 +286,20 @@ impl<S: RecordSink> Emitter<'_, S> {
         }
     }
 
-    fn clear_book(&mut self, index: usize, reason: HealthReason, health: Health, position: u64) {
+    pub(super) fn clear_book(&mut self, index: usize, reason: HealthReason, health: Health, position: u64) {
         let Some(instrument) = self.state.directory.id(index) else { return };
         let source = self.state.source;
         self.put(&BookCleared { position, instrument, source, reason, flags: 0, health, spare: [0; 17] });
     }
 
-    fn put<R: Record>(&mut self, record: &R) {
+    pub(super) fn put<R: Record>(&mut self, record: &R) {
         if self.sink.put(record, self.state.source, 0).is_err() {
             self.state.counters.refused += 1;
             self.state.harm = Some(HealthReason::OVERRUN);
         }
     }
 
-    fn put_event(&mut self, event: &MarketEvent) {
+    pub(super) fn put_event(&mut self, event: &MarketEvent) {
         if event.put(self.sink, self.state.source).is_err() {
             self.state.counters.refused += 1;
             self.state.harm = Some(HealthReason::OVERRUN);
@@ -242,7 +319,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// Reports a fault in a message about the instrument `index`, and makes stale what it leaves in doubt.
-    fn faulty(&mut self, fault: Fault, index: usize, (position, len): (u64, usize)) {
+    pub(super) fn faulty(&mut self, fault: Fault, index: usize, (position, len): (u64, usize)) {
         self.report(fault, (position, len));
         match fault.harm {
             Harm::None => {}
@@ -265,6 +342,7 @@ impl<S: RecordSink> Emitter<'_, S> {
             self.state.counters.unknown += 1;
             return;
         };
+        self.state.lose_again(fault.harm, index, position.saturating_add(1));
         let is_news = match fault.harm {
             Harm::None => false,
             Harm::Instrument(_) => !self.state.is_stale(index),
@@ -290,6 +368,7 @@ impl<S: RecordSink> Emitter<'_, S> {
         }
         if let Some(index) = learned.listed
             && self.state.faults.get(index) == Some(&Some(HealthReason::UNLISTED))
+            && !self.state.recovery.as_ref().is_some_and(|recovery| recovery.has_lost(index))
         {
             self.begin_book(index, HealthReason::LISTED, position.saturating_add(1));
         }
@@ -304,7 +383,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     #[cold]
-    fn distrust_unlisted(&mut self, position: u64) {
+    pub(super) fn distrust_unlisted(&mut self, position: u64) {
         for index in 0..self.state.directory.len() {
             if !self.state.directory.is_listed(index) {
                 self.distrust(index, HealthReason::UNLISTED, position);
@@ -313,7 +392,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// What one message becomes, apart from complaints, which are written at once.
-    fn event_of(&mut self, sequence: u64, bytes: &[u8]) -> Option<MarketEvent> {
+    pub(super) fn event_of(&mut self, sequence: u64, bytes: &[u8]) -> Option<MarketEvent> {
         let message = match itch::decode(bytes) {
             Ok(message) => message,
             Err(error) => {
@@ -355,14 +434,22 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// Tells the health where it changed: the receiver's, unless the books are harmed.
-    fn publish(&mut self, changed: bool) {
+    pub(super) fn publish(&mut self, changed: bool) {
         let Transition { health, reason, expected, seen, missing } = self.state.transition;
+        let awaited = (Health::RECOVERING, HealthReason::SNAPSHOT_AWAITED);
+        let lost_all = self.state.recovery.as_ref().is_some_and(|recovery| recovery.lost_all());
         let (health, reason) = match self.state.harm {
             Some(_) if self.state.published == Health::STALE && !changed => return,
             Some(harm) => (Health::STALE, harm),
+            None if lost_all && (health != Health::STALE || reason == HealthReason::UNRECOVERABLE) => {
+                if (self.state.published, self.state.published_reason) == awaited {
+                    return;
+                }
+                awaited
+            }
             None => (health, reason),
         };
-        self.state.published = health;
+        (self.state.published, self.state.published_reason) = (health, reason);
         let (source, session) = (self.state.source, self.state.session);
         self.put(&FeedHealth { expected, seen, missing, source, health, reason, session });
     }
@@ -380,7 +467,7 @@ impl<S: RecordSink> Emitter<'_, S> {
 }
 
 /// System events that come once market hours began: their start, their end, the end of system hours and of messages.
-fn is_in_hours(code: u8) -> bool {
+pub(super) fn is_in_hours(code: u8) -> bool {
     matches!(code, b'Q' | b'M' | b'E' | b'C')
 }
 
@@ -397,11 +484,18 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         self.state.harm = None;
         self.state.faults.fill(None);
         self.state.hours_began = false;
+        self.state.partial = false;
+        self.state.keeping = false;
+        if let Some(recovery) = &mut self.state.recovery {
+            recovery.forget();
+        }
         if resume
             .is_some_and(|resume| resume.session == session && (resume.next_sequence > 1 || resume.taken > 0))
         {
+            self.state.remember_lost(self.state.quiet_until);
             return;
         }
+        self.state.lost_before = false;
         (self.state.quiet_until, self.state.taken) = (0, 0);
         self.put(&BookCleared {
             position: next,
@@ -440,6 +534,9 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         let harmed = self.state.harm.is_some();
         let mut waiting: Option<MarketEvent> = None;
         for (sequence, bytes) in (first..).zip(messages) {
+            if self.state.keeping && self.state.keep(sequence, bytes) {
+                continue;
+            }
             if let Some(event) = self.event_of(sequence, bytes) {
                 if self.state.taken > 0 {
                     self.state.taken -= 1;

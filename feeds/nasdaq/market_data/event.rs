@@ -40,6 +40,13 @@ macro_rules! market_events {
                 }
             }
 
+            /// Sets flags besides those that it has.
+            pub(super) fn add_flags(&mut self, flags: u8) {
+                match self {
+                    $(Self::$name(record) => record.flags |= flags,)*
+                }
+            }
+
             #[inline]
             pub(super) fn put<S: RecordSink>(&self, sink: &mut S, source: SourceId) -> Result<(), Full> {
                 match self {

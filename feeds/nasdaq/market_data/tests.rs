@@ -13,6 +13,7 @@ use crate::nasdaq::{Alpha, MessageLog, MessageStore};
 
 mod directory;
 mod lines;
+mod snapshot;
 mod unknown;
 
 const SESSION: SessionId = Alpha(*b"20261121A ");
@@ -30,6 +31,8 @@ fn config() -> MarketDataConfig {
         receiver,
         sessions: Vec::new(),
         resume: None,
+        recovery: None,
+        lost: Vec::new(),
         market: itch::market::NASDAQ,
     }
 }

@@ -173,6 +173,23 @@ impl Receiver {
         self.next
     }
 
+    /// The sequence after everything that is known to exist.
+    pub fn horizon(&self) -> u64 {
+        self.horizon
+    }
+
+    /// The lowest and the highest sequence at which a line that speaks stands; `None` where none speaks. What only one
+    /// packet has shown is in neither for long.
+    pub fn stands(&self, now: Nanos) -> Option<(u64, u64)> {
+        let stands = || self.speaking(now).map(|(_, claim)| claim.stands);
+        stands().min().zip(stands().max())
+    }
+
+    /// True where messages are missing and the re-request server was asked for them in vain.
+    pub fn is_unrecoverable(&self) -> bool {
+        self.next < self.horizon && self.published.1 == HealthReason::UNRECOVERABLE
+    }
+
     /// The health as last told to the subscriber.
     pub fn health(&self) -> Health {
         self.published.0

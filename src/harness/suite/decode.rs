@@ -156,6 +156,8 @@ impl Packets {
             sessions: Vec::new(),
             market: itch::market::NASDAQ,
             resume: None,
+            recovery: None,
+            lost: Vec::new(),
         };
         MarketData::new(config).map_err(|error| Error::Failed(format!("instruments of the bench: {error}")))
     }

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use pricewright_core::kernel::record::{HEADER_LEN, MAX_PAYLOAD, records_in};
 use pricewright_core::kernel::{
-    Cell, Full, MAX_CELLS, Nanos, RecordBuf, RecordHeader, RecordRef, RecordSink,
+    Cell, Full, InstrumentId, MAX_CELLS, Nanos, RecordBuf, RecordHeader, RecordRef, RecordSink,
 };
+use pricewright_feeds::nasdaq::glimpse::Snapshot;
 use pricewright_feeds::nasdaq::market_data::MarketData;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::recording::PacketRef;
 use super::{Moment, Recording, Source};
+use crate::edges::recorder::SNAPSHOT_LINE;
 use crate::pipeline::stage::Stage;
 use crate::pipeline::topology::GATEWAY_SOURCE;
 use crate::ring::Producer;
@@ -51,6 +53,7 @@ pub(super) struct ReaderStage {
     recording: Recording,
     next: usize,
     market: MarketData,
+    parts: Parts,
     /// The recorded time of the feed's last poll.
     polled: Nanos,
     decoded: RecordBuf,
@@ -70,6 +73,7 @@ impl ReaderStage {
             recording,
             next: 0,
             market,
+            parts: Parts::default(),
             polled,
             decoded: RecordBuf::with_capacity(DECODED_CELLS),
             taken: 0,
@@ -118,7 +122,7 @@ impl ReaderStage {
         self.target = packet.source;
         match packet.source {
             Source::Data => {
-                decode(&mut self.market, packet, &mut self.decoded);
+                decode(&mut self.market, packet, &mut self.parts, &mut self.decoded);
                 self.polled = packet.received;
             }
             Source::Venue => wrap(packet, &mut self.decoded),
@@ -128,10 +132,21 @@ impl ReaderStage {
     }
 }
 
-fn decode(market: &mut MarketData, packet: PacketRef<'_>, decoded: &mut RecordBuf) {
+fn decode(market: &mut MarketData, packet: PacketRef<'_>, parts: &mut Parts, decoded: &mut RecordBuf) {
     let mut sink = Stamped { records: decoded, now: packet.received };
-    // A buffer has room for everything, so that no packet is refused.
-    let _taken = market.on_packet(packet.line, packet.bytes, packet.received, &mut sink);
+    match (packet.line, packet.bytes) {
+        (SNAPSHOT_LINE, [high, low]) => {
+            let instrument = InstrumentId(u16::from_be_bytes([*high, *low]));
+            market.mistrust(instrument, packet.received, &mut sink);
+        }
+        (SNAPSHOT_LINE, bytes) => {
+            if let Some(snapshot) = parts.take(bytes) {
+                market.on_snapshot(snapshot, packet.received);
+            }
+        }
+        // A buffer has room for everything, so that no packet is refused.
+        (line, bytes) => drop(market.on_packet(line, bytes, packet.received, &mut sink)),
+    }
     poll(market, packet.received, decoded);
 }
 
@@ -139,6 +154,41 @@ fn poll(market: &mut MarketData, now: Nanos, decoded: &mut RecordBuf) {
     market.on_poll(now, &mut Stamped { records: decoded, now });
     // Requests go nowhere: the recording holds their answers. Taking them keeps the receiver's clockwork going.
     while market.next_request(now).is_some() {}
+}
+
+/// A snapshot that is being put together from its recorded parts.
+#[derive(Debug, Default)]
+struct Parts {
+    next: u64,
+    /// Messages still to come.
+    left: u64,
+    messages: Vec<Vec<u8>>,
+}
+
+impl Parts {
+    /// Takes a head or a part; the snapshot, once it is whole.
+    fn take(&mut self, bytes: &[u8]) -> Option<Snapshot> {
+        let mut rest = bytes;
+        if self.left == 0 {
+            let (next, behind) = rest.split_first_chunk::<8>()?;
+            let (left, behind) = behind.split_first_chunk::<8>()?;
+            (self.next, self.left) = (u64::from_be_bytes(*next), u64::from_be_bytes(*left));
+            rest = behind;
+        }
+        while let Some((len, behind)) = rest.split_first_chunk::<2>()
+            && self.left > 0
+        {
+            let (message, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+            self.messages.push(message.to_vec());
+            self.left -= 1;
+            rest = behind;
+        }
+        if self.left > 0 {
+            return None;
+        }
+        let messages = core::mem::take(&mut self.messages);
+        Some(Snapshot::new(self.next, messages.iter().map(Vec::as_slice)))
+    }
 }
 
 /// Lays a stream's bytes into records of kind 0, which no journal takes: they end at the gateway.

@@ -5,7 +5,7 @@ use std::path::Path;
 use pricewright_core::kernel::Nanos;
 
 use super::{Moment, Source};
-use crate::edges::recorder::VENUE_LINE;
+use crate::edges::recorder::{SNAPSHOT_LINE, VENUE_LINE};
 use crate::error::{Error, Result};
 use crate::io::recording::{PacketKind, PacketReader};
 
@@ -56,7 +56,10 @@ impl Recording {
             let source = match (packet.kind, packet.line) {
                 (PacketKind::Datagram, _) => Source::Data,
                 (PacketKind::Stream, VENUE_LINE) => Source::Venue,
-                (PacketKind::Stream, _) => return unusable("is of a stream that is not the venue session's"),
+                (PacketKind::Stream, SNAPSHOT_LINE) => Source::Data,
+                (PacketKind::Stream, _) => {
+                    return unusable("is of a stream that is neither the venue session's nor a snapshot");
+                }
             };
             recording.packets.push(Packet {
                 received: packet.received,

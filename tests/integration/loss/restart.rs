@@ -36,6 +36,7 @@ fn another_session_begins_with_empty_books_and_settles_the_orders_of_the_last() 
         lines: addresses.lines.iter().map(|line| (*line).into()).collect(),
         rerequest: addresses.rerequest.into(),
         ouch: addresses.ouch,
+        glimpse: Some(addresses.glimpse),
         ..faulty(32, 1, &second)
     };
     let sim = Sim::start(&again).expect("another session");
@@ -167,10 +168,10 @@ fn lines_of_json(text: &str) -> Vec<BookLine> {
 fn processes_that_are_killed_and_started_again_have_the_exchanges_book() {
     let what = "processes, seed 51";
     let folder = tempfile::tempdir().expect("a folder");
-    let [a, b, rerequest, ouch] = free_addresses();
+    let [a, b, rerequest, ouch, glimpse] = free_addresses();
     let file = folder.path().join("session.itch");
     let lines = format!("{a},{b}");
-    let (rerequest, ouch) = (rerequest.to_string(), ouch.to_string());
+    let (rerequest, ouch, glimpse) = (rerequest.to_string(), ouch.to_string(), glimpse.to_string());
     let sim = Running::start(
         &[
             "sim",
@@ -195,6 +196,8 @@ fn processes_that_are_killed_and_started_again_have_the_exchanges_book() {
             &rerequest,
             "--ouch",
             &ouch,
+            "--glimpse",
+            &glimpse,
         ],
         folder.path(),
     );
@@ -209,7 +212,7 @@ fn processes_that_are_killed_and_started_again_have_the_exchanges_book() {
         rerequest: rerequest.parse().expect("an address"),
         ouch: ouch.parse().expect("an address"),
         drop_copy: None,
-        glimpse: ouch.parse().expect("an address"),
+        glimpse: glimpse.parse().expect("an address"),
     };
     let config = config(&addresses, 1);
     std::fs::write(folder.path().join("desk.toml"), config.canonical().expect("TOML")).expect("written");

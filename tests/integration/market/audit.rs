@@ -37,8 +37,12 @@ pub struct Audit {
     pub pulled: u64,
     /// Inputs refused.
     pub dead_letters: u64,
+    /// Messages that the feed could not read.
+    pub malformed: u64,
     /// Times that the books began anew.
     pub cleared: u64,
+    /// Books that were filled from a snapshot; one that is for all counts once.
+    pub filled: u64,
     /// Numbers of own orders that may still be open.
     pub open: Vec<u64>,
     /// The first number of an own order after the last login.
@@ -86,6 +90,8 @@ pub fn audit(dir: &Path, config: &Config, what: &str) -> Audit {
         open,
         first_of_session: judge.first_of_session,
         cleared: judge.cleared,
+        filled: judge.filled,
+        malformed: judge.malformed,
         dead_letters: desk.dead_letters(),
         health: judge.feed,
         transitions: judge.transitions,
@@ -111,6 +117,8 @@ struct Own {
 struct Judge {
     books: NaiveBooks,
     health: Vec<Health>,
+    /// Why a book is not to be believed, whatever the feed's health.
+    faults: Vec<Option<HealthReason>>,
     feed: Vec<FeedHealth>,
     /// The feed's health changed with the event that is being followed.
     changed: Option<Health>,
@@ -121,6 +129,8 @@ struct Judge {
     highest: u64,
     first_of_session: u64,
     cleared: u64,
+    filled: u64,
+    malformed: u64,
     placed: u64,
     fills: u64,
     pulled: u64,
@@ -131,6 +141,7 @@ impl Judge {
         Self {
             books: NaiveBooks::new(instruments),
             health: vec![Health::UNKNOWN; instruments],
+            faults: vec![None; instruments],
             feed: Vec::new(),
             changed: None,
             transitions: Vec::new(),
@@ -139,6 +150,8 @@ impl Judge {
             highest: 0,
             first_of_session: 0,
             cleared: 0,
+            filled: 0,
+            malformed: 0,
             placed: 0,
             fills: 0,
             pulled: 0,
@@ -159,9 +172,13 @@ impl Judge {
     /// All decisions of an event are known: what must hold between two events.
     fn group_ends(&self, at: &str) {
         if let Some(health) = self.changed {
+            let expected =
+                |fault: &Option<HealthReason>| if fault.is_some() { Health::STALE } else { health };
             assert!(
-                self.health.iter().all(|book| *book == health),
-                "before {at}: a book did not follow its feed"
+                self.health.iter().copied().eq(self.faults.iter().map(expected)),
+                "before {at}: a book did not follow its feed: {:?} {:?}",
+                self.health,
+                self.faults
             );
         }
         if self.phase != SessionPhase::READY {
@@ -193,21 +210,41 @@ impl Judge {
                 books.replace(event.order, event.new_order, event.price, lots(event.qty)).map(|_| ())
             }
             EventRef::BookCleared(event) => {
-                assert_eq!(event.instrument, ALL_INSTRUMENTS, "{at}");
-                self.cleared += 1;
-                (0..self.health.len() as u16).for_each(|id| books.clear(InstrumentId(id)));
+                let ids = (0..self.health.len() as u16).map(InstrumentId);
+                for id in ids.filter(|id| [*id, ALL_INSTRUMENTS].contains(&event.instrument)) {
+                    books.clear(id);
+                    self.faults[id.index()] = (event.health == Health::STALE).then_some(event.reason);
+                }
+                self.cleared +=
+                    u64::from(event.instrument == ALL_INSTRUMENTS && event.health != Health::STALE);
+                self.filled += u64::from(event.reason == HealthReason::SNAPSHOT);
                 Ok(())
             }
             EventRef::FeedHealth(event) => {
                 self.feed.push(*event);
                 self.changed = Some(event.health);
+                for fault in &mut self.faults {
+                    match *fault {
+                        None if event.reason == HealthReason::SNAPSHOT_AWAITED => *fault = Some(event.reason),
+                        Some(HealthReason::SNAPSHOT) if event.reason == HealthReason::RESTORED => {
+                            *fault = None
+                        }
+                        _ => {}
+                    }
+                }
                 Ok(())
             }
             EventRef::Dropped(event) => panic!("{at}: records were dropped: {event:?}"),
-            EventRef::Malformed(event) => panic!("{at}: unreadable input: {event:?}"),
+            EventRef::Malformed(_) => {
+                self.malformed += 1;
+                Ok(())
+            }
             _ => Ok(()),
         };
-        applied.unwrap_or_else(|error| panic!("{at}: the naive book refuses: {error}: {event:?}"));
+        let doubtful = self.faults.iter().flatten().any(|reason| *reason != HealthReason::SNAPSHOT);
+        if !doubtful {
+            applied.unwrap_or_else(|error| panic!("{at}: the naive book refuses: {error}: {event:?}"));
+        }
     }
 
     fn venue(&mut self, event: EventRef<'_>) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pricewright::config::{ConfigText, PipelineConfig, Topology};
 use pricewright::edges::assemble::assemble;
+use pricewright::edges::nasdaq::{LineCounts, LineMonitor};
 use pricewright::pipeline::helper::Tailer;
 use pricewright::pipeline::launch::{Launch, Outcome};
 use pricewright::pipeline::run_control::RunControl;
@@ -53,6 +54,7 @@ pub fn connect(config: &mut Config, addresses: &SimAddresses) {
     let feed = config.feed.nasdaq.as_mut().expect("a feed");
     feed.lines.clone_from(&addresses.lines);
     feed.rerequest = addresses.rerequest;
+    feed.glimpse = Some(addresses.glimpse);
     config.gateway.ouch.as_mut().expect("a gateway").address = addresses.ouch;
 }
 
@@ -119,6 +121,7 @@ pub struct Engine {
     waiting: JoinHandle<Outcome>,
     control: RunControl,
     watch: Watch,
+    lines: LineMonitor,
     what: String,
 }
 
@@ -130,8 +133,14 @@ impl Engine {
         let control = launch.control().clone();
         let watch = Watch::default();
         let assembled = assemble(launch, config, vec![Box::new(watch.clone())], None).expect("edges");
+        let lines = assembled.lines.clone().expect("a feed of lines");
         let waiting = std::thread::spawn(move || assembled.live.wait(None, |_| {}));
-        Self { waiting, control, watch, what: what.to_owned() }
+        Self { waiting, control, watch, lines, what: what.to_owned() }
+    }
+
+    /// What the feed has counted so far.
+    pub fn lines(&self) -> LineCounts {
+        self.lines.read()
     }
 
     /// What the journal has said so far.

@@ -88,7 +88,7 @@ fn a_single_book_waits_for_the_feed() {
     assert_eq!(load(&mut recovery), (1, vec![]));
     recovery.finish(108, SECOND);
     assert!(recovery.has_lost(0) && !recovery.has_lost(1));
-    assert!(recovery.ask(SECOND));
+    assert!(recovery.ask(SECOND + SECOND));
     recovery.arrived(snapshot(107, 1), SECOND);
     assert_eq!(recovery.judge(120, 120, SECOND), Verdict::Refused, "what came up to 108 was not kept for it");
 }
@@ -143,7 +143,8 @@ fn a_loss_while_loading_begins_anew() {
     recovery.arrived(snapshot(100, 3), SECOND);
     assert_eq!(recovery.judge(100, 100, SECOND), Verdict::Load(100));
     recovery.lose_all(130, SECOND);
-    assert!(recovery.piece().is_none() && recovery.ask(SECOND));
+    assert!(recovery.piece().is_none() && !recovery.ask(SECOND), "after a pause");
+    assert!(recovery.ask(SECOND + SECOND));
     recovery.arrived(snapshot(129, 3), SECOND);
     assert_eq!(recovery.judge(130, 130, SECOND), Verdict::Refused);
 }
