@@ -23,7 +23,10 @@ const CHANGES: usize = 24;
 
 pub(super) fn explain<Own: Hosted>(args: &ExplainArgs) -> Result<()> {
     let (dir, question) = asked(args)?;
-    let dir = journal_dir(dir.as_deref())?;
+    let dir = journal_dir(dir.as_deref()).map_err(|error| match &question.subject {
+        Subject::Article(word) => Error::Usage(format!("{word:?} is no directory, and {error}")),
+        _ => error,
+    })?;
     let machine = RunInfo::read(&dir)?.start.machine;
     let visit = Visit { dir: dir.clone(), question: question.clone() };
     let explanation = with_machine::<Own, _>(machine.as_str(), visit)??;
