@@ -1,0 +1,36 @@
+//! The targets, by what they drive. Each states at its head what must hold.
+
+mod drop_copy;
+mod glimpse;
+mod itch;
+mod json_lines;
+mod market_data;
+mod moldudp64;
+mod order_entry;
+mod ouch;
+mod soupbintcp;
+mod wire;
+
+use crate::Target;
+
+pub use drop_copy::drop_copy;
+pub use glimpse::glimpse;
+pub use itch::itch;
+pub use json_lines::json_lines;
+pub use market_data::market_data;
+pub use moldudp64::moldudp64;
+pub use order_entry::order_entry;
+pub use ouch::ouch;
+pub use soupbintcp::soupbintcp;
+
+pub(crate) const ALL: &[Target] = &[
+    Target { name: "itch", run: itch, seeds: itch::seeds, rounds: 4_000 },
+    Target { name: "moldudp64", run: moldudp64, seeds: moldudp64::seeds, rounds: 2_000 },
+    Target { name: "market_data", run: market_data, seeds: market_data::seeds, rounds: 1_000 },
+    Target { name: "soupbintcp", run: soupbintcp, seeds: soupbintcp::seeds, rounds: 4_000 },
+    Target { name: "ouch", run: ouch, seeds: ouch::seeds, rounds: 4_000 },
+    Target { name: "order_entry", run: order_entry, seeds: order_entry::seeds, rounds: 1_000 },
+    Target { name: "glimpse", run: glimpse, seeds: glimpse::seeds, rounds: 500 },
+    Target { name: "drop_copy", run: drop_copy, seeds: drop_copy::seeds, rounds: 2_000 },
+    Target { name: "json_lines", run: json_lines, seeds: json_lines::seeds, rounds: 500 },
+];
