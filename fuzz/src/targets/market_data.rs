@@ -1,8 +1,10 @@
 //! The market data feed, packets to records: every record is an event, the room of the sink is kept to, and a packet that
-//! was not taken changed nothing that a second offer would show.
+//! was not taken changed nothing that a second offer would show. Snapshots that come may be true, old, early or made up.
 
 use pricewright_core::kernel::table::EventRef;
-use pricewright_core::kernel::{Nanos, SourceId};
+use pricewright_core::kernel::{InstrumentId, Nanos, SourceId};
+use pricewright_feeds::nasdaq::glimpse::recovery::RecoveryConfig;
+use pricewright_feeds::nasdaq::glimpse::{BookImage, Snapshot};
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig, Resume};
 use pricewright_feeds::nasdaq::moldudp64::{
     PacketBuilder, ReceiverConfig, Responder, end_of_session, heartbeat,
@@ -19,6 +21,7 @@ struct World {
     feed: MarketData,
     session: SessionId,
     log: MessageLog,
+    image: BookImage,
     sink: Bounded,
     now: Nanos,
 }
@@ -45,9 +48,22 @@ impl World {
             sessions: vec![session],
             market: itch::market::NASDAQ,
             resume,
+            recovery: (!input.one_in(4)).then(|| RecoveryConfig {
+                gap_messages: input.byte().into(),
+                buffer_bytes: 512,
+                ..RecoveryConfig::default()
+            }),
+            lost: if input.one_in(4) { vec![InstrumentId(input.word())] } else { vec![] },
         };
         let feed = MarketData::new(config).expect("two instruments");
-        Self { feed, session, log: MessageLog::default(), sink: Bounded::new(ROOM), now: Nanos(1_000_000) }
+        Self {
+            feed,
+            session,
+            log: MessageLog::default(),
+            image: BookImage::default(),
+            sink: Bounded::new(ROOM),
+            now: Nanos(1_000_000),
+        }
     }
 
     fn give(&mut self, line: u16, packet: &[u8]) {
@@ -70,6 +86,7 @@ impl World {
         for _ in 0..=input.below(8) {
             let message = wire::itch_message(input);
             self.log.push(&message);
+            let _ = self.image.apply(&message);
             builder.push(&message);
         }
         let packet = builder.finish(self.session, first).to_vec();
@@ -95,8 +112,34 @@ impl World {
         }
     }
 
+    /// Answers the wish for a snapshot: by the state of this moment, by nothing, or by what the input makes up.
+    fn snapshot(&mut self, input: &mut Input<'_>) {
+        if !self.feed.asks_for_snapshot(self.now) {
+            return;
+        }
+        let snapshot = match input.below(4) {
+            0 => return self.feed.on_no_snapshot(self.now),
+            1 => {
+                let messages: Vec<Vec<u8>> = (0..input.below(8)).map(|_| wire::itch_message(input)).collect();
+                Snapshot::new(input.number(), messages.iter().map(Vec::as_slice))
+            }
+            _ => {
+                let told = self.image.tell();
+                let messages = (1..told.next_sequence() - 1).filter_map(|sequence| told.message(sequence));
+                Snapshot::new(self.image.next_sequence(), messages)
+            }
+        };
+        self.feed.on_snapshot(snapshot, self.now);
+    }
+
     fn step(&mut self, input: &mut Input<'_>) {
-        match input.below(10) {
+        match input.below(12) {
+            10 => self.snapshot(input),
+            11 => {
+                self.sink.room = ROOM;
+                let instrument = InstrumentId(input.below(3) as u16);
+                self.feed.mistrust(instrument, self.now, &mut self.sink);
+            }
             0..=5 => self.publish(input),
             6 => {
                 self.now = self.now + Nanos(1 + i64::from(input.word()) * 50_000);
@@ -137,6 +180,7 @@ pub fn market_data(data: &[u8]) {
         }
         world.sink.records.clear();
         assert!(world.feed.stale().count() <= 2);
+        while world.feed.used_snapshot().is_some() {}
     }
 }
 
