@@ -13,7 +13,7 @@ pub mod warnings;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-use pricewright_core::kernel::Machine;
+use pricewright_core::kernel::{Machine, Venue};
 use pricewright_feeds::jsonl::decode::Config as LineDecoder;
 use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::MarketData;
@@ -59,8 +59,15 @@ pub struct PipelineConfig<C> {
     /// Where decisions go.
     #[serde(default)]
     pub gateway: GatewaySettings,
+    /// Whose day it is, and when quotes may stand; goes with `[feed.nasdaq]`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub venue: Venue,
     /// The machine's own configuration.
     pub config: C,
+}
+
+fn is_default(venue: &Venue) -> bool {
+    *venue == Venue::default()
 }
 
 /// Only the part that chooses the machine.
@@ -204,7 +211,8 @@ pub struct NasdaqFeed {
     /// The addresses that may send market data; packets of others are refused and counted. Empty lets anybody send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<std::net::Ipv4Addr>,
-    /// Midnight of the venue's day, RFC 3339; empty means today, UTC.
+    /// The midnight that the venue's stamps count from, RFC 3339, for recordings of a known day. Empty, as it is unless said,
+    /// means that of the session's day in `[venue] time_zone`, found from when its messages were received.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub day_start: String,
     /// Whose data it is: halts on other markets alone do not concern it.
@@ -467,7 +475,8 @@ impl ConfigText {
     /// # Errors
     /// Unknown keys, wrong types, values out of range: with the line where it is known.
     pub fn pipeline<M: Machine>(&self) -> Result<PipelineConfig<M::Config>> {
-        let config: PipelineConfig<M::Config> = self.parse()?;
+        let mut config: PipelineConfig<M::Config> = self.parse()?;
+        M::at_venue(&mut config.config, &config.venue);
         self.validate::<M>(&config)?;
         Ok(config)
     }
@@ -608,6 +617,12 @@ impl ConfigText {
             }
             (None, None) => return complain("no feed: add [feed.nasdaq] or [feed.jsonl]"),
             (Some(_), Some(_)) => return complain("two feeds: keep one of [feed.nasdaq] and [feed.jsonl]"),
+        }
+        if let Err(message) = config.venue.check() {
+            return complain(&message);
+        }
+        if config.feed.nasdaq.is_none() && !is_default(&config.venue) {
+            return complain("[venue] goes with [feed.nasdaq]: remove it, or the feed [feed.jsonl]");
         }
         let (market, lines) = (config.feed.nasdaq.is_some(), config.feed.jsonl.is_some());
         if market && (config.gateway.jsonl.is_some() || config.gateway.http.is_some()) {

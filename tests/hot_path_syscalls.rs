@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use pricewright::clock::{Clock as _, tsc_clock};
 use pricewright::config::{ConfigText, PipelineConfig};
-use pricewright::edges::assemble::day_start;
+use pricewright::edges::assemble::session_day;
 use pricewright::edges::nasdaq::NasdaqFeed;
 use pricewright::edges::ouch::OuchGateway;
 use pricewright::error::Result;
@@ -243,9 +243,9 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
     let journal = OpenJournal::open::<Desk>(dir, &config, false).unwrap();
     let begun = journal.begin::<Desk>(dir, &config, now).unwrap();
     let units = Desk::units(&config.config);
-    let day = day_start("", now).unwrap();
+    let day = session_day("", &config.venue).unwrap();
     let settings = config.feed.nasdaq.as_ref().unwrap();
-    let feed = NasdaqFeed::open(settings, &units, &begun.resume, day, None).unwrap();
+    let feed = NasdaqFeed::open(settings, &units, &begun.resume, day.clone(), None).unwrap();
     let settings = config.gateway.ouch.as_ref().unwrap();
     let gateway = OuchGateway::open(settings, &units, &begun.resume, day, now, None).unwrap();
     let (tracer, drain) = Tracer::channel();

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use pricewright::harness::in_memory::{Market, OPENING, Packets};
 use pricewright_core::kernel::{InstrumentId, RecordBuf, SourceId};
-use pricewright_feeds::nasdaq::InstrumentSpec;
 use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig;
+use pricewright_feeds::nasdaq::{InstrumentSpec, SessionDay};
 
 use crate::support::{hash_record, print_result};
 
@@ -25,7 +25,7 @@ fn feed() -> MarketData {
     MarketData::new(MarketDataConfig {
         source: SourceId(1),
         instruments: vec![InstrumentSpec { id: InstrumentId(0), symbol: SYMBOL.to_owned(), tick_e4: 1 }],
-        day_start_ns: OPENING.0 - OPENING.0.rem_euclid(86_400_000_000_000),
+        day: SessionDay::fixed(OPENING.0 - OPENING.0.rem_euclid(86_400_000_000_000)),
         receiver: ReceiverConfig { lines: 1, ..ReceiverConfig::default() },
         sessions: Vec::new(),
         market: market::NASDAQ,

@@ -48,6 +48,10 @@ codes! {
         BUY = 1 "buy",
         /// Sell.
         SELL = 2 "sell",
+        /// Sell, marked as short. On orders of ours only.
+        SELL_SHORT = 3 "sell_short",
+        /// Sell, marked as short and exempt from the price test. On orders of ours only.
+        SELL_SHORT_EXEMPT = 4 "sell_short_exempt",
     }
     /// How long an order lives, and whether it may take.
     TimeInForce(u8, U8) {
@@ -158,6 +162,16 @@ codes! {
         POSITION_BREAK = 21 "position_break",
         /// The venue does not say what became of an order.
         UNANSWERED = 25 "unanswered",
+        /// The venue refused too many orders in series.
+        REJECTS = 28 "rejects",
+        /// Would sell more than is held, and no locate covers it.
+        SHORT_SALE = 29 "short_sale",
+        /// Positions and open orders come to too much money, long and short together.
+        GROSS_NOTIONAL = 30 "gross_notional",
+        /// Positions and open orders come to too much money one way.
+        NET_NOTIONAL = 31 "net_notional",
+        /// The venue's day or the session hours do not allow quotes.
+        MARKET_HOURS = 32 "market_hours",
     }
     /// Why an input was refused (the dead letter).
     RejectReason(u16, U16) {
@@ -202,6 +216,8 @@ codes! {
         OPERATOR = 8 "operator",
         /// The venue's answer is overdue. The gateway also asks the venue whether it has ever seen the order.
         UNANSWERED = 9 "unanswered",
+        /// The venue's day or the session hours do not allow quotes.
+        MARKET_HOURS = 10 "market_hours",
     }
     /// Where the session with a venue stands.
     SessionPhase(u8, U8) {
@@ -348,7 +364,10 @@ impl Health {
 impl SideCode {
     /// As a side, where it is known.
     pub fn side(self) -> Option<Side> {
-        Side::from_u8(self.0)
+        match self {
+            Self::SELL_SHORT | Self::SELL_SHORT_EXEMPT => Some(Side::Sell),
+            side => Side::from_u8(side.0),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::calendar::Venue;
 use super::decimal::{Decimal, FixedPoint};
 use super::outbox::Outbox;
 use super::probe::Probe;
@@ -26,6 +27,10 @@ pub trait Machine: Sized {
     /// The layout of what [`Self::snapshot`] writes. Raise it with every change of it: a build restores only snapshots of
     /// its own layout, since old bytes may be readable and mean something else.
     const STATE_VERSION: u32 = 1;
+
+    /// Gives its configuration the venue, `[venue]` in the file: whose day it is, and when quotes may stand. A machine that
+    /// knows no day leaves it.
+    fn at_venue(_config: &mut Self::Config, _venue: &Venue) {}
 
     /// How its prices and its money are written for people.
     fn units(_config: &Self::Config) -> DisplayUnits {

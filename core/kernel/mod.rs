@@ -2,8 +2,9 @@
 //!
 //! [`units`] are the newtypes that cross function boundaries, [`record`] the 64-byte cell and the 32-byte header,
 //! [`table`] the one list of record kinds, [`machine`] the contract, [`outbox`] and [`timers`] what a machine may ask
-//! for, [`probe`] how it explains itself, [`driver`] the loop body that live, replay, recovery and explanation share.
+//! for, [`probe`] how it explains itself, [`calendar`] the venue's days, [`driver`] the loop body that live, replay, recovery and explanation share.
 
+pub mod calendar;
 pub mod codes;
 pub mod decimal;
 pub mod driver;
@@ -17,6 +18,7 @@ pub mod table;
 pub mod timers;
 pub mod units;
 
+pub use calendar::{CalendarDate, CalendarError, Day, DayOfWeek, Hours, TimeOfDay, TimeZone, Venue};
 pub use codes::*;
 pub use decimal::{Decimal, DecimalError, FixedPoint, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};

@@ -178,6 +178,7 @@ record_table! {
         41 v 1 market::TradingStatus,
         42 v 1 market::MarketPhase,
         43 v 1 market::BookCleared,
+        44 v 1 market::MarketHalt,
         64 v 1 venue::VenueAccepted,
         65 v 1 venue::VenueReplaced,
         66 v 1 venue::VenueCanceled,
@@ -194,6 +195,7 @@ record_table! {
         77 v 1 doubt::DropCopyExecution,
         78 v 1 doubt::DropCopyState,
         79 v 1 doubt::DropCopyOrder,
+        45 v 1 venue::VenueDay,
         96 v 1 commerce::Inventory,
         97 v 1 commerce::Purchase,
         98 v 1 commerce::LineId,
@@ -214,6 +216,7 @@ record_table! {
         138 v 1 doubt::OrderInDoubt,
         139 v 1 doubt::LatchHeld,
         140 v 1 doubt::PositionBreak,
+        142 v 1 decisions::DayEnded,
     }
 }
 

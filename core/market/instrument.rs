@@ -8,7 +8,7 @@ use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::kernel::table::ALL_INSTRUMENTS;
-use crate::kernel::{FixedPoint, InstrumentId, MAX_DECIMALS, Minor, Side, Ticks, parse_minor};
+use crate::kernel::{FixedPoint, InstrumentId, MAX_DECIMALS, Minor, Side, SideCode, Ticks, parse_minor};
 
 /// The most decimals that a tick size may have.
 pub const MAX_TICK_DECIMALS: u8 = 12;
@@ -37,6 +37,41 @@ pub struct Instrument {
     pub currency: String,
     /// Decimals of a minor unit: 2 where [`Minor`] counts cents.
     pub currency_decimals: u8,
+    /// Whether more may be sold than is held, and how the venue is told. `"refused"` unless said.
+    #[serde(default)]
+    pub short_sale: ShortSale,
+}
+
+/// Short sales of an instrument. An order is short where it, with all others that are open, could sell more than is held
+/// (17 CFR 242.200(g)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShortSale {
+    /// The risk gate refuses them.
+    #[default]
+    Refused,
+    /// The stock is located: they are marked as short.
+    Locate,
+    /// The stock is located and the orders are exempt from the price test of 17 CFR 242.201: they are marked so.
+    Exempt,
+    /// The venue does not ask for a mark.
+    Unmarked,
+}
+
+impl ShortSale {
+    /// How a sale is marked that is short or not.
+    pub fn mark(self, short: bool) -> SideCode {
+        match self {
+            Self::Locate if short => SideCode::SELL_SHORT,
+            Self::Exempt if short => SideCode::SELL_SHORT_EXEMPT,
+            _ => SideCode::SELL,
+        }
+    }
+
+    /// Whether an order keeps the mark that it was entered with, so that another needs another order.
+    pub fn is_marked(self) -> bool {
+        matches!(self, Self::Locate | Self::Exempt)
+    }
 }
 
 fn one_tick() -> Ticks {

@@ -116,6 +116,8 @@ pub struct OwnOrder {
     pub doubt: bool,
     /// What the venue's drop copy says of it.
     pub copied: Copied,
+    /// It is marked as a short sale; a replacement keeps the mark.
+    pub short: bool,
     /// When it was asked for.
     pub placed: Nanos,
     /// When the last message about it was decided.
@@ -153,6 +155,7 @@ impl OwnOrder {
         sent: false,
         doubt: false,
         copied: Copied { seen: false, open: 0, took: false },
+        short: false,
         placed: Nanos::ZERO,
         asked: Nanos::ZERO,
         reminded: false,
@@ -189,6 +192,8 @@ pub struct NewOrder {
     pub price: Ticks,
     /// Lots.
     pub qty: u32,
+    /// It is to be marked as a short sale.
+    pub short: bool,
 }
 
 /// A replacement that was entered.
@@ -327,6 +332,7 @@ impl OrderTable {
             instrument: new.instrument,
             side: new.side,
             state: OrderState::PendingNew,
+            short: new.short,
             placed: now,
             asked: now,
             ..OwnOrder::EMPTY
@@ -363,6 +369,7 @@ impl OrderTable {
             instrument: old.instrument,
             side: old.side,
             state: OrderState::PendingNew,
+            short: old.short,
             placed: now,
             asked: now,
             ..OwnOrder::EMPTY

@@ -162,6 +162,17 @@ impl Holding {
         minor((halves * i128::from(self.position)).div_euclid(2) - self.cost)
     }
 
+    /// What the position is worth at `mark`, negative where short; half a minor unit is rounded down.
+    #[inline]
+    pub fn value(&self, mark: HalfTicks) -> Minor {
+        if self.position == 0 {
+            return Minor(0);
+        }
+        let limit = PRICE_MAX.0 * 2;
+        let halves = i128::from(mark.0.clamp(-limit, limit)) * i128::from(self.tick_value.0);
+        minor((halves * i128::from(self.position)).div_euclid(2))
+    }
+
     /// Fees paid, rebates negative; part of a minor unit counts as a whole one against us.
     pub fn fees(&self) -> Minor {
         // 128 bits are divided by a call, 64 by an instruction; fees fit 64 in all but contrived cases.

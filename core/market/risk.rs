@@ -93,6 +93,31 @@ pub struct GateContext {
     pub accepting: bool,
     /// Whether the instrument may be traded.
     pub trading: TradingState,
+    /// Whether the venue's day and the session hours allow quotes.
+    pub in_hours: bool,
+    /// Whether more may be sold of the instrument than is held.
+    pub may_short: bool,
+    /// What all positions are worth at their marks.
+    pub held: Held,
+}
+
+/// What positions are worth at their marks, over all instruments, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Long and short together.
+    pub gross: i128,
+    /// Long less short.
+    pub net: i128,
+}
+
+impl Held {
+    /// Counts one position that was worth `before` and is worth `after`.
+    #[inline]
+    pub fn change(&mut self, before: Minor, after: Minor) {
+        let (before, after) = (i128::from(before.0), i128::from(after.0));
+        self.gross += after.abs() - before.abs();
+        self.net += after - before;
+    }
 }
 
 /// The first control that an intent breached.

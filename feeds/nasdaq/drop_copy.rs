@@ -27,7 +27,7 @@ use super::ouch::{self, Response, decode_response};
 use super::soupbintcp::{
     ClientConfig, ClientEvent, ClientSession, Deframer, OutBuffer, OutFull, Packet, Password,
 };
-use super::{Alpha, SessionId, Symbol};
+use super::{Alpha, SessionDay, SessionId, Symbol};
 use crate::nasdaq::order_entry::ConnectionError;
 
 /// Cells that one packet may need: parts of a message longer than OUCH 5.0 has are counted where there is no room.
@@ -45,8 +45,8 @@ pub struct DropCopyConfig {
     pub password: Password,
     /// The instruments that may be traded.
     pub instruments: Vec<InstrumentSpec>,
-    /// Nanoseconds since the Unix epoch of the venue's midnight.
-    pub day_start_ns: i64,
+    /// Which midnight the venue's stamps count from.
+    pub day: SessionDay,
     /// Sessions that the journal defines already, in the order of their numbers.
     pub sessions: Vec<SessionId>,
     /// The session that the journal followed last, and the next sequence in it.
@@ -79,7 +79,7 @@ pub struct DropCopy {
 #[derive(Debug)]
 struct Copies {
     source: SourceId,
-    day_start_ns: i64,
+    day: SessionDay,
     instruments: Vec<Instrument>,
     sessions: Vec<SessionId>,
     session_id: u32,
@@ -103,7 +103,7 @@ impl DropCopy {
         };
         let copies = Copies {
             source: config.source,
-            day_start_ns: config.day_start_ns,
+            day: config.day,
             instruments: Instrument::table(&config.instruments)?,
             sessions: config.sessions,
             session_id: 0,
@@ -251,6 +251,7 @@ impl Copies {
         if !same(self.journalled.0, session) {
             self.journalled = (session, 1);
             self.known.clear();
+            self.day.begin_session();
         }
         let known = self.sessions.iter().position(|known| same(*known, session));
         self.session_id = u32::try_from(known.unwrap_or(self.sessions.len())).unwrap_or(u32::MAX);
@@ -288,6 +289,10 @@ impl Copies {
             &Mark { first: sequence, received: now, count: 1, session, line: 0, source, queued_ns: 0 },
             sink,
         );
+        // Every message of the venue has its stamp behind the type.
+        if let Some(stamp) = bytes.get(1..9).and_then(|stamp| stamp.try_into().ok()) {
+            self.day.start_of(u64::from_be_bytes(stamp), now);
+        }
         match decoded {
             Ok(response) => self.take(response, at, sink),
             Err(error) => self.unread(at, Unread::undecodable(&error), sink),
@@ -427,7 +432,7 @@ impl Copies {
     }
 
     fn event_ns(&self, nanos: u64) -> EventNanos {
-        EventNanos(self.day_start_ns.saturating_add_unsigned(nanos))
+        EventNanos(self.day.start_ns().saturating_add_unsigned(nanos))
     }
 }
 

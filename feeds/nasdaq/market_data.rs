@@ -33,9 +33,8 @@ use super::glimpse::recovery::RecoveryConfig;
 use super::instrument::{Instrument, InstrumentError, InstrumentSpec};
 use super::moldudp64::recovery::{Counters as LineCounters, Line};
 use super::moldudp64::{HEADER_LEN, Receiver, ReceiverConfig};
-use super::{SessionId, Symbol};
+use super::{SessionDay, SessionId, Symbol};
 use emit::{Emitter, State};
-use event::Place;
 
 pub use super::moldudp64::recovery::{Arrival, NotTaken};
 pub use emit::{Counters, MAX_CELLS_PER_MESSAGE, OVERHEAD_CELLS};
@@ -52,8 +51,8 @@ pub struct MarketDataConfig {
     pub source: SourceId,
     /// The instruments; others are passed over.
     pub instruments: Vec<InstrumentSpec>,
-    /// Nanoseconds since the Unix epoch of the venue's midnight; added to the venue's stamps.
-    pub day_start_ns: i64,
+    /// Which midnight the venue's stamps count from.
+    pub day: SessionDay,
     /// Lines, patience, time-outs, buffers.
     pub receiver: ReceiverConfig,
     /// Sessions that the journal defines already, in the order of their numbers.
@@ -108,8 +107,8 @@ impl MarketData {
         let present = config.resume.map(|resume| resume.session);
         let past = config.sessions.iter().filter(|session| Some(**session) != present);
         past.for_each(|session| receiver.leave(*session));
-        let place = Place { day_start_ns: config.day_start_ns, market: config.market };
-        let mut state = State::new(config.source, place, instruments, config.sessions, config.resume);
+        let mut state =
+            State::new(config.source, config.day, config.market, instruments, config.sessions, config.resume);
         state.recover_by(config.recovery, &config.lost);
         Ok(Self { receiver, state })
     }

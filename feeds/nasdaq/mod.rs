@@ -12,6 +12,7 @@
 //! Sources: Nasdaq TotalView-ITCH 5.0, MoldUDP64 1.00, SoupBinTCP 3.00 and OUCH 5.0 (revision of October 2025).
 
 pub mod alpha;
+pub mod day;
 pub mod drop_copy;
 pub mod glimpse;
 pub mod instrument;
@@ -24,6 +25,7 @@ pub mod soupbintcp;
 pub mod store;
 
 pub use alpha::{Alpha, SessionId, Symbol};
+pub use day::SessionDay;
 pub use instrument::{InstrumentError, InstrumentSpec};
 pub use store::{MessageLog, MessageStore};
 

@@ -28,7 +28,7 @@ use super::ouch::{self, AppendageBuf, Body, MAX_MESSAGE, tag, time_in_force};
 use super::soupbintcp::{
     ClientConfig, ClientEvent, ClientSession, Deframer, OutBuffer, OutFull, Password, SessionError, SoupError,
 };
-use super::{Alpha, SessionId};
+use super::{Alpha, SessionDay, SessionId};
 use answers::{ANSWER_CELLS, Answers, Change, Numbers, same};
 use orders::LiveOrders;
 use unread::{Message, Unread};
@@ -60,8 +60,8 @@ pub struct OrderEntryConfig {
     pub sessions: Vec<SessionId>,
     /// The instruments that may be traded.
     pub instruments: Vec<InstrumentSpec>,
-    /// Nanoseconds since the Unix epoch of the venue's midnight; added to the venue's stamps.
-    pub day_start_ns: i64,
+    /// Which midnight the venue's stamps count from.
+    pub day: SessionDay,
     /// Orders that may be live or on their way at once.
     pub live_capacity: usize,
     /// Orders that were live when the journal ended.
@@ -168,7 +168,7 @@ impl OrderEntry {
             out: OutBuffer::new(config.buffer),
             answers: Answers::new(
                 config.source,
-                config.day_start_ns,
+                config.day,
                 instruments,
                 orders,
                 config.sessions,
@@ -557,6 +557,8 @@ fn side_of(side: SideCode) -> Result<u8, DecisionError> {
     match side {
         SideCode::BUY => Ok(b'B'),
         SideCode::SELL => Ok(b'S'),
+        SideCode::SELL_SHORT => Ok(b'T'),
+        SideCode::SELL_SHORT_EXEMPT => Ok(b'E'),
         _ => Err(DecisionError::Order),
     }
 }

@@ -486,6 +486,9 @@ pub struct SimArgs {
     /// Loss on the re-request path, in percent.
     #[arg(long, value_name = "PCT", default_value_t = 0.0)]
     pub rerequest_loss: f64,
+    /// Whose day it is: stamps count from its midnight. A name such as Europe/London, or a POSIX rule.
+    #[arg(long, value_name = "ZONE", default_value = "America/New_York")]
+    pub time_zone: String,
     /// One JSON object at the end instead of text.
     #[arg(long)]
     pub json: bool,

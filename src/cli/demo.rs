@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use pricewright_core::kernel::Venue;
 use pricewright_strategies::pricing::flash_sale::{Config, FlashSale};
 use serde_json::json;
 
@@ -73,6 +74,7 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
 fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
     let generated = GeneratedLines { seed: args.seed, ..GeneratedLines::default() };
     PipelineConfig {
+        venue: Venue::default(),
         machine: "flash_sale".to_owned(),
         journal: JournalSettings { dir, segment_mib: SEGMENT_MIB, ..JournalSettings::default() },
         runtime: RuntimeSettings {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use pricewright_core::kernel::TimeZone;
+
 use super::args::SimArgs;
 use super::show::{json as print_json, line};
 use super::signals::stop_on_signals;
@@ -28,6 +30,8 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
         duplicate: args.duplicate / 100.0,
         reorder: args.reorder / 100.0,
         rerequest_loss: args.rerequest_loss / 100.0,
+        time_zone: TimeZone::new(&args.time_zone)
+            .map_err(|error| Error::Usage(format!("--time-zone: {error}")))?,
         ..SimConfig::default()
     };
     let stop = Arc::new(AtomicBool::new(false));

@@ -117,14 +117,17 @@ impl Search<'_> {
         let document = Deserializer::from(Spanned::new(self.whole.clone(), self.table.clone()));
         match PipelineConfig::<M::Config>::deserialize(document) {
             Err(error) => self.unreadable(&error),
-            Ok(config) => match self.text.validate::<M>(&config) {
-                Ok(()) => false,
-                Err(Error::Config { message, .. }) => self.invalid(message),
-                Err(error) => {
-                    self.problems.push(self.text.problem(None, error.to_string()));
-                    false
+            Ok(mut config) => {
+                M::at_venue(&mut config.config, &config.venue);
+                match self.text.validate::<M>(&config) {
+                    Ok(()) => false,
+                    Err(Error::Config { message, .. }) => self.invalid(message),
+                    Err(error) => {
+                        self.problems.push(self.text.problem(None, error.to_string()));
+                        false
+                    }
                 }
-            },
+            }
         }
     }
 

@@ -96,3 +96,48 @@ fn what_is_kept_is_written_with_units() {
         assert!(line.is_some_and(|line| (3..=5).contains(&line)), "{journal}: {line:?}");
     }
 }
+
+fn desk(venue: &str) -> Result<PipelineConfig<pricewright_strategies::trading::DeskConfig>> {
+    let text = include_str!("../../strategies/trading/desk.toml");
+    let (before, rest) = text.split_once("[venue]").expect("the example has a venue");
+    let (_, after) = rest.split_once("\n[config]").expect("and its configuration behind it");
+    let text = format!("{before}{venue}\n[config]{after}");
+    ConfigText { path: "desk.toml".to_owned(), text }.pipeline::<pricewright_strategies::trading::Desk>()
+}
+
+#[test]
+fn a_venue_reaches_the_machine_and_the_canonical_form() {
+    let config =
+        desk("[venue]\ntime_zone = \"Europe/London\"\nphases = false\nopen = \"08:00\"\nclose = \"16:30\"")
+            .expect("good");
+    assert_eq!(config.config.venue, config.venue);
+    assert_eq!(config.venue.time_zone.name(), "Europe/London");
+    let text = config.canonical().expect("canonical");
+    assert!(text.contains("[venue]") && text.contains("Europe/London"), "{text}");
+    let again = ConfigText { path: "again".to_owned(), text };
+    let again = again.pipeline::<pricewright_strategies::trading::Desk>().expect("canonical form is good");
+    assert_eq!(again.config, config.config);
+}
+
+/// The venue's stamps are New York's where nothing is said: files of before go on loading.
+#[test]
+fn without_a_venue_it_is_the_one_that_the_feed_is_of() {
+    let config = desk("").expect("good");
+    assert_eq!(config.config.venue.time_zone.name(), "America/New_York");
+    assert!(config.config.venue.phases);
+}
+
+#[test]
+fn a_wrong_venue_is_refused_with_what_helps() {
+    for (venue, wanted) in [
+        ("[venue]\ntime_zone = \"Mars/Olympus\"", "POSIX rule"),
+        ("[venue]\nopen = \"09:30\"", "open and close go together"),
+        ("[venue]\nopen = \"half past nine\"\nclose = \"16:00\"", "09:30"),
+        ("[venue]\ntimezone = \"UTC\"", "timezone"),
+    ] {
+        let error = desk(venue).expect_err(venue).to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+    let (_, message) = complaint(&format!("{GOOD}[venue]\ntime_zone = \"UTC\"\n"));
+    assert!(message.contains("[feed.nasdaq]"), "{message}");
+}

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::unbounded;
-use pricewright_core::kernel::{Machine, Nanos};
+use pricewright_core::kernel::{Machine, Venue};
 use pricewright_feeds::jsonl::encode::Encoder;
 use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
+use pricewright_feeds::nasdaq::SessionDay;
 
 use super::answers::{Answers, Wanted};
 use super::drop_copy::DropCopyLink;
@@ -66,14 +67,14 @@ pub fn assemble<M: Machine + Send + 'static>(
 pub fn check<M: Machine>(config: &PipelineConfig<M::Config>) -> Result<()> {
     let units = M::units(&config.config);
     if let Some(feed) = &config.feed.nasdaq {
-        day_start(&feed.day_start, Nanos::ZERO)?;
+        session_day(&feed.day_start, &config.venue)?;
         let instruments = instruments(&units)?;
         if feed.glimpse.is_some() {
             client_config(feed, &instruments)?;
         }
     }
     if let Some(gateway) = &config.gateway.ouch {
-        order_entry(gateway, &units, &Resume::default(), 0)?;
+        order_entry(gateway, &units, &Resume::default(), SessionDay::fixed(0))?;
     }
     Ok(())
 }
@@ -139,16 +140,16 @@ fn open_market<M: Machine + Send + 'static>(
 ) -> Result<(NasdaqFeed, Option<OuchGateway>)> {
     let units = M::units(&config.config);
     let now = launch.clock().clone().now();
-    let day_start = day_start(&settings.day_start, now)?;
-    let feed = NasdaqFeed::open(settings, &units, launch.resume(), day_start, recorder.clone())?;
+    let day = session_day(&settings.day_start, &config.venue)?;
+    let feed = NasdaqFeed::open(settings, &units, launch.resume(), day.clone(), recorder.clone())?;
     let gateway = match &config.gateway.ouch {
         Some(ouch) => {
             if recorder.is_some() && ouch.drop_copy.is_some() {
                 tracing::warn!("the recording of packets will not hold the drop copy's");
             }
             let clock = launch.clock().clone();
-            let drop_copy = DropCopyLink::start(ouch, &units, launch.resume(), day_start, clock)?;
-            let gateway = OuchGateway::open(ouch, &units, launch.resume(), day_start, now, recorder)?;
+            let drop_copy = DropCopyLink::start(ouch, &units, launch.resume(), day.clone(), clock)?;
+            let gateway = OuchGateway::open(ouch, &units, launch.resume(), day, now, recorder)?;
             Some(gateway.with_drop_copy(drop_copy))
         }
         None => None,
@@ -156,16 +157,16 @@ fn open_market<M: Machine + Send + 'static>(
     Ok((feed, gateway))
 }
 
-/// Midnight of the venue's day in Unix ns: as configured (RFC 3339), or of today, UTC.
+/// Which midnight the venue's stamps count from: the one that is configured (RFC 3339), or that of the session's day in the
+/// venue's time zone.
 ///
 /// # Errors
 /// Where the configured text is no stamp.
-pub fn day_start(configured: &str, now: Nanos) -> Result<i64> {
-    const DAY: i64 = 86_400_000_000_000;
+pub fn session_day(configured: &str, venue: &Venue) -> Result<SessionDay> {
     if configured.is_empty() {
-        return Ok(now.0 - now.0.rem_euclid(DAY));
+        return Ok(SessionDay::of_zone(venue.time_zone.clone()));
     }
-    parse_rfc3339(configured).map(|stamp| stamp.0).map_err(|error| {
+    parse_rfc3339(configured).map(|stamp| SessionDay::fixed(stamp.0)).map_err(|error| {
         Error::Usage(format!("[feed.nasdaq] day_start {configured:?}: {error}; write 2026-01-02T00:00:00Z"))
     })
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pricewright_core::kernel::{Column, DisplayUnits, RecordBuf, RecordSink as _};
-use pricewright_feeds::nasdaq::SessionId;
 use pricewright_feeds::nasdaq::drop_copy::{DropCopy, DropCopyConfig};
+use pricewright_feeds::nasdaq::{SessionDay, SessionId};
 
 use super::nasdaq::instruments;
 use super::ouch::credentials;
@@ -53,11 +53,11 @@ impl DropCopyLink {
         settings: &Settings,
         units: &DisplayUnits,
         resume: &Resume,
-        day_start_ns: i64,
+        day: SessionDay,
         clock: C,
     ) -> Result<Option<Self>> {
         let Some(address) = settings.drop_copy else { return Ok(None) };
-        let copy = DropCopy::new(config(settings, units, resume, day_start_ns)?)
+        let copy = DropCopy::new(config(settings, units, resume, day)?)
             .map_err(|error| Error::Usage(format!("instruments: {error}")))?;
         let (producer, records) = ring(RING_CELLS);
         let stop = Arc::new(AtomicBool::new(false));
@@ -95,7 +95,7 @@ fn config(
     settings: &Settings,
     units: &DisplayUnits,
     resume: &Resume,
-    day_start_ns: i64,
+    day: SessionDay,
 ) -> Result<DropCopyConfig> {
     let (username, password) = credentials(settings)?;
     let sessions: Vec<SessionId> = resume
@@ -114,7 +114,7 @@ fn config(
         username,
         password,
         instruments: instruments(units)?,
-        day_start_ns,
+        day,
         sessions,
         followed,
         buffer: BUFFER_LEN,

@@ -11,7 +11,7 @@ use pricewright_core::kernel::{Column, DisplayUnits, Health, InstrumentId, Nanos
 use pricewright_feeds::nasdaq::glimpse::recovery::RecoveryConfig;
 use pricewright_feeds::nasdaq::market_data::{Arrival, MarketData, MarketDataConfig, Resume as FeedResume};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig as LineConfig;
-use pricewright_feeds::nasdaq::{InstrumentSpec, SessionId};
+use pricewright_feeds::nasdaq::{InstrumentSpec, SessionDay, SessionId};
 
 use serde::Serialize;
 
@@ -228,10 +228,10 @@ impl NasdaqFeed {
         settings: &Settings,
         units: &DisplayUnits,
         resume: &Resume,
-        day_start_ns: i64,
+        day: SessionDay,
         recorder: Option<Recorder>,
     ) -> Result<Self> {
-        let market = market_data(settings, units, resume, day_start_ns)?;
+        let market = market_data(settings, units, resume, day)?;
         let lines = settings.lines.iter().map(|line| open_line(*line, settings)).collect::<Result<_>>()?;
         let local =
             if settings.rerequest.ip().is_loopback() { Ipv4Addr::LOCALHOST } else { settings.interface };
@@ -498,7 +498,7 @@ pub fn market_data(
     settings: &Settings,
     units: &DisplayUnits,
     resume: &Resume,
-    day_start_ns: i64,
+    day: SessionDay,
 ) -> Result<MarketData> {
     let sessions = sessions(resume)?;
     let position = resume.position(FEED_SOURCE).and_then(|position| {
@@ -509,7 +509,7 @@ pub fn market_data(
     let config = MarketDataConfig {
         source: FEED_SOURCE,
         instruments: instruments(units)?,
-        day_start_ns,
+        day,
         receiver: LineConfig {
             lines: settings.lines.len(),
             patience: micros(settings.patience_us),

@@ -10,7 +10,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use pricewright_core::kernel::{Column, DecisionRef, DisplayUnits, Nanos, RecordBuf, RecordSink as _};
 use pricewright_feeds::nasdaq::order_entry::{ConnectionError, LiveOrder, OrderEntry, OrderEntryConfig};
 use pricewright_feeds::nasdaq::soupbintcp::Password;
-use pricewright_feeds::nasdaq::{Alpha, SessionId};
+use pricewright_feeds::nasdaq::{Alpha, SessionDay, SessionId};
 
 use super::drop_copy::DropCopyLink;
 use super::nasdaq::instruments;
@@ -83,11 +83,11 @@ impl OuchGateway {
         settings: &Settings,
         units: &DisplayUnits,
         resume: &Resume,
-        day_start_ns: i64,
+        day: SessionDay,
         now: Nanos,
         recorder: Option<Recorder>,
     ) -> Result<Self> {
-        let entry = order_entry(settings, units, resume, day_start_ns)?;
+        let entry = order_entry(settings, units, resume, day)?;
         let connection = TcpConnection::connect(settings.address, CONNECT_TIMEOUT)?;
         let mut gateway = Self {
             entry,
@@ -234,9 +234,9 @@ pub fn order_entry(
     settings: &Settings,
     units: &DisplayUnits,
     resume: &Resume,
-    day_start_ns: i64,
+    day: SessionDay,
 ) -> Result<OrderEntry> {
-    let mut entry = OrderEntry::new(config(settings, units, resume, day_start_ns)?)
+    let mut entry = OrderEntry::new(config(settings, units, resume, day)?)
         .map_err(|error| Error::Usage(format!("instruments: {error}")))?;
     if resume.is_latched() {
         entry.latch();
@@ -248,7 +248,7 @@ fn config(
     settings: &Settings,
     units: &DisplayUnits,
     resume: &Resume,
-    day_start_ns: i64,
+    day: SessionDay,
 ) -> Result<OrderEntryConfig> {
     let (username, password) = credentials(settings)?;
     let sessions: Vec<SessionId> = resume
@@ -269,7 +269,7 @@ fn config(
         next_sequence: session.and(position).map_or(1, |position| position.restart().0),
         sessions,
         instruments: instruments(units)?,
-        day_start_ns,
+        day,
         live_capacity: LIVE_CAPACITY,
         live: live_orders(resume),
         // One more than the journal shows: of the last login before a crash it may know nothing.

@@ -24,6 +24,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Machine as _, Nanos, OperatorCommand, RecordSink};
+use pricewright_feeds::nasdaq::SessionDay;
 use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig;
@@ -263,7 +264,7 @@ impl InMemory {
         let market = MarketData::new(MarketDataConfig {
             source: FEED_SOURCE,
             instruments: instruments(&units)?,
-            day_start_ns,
+            day: SessionDay::fixed(day_start_ns),
             receiver: ReceiverConfig { lines: 2, ..ReceiverConfig::default() },
             sessions: Vec::new(),
             market: market::NASDAQ,

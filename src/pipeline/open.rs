@@ -403,6 +403,9 @@ fn same_machine<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>) -> R
     if has < had {
         return refuse(&format!("with max_skus = {had}, more than {has} (it can be raised and not lowered)"));
     }
+    if written.venue != config.venue {
+        return refuse("under another [venue]");
+    }
     Ok(())
 }
 

@@ -38,7 +38,7 @@ use super::stage::Stage;
 use super::threads::{self, DEFAULT_BUDGET, ThreadSpec};
 use crate::clock::ManualClock;
 use crate::config::{PipelineConfig, Topology};
-use crate::edges::assemble::day_start;
+use crate::edges::assemble::session_day;
 use crate::edges::nasdaq::market_data;
 use crate::edges::ouch::order_entry;
 use crate::error::{Error, Result};
@@ -117,11 +117,11 @@ fn stages<M: Machine + Send + 'static>(
     }
     let Begun { driver, writer, preallocator, chainer, .. } = journal.begin::<M>(dir, config, begin)?;
     let units = M::units(&config.config);
-    let day_start = day_start(&feed.day_start, begin)?;
-    let market = market_data(feed, &units, &Resume::default(), day_start)?;
+    let day = session_day(&feed.day_start, &config.venue)?;
+    let market = market_data(feed, &units, &Resume::default(), day.clone())?;
     // Nobody is logged in to, so that no password is needed.
     let session = crate::config::OuchGateway { password_env: String::new(), ..session.clone() };
-    let entry = order_entry(&session, &units, &Resume::default(), day_start)?;
+    let entry = order_entry(&session, &units, &Resume::default(), day)?;
 
     let (data_in, data) = ring(config.runtime.ring_cells);
     let (venue_in, venue) = ring(config.runtime.ring_cells);

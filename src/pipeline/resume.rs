@@ -125,6 +125,7 @@ fn progress_of(event: EventRef<'_>) -> Option<Progress> {
         EventRef::TradeBroken(event) => event.flags,
         EventRef::TradingStatus(event) => event.flags,
         EventRef::MarketPhase(event) => event.flags,
+        EventRef::MarketHalt(event) => event.flags,
         EventRef::SessionState(state) if state.phase != SessionPhase::READY => return None,
         // What the answer to an account query said.
         EventRef::SendReport(report) if matches!(report.outcome, SendOutcome::UNSEEN | SendOutcome::SEEN) => {
@@ -140,7 +141,8 @@ fn progress_of(event: EventRef<'_>) -> Option<Progress> {
         | EventRef::VenueCancelHeld(_)
         | EventRef::VenueRestated(_)
         | EventRef::DropCopyExecution(_)
-        | EventRef::DropCopyOrder(_) => return Some(Progress::Last),
+        | EventRef::DropCopyOrder(_)
+        | EventRef::VenueDay(_) => return Some(Progress::Last),
         EventRef::VenueUnread(unread) if unread.is_last() => return Some(Progress::Last),
         _ => return None,
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
+use pricewright_core::kernel::{TimeZone, Venue};
 use pricewright_feeds::nasdaq::Symbol;
 
 use super::SimError;
@@ -55,6 +56,8 @@ pub struct SimConfig {
     pub reorder: f64,
     /// Loss on the re-request path, as a fraction of requests and of answers.
     pub rerequest_loss: f64,
+    /// Whose day it is: stamps count from its midnight.
+    pub time_zone: TimeZone,
     /// The core that the thread is pinned to.
     pub core: Option<usize>,
 }
@@ -79,6 +82,7 @@ impl Default for SimConfig {
             duplicate: 0.0,
             reorder: 0.0,
             rerequest_loss: 0.0,
+            time_zone: Venue::default().time_zone,
             core: None,
         }
     }

@@ -1,7 +1,7 @@
 //! What the exchange tells the market: ITCH 5.0 messages on the tape, in order, stamped.
 //!
-//! Stamps count nanoseconds from the UTC midnight before the session began and never decrease; a session that lasts
-//! past the next midnight counts on. Locate codes are the instruments' indices plus 1. Tracking numbers count messages
+//! Stamps count nanoseconds from the midnight of the venue's day in which the session began and never decrease; a session that
+//! lasts past the next midnight counts on. Locate codes are the instruments' indices plus 1. Tracking numbers count messages
 //! and wrap.
 
 use pricewright_core::kernel::{InstrumentId, Lots, Nanos, Side, Ticks};
@@ -16,7 +16,6 @@ use super::tape::Tape;
 
 /// Bytes of a page of the tape: about 30,000 messages.
 const TAPE_PAGE_BYTES: usize = 1 << 20;
-const DAY: i64 = 86_400_000_000_000;
 
 /// Writes the tape.
 #[derive(Clone, Debug)]
@@ -30,9 +29,8 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// An empty tape of a session that begins at `now`.
-    pub(super) fn new(stocks: Vec<Symbol>, now: Nanos) -> Self {
-        let midnight = Nanos(now.0 - now.0.rem_euclid(DAY));
+    /// An empty tape of a session whose stamps count from `midnight`.
+    pub(super) fn new(stocks: Vec<Symbol>, midnight: Nanos) -> Self {
         Self { tape: Tape::new(TAPE_PAGE_BYTES), stocks, midnight, stamp: 0, tracking: 0 }
     }
 

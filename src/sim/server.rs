@@ -265,7 +265,7 @@ impl<C: Clock> Server<C> {
             stop,
             addresses,
             seconds: config.seconds,
-            exchange: Exchange::new(source, now),
+            exchange: Exchange::in_zone(source, now, &config.time_zone),
             sender: Sender::new(session, 1, MAX_PACKET, HEARTBEAT_INTERVAL),
             lines,
             next: 1,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use pricewright_core::kernel::{Minor, Nanos, Ticks};
-use pricewright_core::market::instrument::{Instrument, TickSize, in_order};
+use pricewright_core::kernel::{Minor, Nanos, Ticks, Venue};
+use pricewright_core::market::instrument::{Instrument, ShortSale, TickSize, in_order};
 use pricewright_core::market::portfolio::{FEE_MAX, TICK_VALUE_MAX};
 use pricewright_core::market::risk::{RiskConfig, check_range};
 use pricewright_core::models::features::Volatility;
@@ -57,6 +57,13 @@ pub struct DeskConfig {
     /// a break. 1 to 600 000 ms; 2 000 unless said.
     #[serde(default = "default_drop_copy_grace_ms")]
     pub drop_copy_grace_ms: i64,
+    /// The currency that the desk counts in: every instrument's, until there are rates between currencies. The first
+    /// instrument's unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_currency: Option<String>,
+    /// `[venue]` of the file: it stands beside `[config]`.
+    #[serde(skip)]
+    pub venue: Venue,
     /// What strategies see of the data.
     #[serde(default = "FeatureConfig::standard")]
     pub features: FeatureConfig,
@@ -158,6 +165,7 @@ impl DeskConfig {
             tick_value: Minor(1),
             currency: "USD".to_owned(),
             currency_decimals: 2,
+            short_sale: ShortSale::Unmarked,
         };
         Ok(Self {
             status_interval_ms: default_status_interval_ms(),
@@ -169,6 +177,8 @@ impl DeskConfig {
             own_orders: default_own_orders(),
             own_fills: default_own_fills(),
             drop_copy_grace_ms: default_drop_copy_grace_ms(),
+            base_currency: None,
+            venue: Venue::default(),
             features: FeatureConfig::standard(),
             fees: FeeConfig {
                 maker_fee_per_10000_lots: Minor(-2_000),
@@ -236,6 +246,31 @@ impl DeskConfig {
             let key = format!("instruments.{}.tick_value", instrument.symbol);
             check_range(&key, instrument.tick_value.0, 1, TICK_VALUE_MAX.0)?;
         }
+        self.venue.check()?;
+        self.check_currency(&instruments)?;
         Ok(Self { instruments, ..self.clone() })
+    }
+
+    /// Money of one currency only is summed, and in one minor unit.
+    fn check_currency(&self, instruments: &[Instrument]) -> Result<(), String> {
+        let Some(first) = instruments.first() else { return Ok(()) };
+        let base = self.base_currency.as_ref().unwrap_or(&first.currency);
+        for instrument in instruments {
+            let Instrument { symbol, currency, currency_decimals, .. } = instrument;
+            if currency != base {
+                return Err(format!(
+                    "currency of {symbol} is {currency}, and the desk counts in {base} (base_currency, else that of the first \
+                     instrument): money of different currencies is not summed; give {currency} a desk of its own"
+                ));
+            }
+            if *currency_decimals != first.currency_decimals {
+                return Err(format!(
+                    "currency_decimals of {symbol} is {currency_decimals}, and that of {} is {}: the desk sums money in one unit; \
+                     give both the same, and scale tick_value to it",
+                    first.symbol, first.currency_decimals
+                ));
+            }
+        }
+        Ok(())
     }
 }

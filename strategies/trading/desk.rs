@@ -1,7 +1,7 @@
 //! The desk's machine: routes each event to where it is handled.
 //!
 //! Guarantees: no order leaves but through the risk gate; nothing is quoted unless the session is ready, the feed valid,
-//! the book complete, events prompt, the instrument trading and the kill latch released; as soon as one of these is no
+//! the book complete, events prompt, the instrument trading, the venue in its market hours and the kill latch released; as soon as one of these is no
 //! longer so, every order of the instrument is cancelled. Books are acted upon only at the end of a batch. After
 //! [`Machine::new`] nothing is allocated while the configured capacities hold.
 //!
@@ -16,13 +16,14 @@ use pricewright_core::kernel::table::{
 use pricewright_core::kernel::{
     CancelReason, Control, DisplayUnits, EventRef, Health, InstrumentId, InstrumentUnits, Machine, Nanos,
     OperatorCommand, Outbox, Probe, RejectReason, Reserved, SnapshotError, SourceId, Text, Ticks,
-    TradingState,
+    TradingState, Venue,
 };
 use pricewright_core::market::instrument::Instrument;
 use pricewright_core::market::order::OrderTable;
 use pricewright_core::market::portfolio::Holding;
 
 use super::config::DeskConfig;
+use super::day::HOURS_TIMER;
 use super::memo::Memo;
 use super::reconcile::RECONCILE_TIMER;
 use super::state::{State, Turn};
@@ -34,8 +35,6 @@ pub(super) const STATUS_TIMER: u32 = 0;
 pub(super) const REQUOTE_TIMERS: u32 = 1;
 /// The timer that looks for answers that are overdue; behind those that wake a strategy.
 pub(super) const ANSWERS_TIMER: u32 = REQUOTE_TIMERS + u16::MAX as u32 + 1;
-
-const DAY: i64 = 86_400_000_000_000;
 
 /// The trading desk.
 #[derive(Clone, Debug)]
@@ -51,7 +50,11 @@ impl Machine for Desk {
 
     const NAME: &'static str = "desk";
 
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
+
+    fn at_venue(config: &mut DeskConfig, venue: &Venue) {
+        config.venue = venue.clone();
+    }
 
     fn units(config: &DeskConfig) -> DisplayUnits {
         let instruments = config
@@ -73,6 +76,7 @@ impl Machine for Desk {
         match key.checked_sub(REQUOTE_TIMERS) {
             None => Some("the desk's status".to_owned()),
             Some(_) if key == ANSWERS_TIMER => Some("the venue's answers are looked for".to_owned()),
+            Some(_) if key == HOURS_TIMER => Some("session hours begin or end".to_owned()),
             Some(_) if key == RECONCILE_TIMER => Some("an execution waits for its other half".to_owned()),
             Some(id) => {
                 let instrument = config.instruments.get(usize::try_from(id).ok()?)?;
@@ -105,7 +109,7 @@ impl Machine for Desk {
 
     fn on_event<P: Probe>(&mut self, now: Nanos, event: EventRef<'_>, out: &mut Outbox, probe: &mut P) {
         let turn = &mut Turn { now, out, probe };
-        self.begin_day(now);
+        self.keep_calendar(turn);
         match event {
             EventRef::OrderAdd(event) => self.on_order_add(event, turn),
             EventRef::OrderExecuted(event) => self.on_order_executed(event, turn),
@@ -116,7 +120,8 @@ impl Machine for Desk {
             EventRef::Trade(event) => self.on_trade(event, turn),
             EventRef::CrossTrade(event) => self.on_flags(event.flags, turn),
             EventRef::TradeBroken(event) => self.on_flags(event.flags, turn),
-            EventRef::MarketPhase(event) => self.on_flags(event.flags, turn),
+            EventRef::MarketPhase(event) => self.on_market_phase(event, turn),
+            EventRef::MarketHalt(event) => self.on_market_halt(event, turn),
             EventRef::TradingStatus(event) => self.on_trading_status(event, turn),
             EventRef::BookCleared(event) => self.on_book_cleared(event, turn),
             EventRef::FeedHealth(event) => self.on_feed_health(event, turn),
@@ -131,6 +136,7 @@ impl Machine for Desk {
             EventRef::VenueBroken(event) => self.on_broken(event, turn),
             EventRef::VenueCancelHeld(event) => self.on_cancel_held(event, turn),
             EventRef::VenueRestated(event) => self.on_restated(event, turn),
+            EventRef::VenueDay(event) => self.on_venue_day(event, turn),
             EventRef::SessionState(event) => self.on_session_state(event, turn),
             EventRef::SendReport(event) => self.on_send_report(event, turn),
             EventRef::VenueUnread(event) => self.on_unread(event, turn),
@@ -204,15 +210,6 @@ impl Desk {
         self.config.instruments.get(id.index())
     }
 
-    /// A UTC day begins: today's profit counts from here.
-    #[inline]
-    fn begin_day(&mut self, now: Nanos) {
-        if now >= self.state.day_end {
-            self.state.day_end = Nanos(now.0.div_euclid(DAY).saturating_add(1).saturating_mul(DAY));
-            self.state.day_start_profit = self.state.profit;
-        }
-    }
-
     fn on_timer<P: Probe>(&mut self, timer: &Timer, turn: &mut Turn<'_, P>) {
         if timer.key == STATUS_TIMER {
             self.report_status(turn);
@@ -227,6 +224,7 @@ impl Desk {
             self.on_answers_timer(turn);
             return;
         }
+        // Nothing is left to do at a turn of the session hours: the calendar was looked at before the event.
         let Ok(index) = u16::try_from(timer.key - REQUOTE_TIMERS) else { return };
         let id = InstrumentId(index);
         if let Some(instrument) = self.state.instrument_mut(id) {
@@ -278,6 +276,7 @@ impl Desk {
                 self.state.storage_low = false;
                 self.doubt_feeds(turn);
                 self.arm_status(turn.now, turn);
+                self.arm_hours(turn);
             }
             OperatorCommand::STOP => self.state.running = false,
             OperatorCommand::KILL => self.latch(Control::KILL_LATCH, 1, 0, event.operator, turn),
@@ -392,6 +391,8 @@ impl Desk {
             Err(CancelReason::INGRESS_LAG)
         } else if instrument.trading() != TradingState::TRADING {
             Err(CancelReason::HALT)
+        } else if !state.day.allows_quotes(&self.config.venue) {
+            Err(CancelReason::MARKET_HOURS)
         } else {
             Ok(())
         }

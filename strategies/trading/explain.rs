@@ -185,6 +185,9 @@ pub(super) fn pull(reason: CancelReason) -> &'static str {
         CancelReason::UNANSWERED => {
             "the venue's answer is overdue: the order is cancelled, and the venue is asked about it"
         }
+        CancelReason::MARKET_HOURS => {
+            "outside the venue's market hours or the session hours: no quote may stand"
+        }
         CancelReason::OPERATOR => "storage is short: no new risk, no quote may stand",
         _ => "the order is to be cancelled",
     }

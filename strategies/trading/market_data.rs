@@ -73,10 +73,12 @@ impl Desk {
     }
 
     pub(super) fn on_trading_status<P: Probe>(&mut self, event: &TradingStatus, turn: &mut Turn<'_, P>) {
+        let day_is_over = self.state.day.is_halted();
         if let Some(instrument) = self.state.instrument_mut(event.instrument) {
             match event.state {
                 TradingState::MARKET_HALTED => instrument.market_halted = true,
                 TradingState::MARKET_RESUMED => instrument.market_halted = false,
+                TradingState::TRADING if day_is_over => {}
                 state => instrument.trading = state,
             }
         }
@@ -143,12 +145,8 @@ impl Desk {
     fn updated<P: Probe>(&mut self, id: InstrumentId, sound: bool, flags: u8, turn: &mut Turn<'_, P>) {
         self.state.heard = Some(turn.now);
         match self.state.instrument_mut(id) {
-            Some(instrument) => {
-                if !instrument.in_batch {
-                    instrument.in_batch = true;
-                    self.state.batch.push(id);
-                }
-            }
+            Some(instrument) if instrument.in_batch => {}
+            Some(_) => self.state.join_batch(id),
             None => {
                 let letter = (u64::from(id.0), RejectReason::UNKNOWN_KEY);
                 self.dead_letter(letter, None, "market data of an instrument that is not configured", turn);
@@ -342,6 +340,9 @@ impl Desk {
     pub(super) fn on_book_cleared<P: Probe>(&mut self, event: &BookCleared, turn: &mut Turn<'_, P>) {
         if let Some(feed) = self.state.feeds.iter_mut().find(|feed| feed.source == event.source) {
             feed.position = event.position;
+        }
+        if event.instrument == ALL_INSTRUMENTS {
+            self.state.day.begin_session();
         }
         for id in self.state.ids().filter(|id| event.instrument == ALL_INSTRUMENTS || event.instrument == *id)
         {

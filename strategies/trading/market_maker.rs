@@ -7,7 +7,8 @@
 //! skew        = skew_factor · width · position / max_inventory
 //! bid         = ⌊fair − skew − half-spread⌋         on the increment, below the best ask
 //! ask         = ⌈fair − skew + half-spread⌉         on the increment, above the best bid
-//! size        = order_lots · (1 − |position| / max_inventory) on the side that adds to the position
+//! size        = order_lots · (1 − |position| / max_inventory) on the side that adds to the position; no sale of more than
+//!               is held where the instrument may not be sold short
 //! ```
 //!
 //! This is the shape of the optimal quotes of M. Avellaneda and S. Stoikov (Quantitative Finance 8, 2008) and of
@@ -22,6 +23,7 @@
 use serde::{Deserialize, Serialize};
 
 use pricewright_core::kernel::{Lots, Nanos, Side, Ticks};
+use pricewright_core::market::instrument::ShortSale;
 use pricewright_core::market::order::OwnOrder;
 use pricewright_core::market::risk::{RiskConfig, check_range};
 use pricewright_core::models::features::{Touch, to_price};
@@ -176,7 +178,12 @@ impl MarketMaker {
         reasoning: &Reasoning,
         side: Side,
     ) -> Option<Target> {
-        let qty = self.size(context.position, side)?;
+        let mut qty = self.size(context.position, side)?;
+        if side == Side::Sell && context.instrument.short_sale == ShortSale::Refused {
+            // What may not be sold short is not asked for.
+            let held = u32::try_from(context.position.0.max(0)).unwrap_or(u32::MAX);
+            qty = Some(qty.min(held)).filter(|qty| *qty > 0)?;
+        }
         let increment = context.instrument.increment;
         let centre = reasoning.fair - reasoning.skew;
         let wanted = match side {

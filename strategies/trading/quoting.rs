@@ -3,8 +3,9 @@
 
 use pricewright_core::kernel::table::{CancelOrder, OrderRefused, PlaceOrder, ReplaceOrder};
 use pricewright_core::kernel::{
-    CancelReason, Control, InstrumentId, Nanos, Probe, SessionPhase, Side, Text, TimeInForce,
+    CancelReason, Control, InstrumentId, Nanos, Probe, SessionPhase, Side, SideCode, Text, TimeInForce,
 };
+use pricewright_core::market::instrument::ShortSale;
 use pricewright_core::market::order::{NewOrder, OrderState, Overdue};
 use pricewright_core::market::risk::{GateContext, Intent, PriorOrder, Reference, Refusal};
 
@@ -200,6 +201,12 @@ impl Desk {
         };
         let pause = self.state.instrument_mut(id).map(|state| *state.pause_of(side));
         let intent = Intent { instrument: id, side, price, qty, prior };
+        if let Some(prior) = prior.filter(|_| self.needs_another_mark(&intent)) {
+            self.explain(id, plan, turn);
+            turn.step("more would be sold than is held: the order makes room for one that is marked as a short sale");
+            self.cancel(prior.client, CancelReason::STRATEGY, turn);
+            return;
+        }
         if let Some(until) = pause.filter(|until| turn.now < *until) {
             // The wake of the pause may have given way to an earlier one, which is the present.
             self.wake_at(id, until, turn);
@@ -238,6 +245,9 @@ impl Desk {
             phase: self.state.phase,
             accepting: self.state.running && !self.state.storage_low,
             trading: state.trading(),
+            in_hours: self.state.day.allows_quotes(&self.config.venue),
+            may_short: instrument.short_sale != ShortSale::Refused,
+            held: self.state.held,
         };
         let slot = turn.out.count();
         self.state.gate.check(intent, &context, slot, turn.probe)
@@ -262,13 +272,17 @@ impl Desk {
         let Intent { instrument, side, price, qty, prior } = *intent;
         let tif = TimeInForce::POST_ONLY;
         self.state.ordered_from.get_or_insert(turn.now);
+        let marks = self.instrument(instrument).map(|instrument| instrument.short_sale).unwrap_or_default();
         match prior {
             None => {
-                let new = NewOrder { instrument, side, price, qty };
+                let short = marks.is_marked() && self.is_short(intent);
+                let new = NewOrder { instrument, side, price, qty, short };
                 let client = self.state.orders.place(turn.now, new).ok_or(full)?;
-                turn.emit(&PlaceOrder { client, price, expires, qty, instrument, side: side.into(), tif });
+                let side = mark(side, marks, short);
+                turn.emit(&PlaceOrder { client, price, expires, qty, instrument, side, tif });
             }
             Some(prior) => {
+                let short = self.state.orders.get(prior.client).is_some_and(|order| order.short);
                 let new = self.state.orders.replace(turn.now, prior.client, price, qty).ok_or(full)?;
                 turn.emit(&ReplaceOrder {
                     client: new.client,
@@ -277,13 +291,30 @@ impl Desk {
                     expires,
                     qty: new.total,
                     instrument,
-                    side: side.into(),
+                    side: mark(side, marks, short),
                     tif,
                 });
             }
         }
         self.await_answer(turn);
         Ok(())
+    }
+
+    /// Whether a sale could, with all others that are open, sell more than is held.
+    fn is_short(&self, intent: &Intent) -> bool {
+        let Some(state) = self.state.instrument(intent.instrument) else { return true };
+        let prior_open = intent.prior.map_or(0, |prior| prior.open);
+        let added = i64::from(intent.qty.saturating_sub(prior_open));
+        let worst = self.state.orders.exposure(intent.instrument).sell_lots.saturating_add(added);
+        intent.side == Side::Sell && worst > state.holding.position().0
+    }
+
+    /// Whether a replacement would need another mark than its order has, which it cannot be given.
+    fn needs_another_mark(&self, intent: &Intent) -> bool {
+        let prior = intent.prior.and_then(|prior| self.state.orders.get(prior.client));
+        let is_marked =
+            self.instrument(intent.instrument).is_some_and(|instrument| instrument.short_sale.is_marked());
+        is_marked && prior.is_some_and(|prior| !prior.short) && self.is_short(intent)
     }
 
     fn refuse<P: Probe>(&mut self, intent: &Intent, refusal: Refusal, turn: &mut Turn<'_, P>) {
@@ -303,7 +334,18 @@ impl Desk {
 
     /// A side rests for a while, and the strategy is asked again afterwards.
     pub(super) fn pause<P: Probe>(&mut self, id: InstrumentId, side: Side, turn: &mut Turn<'_, P>) {
-        let until = turn.now.0.saturating_add(self.config.refusal_pause_ms.saturating_mul(1_000_000));
+        self.pause_for(id, side, Nanos(self.config.refusal_pause_ms.saturating_mul(1_000_000)), turn);
+    }
+
+    /// As [`Self::pause`], for this long.
+    pub(super) fn pause_for<P: Probe>(
+        &mut self,
+        id: InstrumentId,
+        side: Side,
+        time: Nanos,
+        turn: &mut Turn<'_, P>,
+    ) {
+        let until = turn.now.0.saturating_add(time.0);
         if let Some(state) = self.state.instrument_mut(id) {
             *state.pause_of(side) = Nanos(until);
         }
@@ -357,5 +399,12 @@ impl Desk {
         explain::parameters(&self.config.strategy, turn);
         explain::inventory(state, &self.state, turn);
         explain::plan(plan, &self.config.strategy, state, instrument.increment, turn);
+    }
+}
+
+fn mark(side: Side, marks: ShortSale, short: bool) -> SideCode {
+    match side {
+        Side::Buy => SideCode::BUY,
+        Side::Sell => marks.mark(short),
     }
 }

@@ -9,10 +9,11 @@ use pricewright_core::kernel::{
 use pricewright_core::market::book::{Bbo, Books, Level};
 use pricewright_core::market::order::OrderTable;
 use pricewright_core::market::portfolio::{HalfTicks, Holding};
-use pricewright_core::market::risk::RiskGate;
+use pricewright_core::market::risk::{Held, RiskGate};
 use pricewright_core::models::features::Features;
 
 use super::config::DeskConfig;
+use super::day::TradingDay;
 use super::gone::Gone;
 use super::quoting::NEVER;
 use super::reconcile::DropCopyBook;
@@ -121,6 +122,10 @@ pub(super) struct InstrumentState {
     pub(super) marked: Option<Nanos>,
     /// Profit at the mark less fees, as last counted into the desk's.
     pub(super) profit: Minor,
+    /// What the position is worth at the mark, as last counted into the desk's.
+    pub(super) value: Minor,
+    /// Orders of a side that the venue refused in series: buy, sell.
+    pub(super) rejects: [u16; 2],
     /// After a refusal, no intents of a side until then: buy, sell.
     pub(super) paused_until: [Nanos; 2],
     /// The time that the requote timer is armed for.
@@ -145,6 +150,15 @@ impl InstrumentState {
     /// The pause of a side.
     pub(super) fn pause_of(&mut self, side: Side) -> &mut Nanos {
         let [buy, sell] = &mut self.paused_until;
+        match side {
+            Side::Buy => buy,
+            Side::Sell => sell,
+        }
+    }
+
+    /// The refusals in series of a side.
+    pub(super) fn rejects_of(&mut self, side: Side) -> &mut u16 {
+        let [buy, sell] = &mut self.rejects;
         match side {
             Side::Buy => buy,
             Side::Sell => sell,
@@ -225,9 +239,10 @@ pub(super) struct State {
     pub(super) repeats: u64,
     /// Profit of all instruments at their marks, less fees.
     pub(super) profit: i128,
-    /// The present day's end, and the profit that it began with.
-    pub(super) day_end: Nanos,
-    pub(super) day_start_profit: i128,
+    /// What all positions are worth at their marks.
+    pub(super) held: Held,
+    /// Where the venue's day stands.
+    pub(super) day: TradingDay,
 }
 
 impl State {
@@ -251,6 +266,8 @@ impl State {
                 mark: HalfTicks(0),
                 marked: None,
                 profit: Minor(0),
+                value: Minor(0),
+                rejects: [0; 2],
                 paused_until: [Nanos::ZERO; 2],
                 wake: None,
                 gone: Gone::new(),
@@ -282,8 +299,8 @@ impl State {
             dead_letters: 0,
             repeats: 0,
             profit: 0,
-            day_end: Nanos::ZERO,
-            day_start_profit: 0,
+            held: Held::default(),
+            day: TradingDay::default(),
         })
     }
 
@@ -340,6 +357,17 @@ impl State {
         self.instruments.get_mut(id.index())
     }
 
+    /// The batch at hand touches the instrument.
+    #[inline]
+    pub(super) fn join_batch(&mut self, id: InstrumentId) {
+        if let Some(instrument) =
+            self.instruments.get_mut(id.index()).filter(|instrument| !instrument.in_batch)
+        {
+            instrument.in_batch = true;
+            self.batch.push(id);
+        }
+    }
+
     /// The instrument where its book is valid.
     pub(super) fn valid_mut(&mut self, id: InstrumentId) -> Option<&mut InstrumentState> {
         self.instrument_mut(id).filter(|instrument| instrument.health == Health::VALID)
@@ -352,7 +380,7 @@ impl State {
 
     /// Today's profit of the desk.
     pub(super) fn daily_profit(&self) -> Minor {
-        pricewright_core::market::portfolio::minor(self.profit - self.day_start_profit)
+        pricewright_core::market::portfolio::minor(self.profit - self.day.start_profit())
     }
 
     /// The worst health of the feeds that spoke; unknown where none did.
@@ -444,5 +472,7 @@ impl State {
         let profit = instrument.holding.profit(instrument.mark);
         self.profit += i128::from(profit.0) - i128::from(instrument.profit.0);
         instrument.profit = profit;
+        let value = instrument.holding.value(instrument.mark);
+        self.held.change(core::mem::replace(&mut instrument.value, value), value);
     }
 }

@@ -2,10 +2,12 @@ use std::collections::BTreeSet;
 
 use pricewright_core::kernel::machine::Machine;
 use pricewright_core::kernel::*;
+use pricewright_core::market::instrument::ShortSale;
 
 use super::*;
 
 mod configuration;
+mod day;
 mod doubt;
 mod exchange;
 mod health;
@@ -28,6 +30,7 @@ fn small() -> DeskConfig {
     config.book_levels = 64;
     config.risk.max_open_orders = 8;
     config.refusal_pause_ms = 200;
+    config.instruments[0].short_sale = ShortSale::Locate;
     config
 }
 

@@ -21,6 +21,7 @@ impl Desk {
             return;
         }
         let outcome = self.state.orders.accepted(event);
+        self.note_acceptance(event.client, outcome);
         self.answered(event.client, outcome, "acceptance that fits no order of ours", turn);
     }
 
@@ -31,8 +32,15 @@ impl Desk {
             return;
         }
         let outcome = self.state.orders.replaced(event);
+        self.note_acceptance(event.client, outcome);
         self.note_gone(event.prior);
         self.answered(event.client, outcome, "replacement that fits no order of ours", turn);
+    }
+
+    fn note_acceptance(&mut self, client: u64, outcome: Result<InstrumentId, AnswerError>) {
+        if let (Ok(id), Some(side)) = (outcome, self.state.orders.get(client).map(|order| order.side)) {
+            self.accepted_by_venue(id, side);
+        }
     }
 
     pub(super) fn on_canceled<P: Probe>(&mut self, event: &VenueCanceled, turn: &mut Turn<'_, P>) {
@@ -51,8 +59,8 @@ impl Desk {
         let order = self.state.orders.get(event.client).copied();
         let outcome = self.state.orders.rejected(event);
         if let (Ok(id), Some(order)) = (outcome, order) {
-            // The venue would refuse the same again: that side rests as after a refusal of our own gate.
-            self.pause(id, order.side, turn);
+            // The venue would refuse the same again: that side rests, longer each time.
+            self.refused_by_venue(id, order.side, turn);
         }
         self.answered(event.client, outcome, "rejection that fits no order of ours", turn);
     }
@@ -231,6 +239,7 @@ impl Desk {
     pub(super) fn on_session_state<P: Probe>(&mut self, event: &SessionState, turn: &mut Turn<'_, P>) {
         let before = core::mem::replace(&mut self.state.phase, event.phase);
         self.state.gateway = Some(event.source);
+        self.state.day.order_session(event.session);
         match event.phase {
             SessionPhase::ENDED => self.state.session_ended = true,
             SessionPhase::CATCHING_UP => (self.state.session_ended, self.state.left_nothing) = (false, false),

@@ -30,4 +30,5 @@ mod session;
 mod snapshots;
 mod support;
 mod topology;
+mod trading_day;
 mod venue;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pricewright::config::{ConfigText, PipelineConfig};
+use pricewright::edges::assemble::session_day;
 use pricewright::edges::nasdaq::market_data;
 use pricewright::edges::ouch::order_entry;
 use pricewright::edges::recorder::VENUE_LINE;
@@ -255,15 +256,14 @@ impl Twin {
         let text = ConfigText { path: "test".to_owned(), text: text.to_owned() };
         let config: PipelineConfig<_> = text.pipeline::<Desk>().expect("a good configuration");
         let units = Desk::units(&config.config);
-        let day = 86_400_000_000_000;
-        let midnight = START.0 / day * day;
+        let day = session_day("", &config.venue).expect("a zone");
         let feed = config.feed.nasdaq.as_ref().expect("a feed");
         let session = config.gateway.ouch.as_ref().expect("a session");
         // The run's first records: its start, and the configuration in parts of 984 bytes.
         let first = 1 + config.canonical().expect("text").len().div_ceil(984) as u64;
         Self {
-            market: market_data(feed, &units, &Resume::default(), midnight).expect("a feed"),
-            entry: order_entry(session, &units, &Resume::default(), midnight).expect("a session"),
+            market: market_data(feed, &units, &Resume::default(), day.clone()).expect("a feed"),
+            entry: order_entry(session, &units, &Resume::default(), day).expect("a session"),
             driver: Driver::new(&config.config).expect("a desk"),
             answers: RecordBuf::default(),
             records: Vec::new(),

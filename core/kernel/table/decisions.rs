@@ -212,4 +212,22 @@ fields! {
         /// Which guard rail bit.
         guard: PriceGuard,
     }
+
+    /// The venue's day is over: what it came to. Daily numbers count anew from here.
+    DayEnded {
+        /// The day's midnight, in the venue's time zone.
+        begin: Nanos,
+        /// The midnight after it.
+        end: Nanos,
+        /// Profit of the day, realised and unrealised, fees deducted.
+        profit: Minor,
+        /// Fees of the day; rebates are negative.
+        fees: Minor,
+        /// Fills of the day.
+        fills: u64,
+        /// Orders that the venue refused on the day.
+        rejects: u32,
+        /// The day's date: 20261130.
+        date: u32,
+    }
 }

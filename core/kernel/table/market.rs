@@ -201,6 +201,20 @@ fields! {
         spare: [u8; 22],
     }
 
+    /// Trading is halted in all instruments of all markets (ITCH market-wide circuit breaker status). Each instrument trades
+    /// again when a [`TradingStatus`](super::TradingStatus) of its own says so; after a breach of the third level not before
+    /// the next session.
+    MarketHalt {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The level that was breached, the venue's digit.
+        level: u8,
+        /// [`market_flags`](super::market_flags).
+        flags: u8,
+        /// Zero.
+        spare: [u8; 22],
+    }
+
     /// The books of a source start from empty: another session begins. Trading states start anew with them, so that none
     /// holds until it is said again.
     BookCleared {

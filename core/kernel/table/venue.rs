@@ -171,4 +171,14 @@ fields! {
         /// Zero.
         spare: u16,
     }
+
+    /// The order session's day moved on (OUCH system event).
+    VenueDay {
+        /// The venue's stamp.
+        event_ns: EventNanos,
+        /// The venue's letter: `S` start of day, `E` end of day.
+        code: u8,
+        /// Zero.
+        spare: [u8; 7],
+    }
 }

@@ -13,6 +13,7 @@ fn share(symbol: &str) -> Instrument {
         tick_value: Minor(1),
         currency: "USD".to_owned(),
         currency_decimals: 4,
+        short_sale: ShortSale::Refused,
     }
 }
 

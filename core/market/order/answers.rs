@@ -89,7 +89,7 @@ impl OrderTable {
 
     fn accept(&mut self, slot: usize, answer: &Acceptance) -> Result<InstrumentId, AnswerError> {
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
-        if answer.instrument != order.instrument || answer.side != order.side.into() {
+        if answer.instrument != order.instrument || answer.side.side() != Some(order.side) {
             return Err(AnswerError::Contradiction);
         }
         if !in_range(answer.price) {

@@ -14,6 +14,8 @@ pub struct Exposure {
     pub sell_lots: i64,
     /// Money value of the open lots at their limit prices, in minor units.
     pub notional: i128,
+    /// The part of it that could be bought.
+    pub buy_notional: i128,
     /// Orders open.
     pub orders: u32,
 }
@@ -27,10 +29,19 @@ impl Exposure {
         }
     }
 
+    /// Money value of one side.
+    pub fn money(&self, side: Side) -> i128 {
+        match side {
+            Side::Buy => self.buy_notional,
+            Side::Sell => self.notional - self.buy_notional,
+        }
+    }
+
     fn add(&mut self, part: &Self) {
         self.buy_lots += part.buy_lots;
         self.sell_lots += part.sell_lots;
         self.notional += part.notional;
+        self.buy_notional += part.buy_notional;
         self.orders += part.orders;
     }
 
@@ -38,6 +49,7 @@ impl Exposure {
         self.buy_lots -= part.buy_lots;
         self.sell_lots -= part.sell_lots;
         self.notional -= part.notional;
+        self.buy_notional -= part.buy_notional;
         self.orders -= part.orders;
     }
 }
@@ -60,11 +72,11 @@ impl OrderTable {
             Some(prior) => (order.open.saturating_sub(prior.open), (value(order) - value(prior)).max(0), 0),
             None => (order.open, value(order), 1),
         };
-        let (buy_lots, sell_lots) = match order.side {
-            Side::Buy => (i64::from(lots), 0),
-            Side::Sell => (0, i64::from(lots)),
+        let (buy_lots, sell_lots, buy_notional) = match order.side {
+            Side::Buy => (i64::from(lots), 0, money),
+            Side::Sell => (0, i64::from(lots), 0),
         };
-        Exposure { buy_lots, sell_lots, notional: money, orders }
+        Exposure { buy_lots, sell_lots, notional: money, buy_notional, orders }
     }
 
     pub(super) fn retract(&mut self, slot: usize, follower: Option<usize>) {

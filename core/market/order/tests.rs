@@ -15,7 +15,7 @@ fn table() -> OrderTable {
 }
 
 fn buy(price: i64, qty: u32) -> NewOrder {
-    NewOrder { instrument: AAPL, side: Side::Buy, price: Ticks(price), qty }
+    NewOrder { instrument: AAPL, side: Side::Buy, price: Ticks(price), qty, short: false }
 }
 
 fn accepted(client: u64, price: i64, qty: u32) -> VenueAccepted {
@@ -70,6 +70,11 @@ fn state(table: &OrderTable, client: u64) -> (OrderState, DoneCause, u32) {
     (order.state, order.cause, order.open)
 }
 
+/// One open order that buys.
+fn bought(lots: i64, money: i128) -> Exposure {
+    Exposure { buy_lots: lots, sell_lots: 0, notional: money, buy_notional: money, orders: 1 }
+}
+
 /// The exposure summed anew from the orders themselves: the naive twin.
 fn naive_exposure(table: &OrderTable, instrument: InstrumentId) -> Exposure {
     let mut sum = Exposure::default();
@@ -88,7 +93,9 @@ fn naive_exposure(table: &OrderTable, instrument: InstrumentId) -> Exposure {
             Side::Buy => sum.buy_lots += lots,
             Side::Sell => sum.sell_lots += lots,
         }
-        sum.notional += next.map_or(value(order), |next| value(next).max(value(order)));
+        let money = next.map_or(value(order), |next| value(next).max(value(order)));
+        sum.notional += money;
+        sum.buy_notional += if order.side == Side::Buy { money } else { 0 };
         sum.orders += 1;
     }
     sum
@@ -102,6 +109,7 @@ fn check_consistent(table: &OrderTable) {
         total.buy_lots += naive.buy_lots;
         total.sell_lots += naive.sell_lots;
         total.notional += naive.notional;
+        total.buy_notional += naive.buy_notional;
         total.orders += naive.orders;
         let mut listed: Vec<u64> = table.alive(instrument).map(|order| order.client).collect();
         let is_here = |order: &&OwnOrder| order.is_alive() && order.instrument == instrument;
@@ -124,7 +132,7 @@ fn check_consistent(table: &OrderTable) {
 fn an_order_is_accepted_filled_in_parts_and_done() {
     let mut table = table();
     assert_eq!(table.place(Nanos(1), buy(100, 10)), Some(1));
-    assert_eq!(table.exposure(AAPL), Exposure { buy_lots: 10, sell_lots: 0, notional: 1000, orders: 1 });
+    assert_eq!(table.exposure(AAPL), bought(10, 1000));
     table.accepted(&accepted(1, 100, 10)).expect("accepted");
     let outcome = table.executed(&executed(1, 7, 100, 4)).expect("fill");
     assert_eq!((outcome.fill.qty, outcome.excess), (4, 0));
@@ -153,7 +161,7 @@ fn a_pending_replacement_counts_as_the_larger_of_the_two() {
     table.accepted(&accepted(1, 100, 10)).expect("accepted");
     let replacement = table.replace(Nanos(2), 1, Ticks(99), 15).expect("replacement");
     assert_eq!(replacement, Replacement { client: 2, total: 15 });
-    assert_eq!(table.exposure(AAPL), Exposure { buy_lots: 15, sell_lots: 0, notional: 1485, orders: 1 });
+    assert_eq!(table.exposure(AAPL), bought(15, 1485));
     // Executed meanwhile: the venue will leave 15 − 4 in the replacement.
     table.executed(&executed(1, 7, 100, 4)).expect("fill on the order that leaves");
     assert_eq!(table.exposure(AAPL).buy_lots, 11);
@@ -438,7 +446,7 @@ fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
     // The outcome of a single answer is not looked at here: the consistency of the table is.
     let _ = match kind % 16 {
         0..=2 => table
-            .place(Nanos(price), NewOrder { instrument, side, price: Ticks(price), qty })
+            .place(Nanos(price), NewOrder { instrument, side, price: Ticks(price), qty, short: false })
             .map(|_| instrument)
             .ok_or(AnswerError::OutOfRange),
         3 | 4 => table

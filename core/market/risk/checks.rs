@@ -23,6 +23,7 @@ pub(super) fn standing<P: Probe>(
     verdict.record(Control::SESSION, i64::from(ready), Relation::Equal, 1, units::YES_NO);
     let (now, wanted) = (i64::from(context.trading.0), i64::from(TradingState::TRADING.0));
     verdict.record(Control::TRADING_STATUS, now, Relation::Equal, wanted, units::TRADING_STATE);
+    verdict.record(Control::MARKET_HOURS, i64::from(context.in_hours), Relation::Equal, 1, units::YES_NO);
     let (now, wanted) = (i64::from(context.health.0), i64::from(Health::VALID.0));
     verdict.record(Control::STALE_BOOK, now, Relation::Equal, wanted, units::HEALTH);
     let lag = context.lag.map_or(i64::MAX, |lag| micros_up(lag.0));
@@ -76,13 +77,25 @@ pub(super) fn size<P: Probe>(
     let added = i64::from(intent.qty.saturating_sub(prior_open));
     let worst = context.exposure.lots(intent.side).saturating_add(added);
     let toward = context.position.0.saturating_mul(intent.side.sign());
-    verdict.at_most(Control::POSITION, toward.saturating_add(worst), limits.max_position_lots.0, "lots");
+    let worst_toward = toward.saturating_add(worst);
+    verdict.at_most(Control::POSITION, worst_toward, limits.max_position_lots.0, "lots");
+    let short = if intent.side == Side::Sell { worst_toward.max(0) } else { 0 };
+    let may_short = if context.may_short { limits.max_position_lots.0 } else { 0 };
+    verdict.at_most(Control::SHORT_SALE, short, may_short, "lots beyond what is held");
 
     let orders = i64::from(context.total.orders) + i64::from(intent.prior.is_none());
     verdict.at_most(Control::OPEN_ORDERS, orders, limits.max_open_orders, "orders");
     let prior_value = intent.prior.map_or(0, |prior| notional(prior.price.0, context.tick_value, prior.open));
-    let open = context.total.notional + (value - prior_value).max(0);
+    let added = (value - prior_value).max(0);
+    let open = context.total.notional + added;
     verdict.at_most(Control::OPEN_NOTIONAL, minor(open).0, limits.max_open_notional.0, "minor");
+    let (gross, limit) = (minor(context.held.gross + open).0, limits.gross_limit().0);
+    // Whoever holds too much must be able to hold less: what only reduces a position has no limit here but itself.
+    let limit = if worst_toward <= 0 { limit.max(gross) } else { limit };
+    verdict.at_most(Control::GROSS_NOTIONAL, gross, limit, "minor");
+    let toward = context.held.net * i128::from(intent.side.sign());
+    let net = toward + context.total.money(intent.side) + added;
+    verdict.at_most(Control::NET_NOTIONAL, minor(net).0, limits.net_limit().0, "minor");
 }
 
 /// Own orders on the other side, and the same order again.

@@ -26,6 +26,18 @@ pub struct RiskConfig {
     pub max_open_orders: i64,
     /// Most money in open orders over all instruments, in minor units.
     pub max_open_notional: Minor,
+    /// Most money in positions at their marks, long and short together, with all open orders, over all instruments, in minor
+    /// units (17 CFR 240.15c3-5(c)(1)(i)). What only reduces a position passes. Four times `max_open_notional` unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_gross_notional: Option<Minor>,
+    /// Most money one way: long less short positions at their marks, if every open order of that side were executed, over all
+    /// instruments, in minor units. Twice `max_open_notional` unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_net_notional: Option<Minor>,
+    /// The kill latch is set when the venue refused so many orders of one side of an instrument in series, none accepted in
+    /// between. Each makes the pause before the next try twice as long, up to 60 s. 1 to 1 000; 10 unless said.
+    #[serde(default = "default_max_rejects")]
+    pub max_rejects: i64,
     /// Orders and replacements a second in the long run, over all instruments. 1 to 1 000 000.
     pub message_rate_per_s: i64,
     /// Orders and replacements that may go out at once. 1 to 1 000 000.
@@ -41,7 +53,7 @@ pub struct RiskConfig {
     #[serde(default = "default_ingress_lag_max_us")]
     pub ingress_lag_max_us: i64,
     /// The kill latch is set when today's loss (realised and unrealised, fees counted) reaches this, in minor units.
-    /// Days are those of UTC.
+    /// Days are those of the venue: `[venue] time_zone`.
     pub max_daily_loss: Minor,
 }
 
@@ -57,6 +69,10 @@ fn default_ingress_lag_max_us() -> i64 {
     50_000
 }
 
+fn default_max_rejects() -> i64 {
+    10
+}
+
 impl RiskConfig {
     /// Values for examples and tests: an instrument of about a hundred dollars, lots of one share.
     pub fn example() -> Self {
@@ -68,6 +84,9 @@ impl RiskConfig {
             max_position_lots: Lots(2_000),
             max_open_orders: 16,
             max_open_notional: Minor(50_000_000),
+            max_gross_notional: None,
+            max_net_notional: None,
+            max_rejects: default_max_rejects(),
             message_rate_per_s: 500,
             message_burst: 100,
             duplicate_window_ms: default_duplicate_window_ms(),
@@ -89,6 +108,9 @@ impl RiskConfig {
         within("max_position_lots", self.max_position_lots.0, 1, 1 << 40)?;
         within("max_open_orders", self.max_open_orders, 1, 65_536)?;
         within("max_open_notional", self.max_open_notional.0, 1, i64::MAX - 1)?;
+        within("max_gross_notional", self.gross_limit().0, 1, i64::MAX - 1)?;
+        within("max_net_notional", self.net_limit().0, 1, i64::MAX - 1)?;
+        within("max_rejects", self.max_rejects, 1, 1_000)?;
         within("message_rate_per_s", self.message_rate_per_s, 1, 1_000_000)?;
         within("message_burst", self.message_burst, 1, 1_000_000)?;
         within("duplicate_window_ms", self.duplicate_window_ms, 1, 60_000)?;
@@ -103,6 +125,18 @@ impl RiskConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Most money in positions and open orders, long and short together.
+    pub fn gross_limit(&self) -> Minor {
+        let unsaid = Minor(self.max_open_notional.0.saturating_mul(4).min(i64::MAX - 1));
+        self.max_gross_notional.unwrap_or(unsaid)
+    }
+
+    /// Most money in positions and open orders one way.
+    pub fn net_limit(&self) -> Minor {
+        let unsaid = Minor(self.max_open_notional.0.saturating_mul(2).min(i64::MAX - 1));
+        self.max_net_notional.unwrap_or(unsaid)
     }
 
     /// The duplicate window.

@@ -19,11 +19,24 @@ fn context() -> GateContext {
         phase: SessionPhase::READY,
         accepting: true,
         trading: TradingState::TRADING,
+        in_hours: true,
+        may_short: true,
+        held: Held::default(),
     }
 }
 
 fn bid() -> Intent {
     Intent { instrument: InstrumentId(0), side: Side::Buy, price: Ticks(10_000), qty: 100, prior: None }
+}
+
+/// Open orders; where money is said, it is all on the buying side.
+fn open(buy_lots: i64, sell_lots: i64, notional: i128, orders: u32) -> Exposure {
+    Exposure { buy_lots, sell_lots, notional, buy_notional: notional, orders }
+}
+
+/// Positions worth so much, long and short.
+fn held(long: i128, short: i128) -> Held {
+    Held { gross: long + short, net: long - short }
 }
 
 fn gate() -> RiskGate {
@@ -43,7 +56,6 @@ fn a_sound_order_passes() {
 #[test]
 fn every_control_refuses_its_breach() {
     let ok = context();
-    let open = |buy_lots, sell_lots, notional, orders| Exposure { buy_lots, sell_lots, notional, orders };
     let sell = Intent { side: Side::Sell, price: Ticks(10_001), ..bid() };
     let prior = PriorOrder { client: 1, open: 100, price: Ticks(10_000) };
     let cases = [
@@ -74,6 +86,30 @@ fn every_control_refuses_its_breach() {
         ("short if filled", sell, GateContext { exposure: open(0, 1_901, 0, 1), ..ok }, Control::POSITION),
         ("orders", bid(), GateContext { total: open(0, 0, 0, 16), ..ok }, Control::OPEN_ORDERS),
         ("open money", bid(), GateContext { total: open(0, 0, 49_000_001, 1), ..ok }, Control::OPEN_NOTIONAL),
+        // The example allows 50 000 000 open, four times that gross and twice that net; the order is of 1 000 000.
+        ("gross", bid(), GateContext { held: held(99_500_000, 99_500_001), ..ok }, Control::GROSS_NOTIONAL),
+        (
+            "gross with what is open",
+            bid(),
+            GateContext { held: held(99_500_000, 95_500_000), total: open(0, 0, 4_000_001, 1), ..ok },
+            Control::GROSS_NOTIONAL,
+        ),
+        ("net long", bid(), GateContext { held: held(99_000_001, 0), ..ok }, Control::NET_NOTIONAL),
+        ("net short", sell, GateContext { held: held(0, 99_000_001), ..ok }, Control::NET_NOTIONAL),
+        (
+            "net long with what is open",
+            bid(),
+            GateContext { held: held(95_000_000, 0), total: open(0, 0, 4_000_001, 1), ..ok },
+            Control::NET_NOTIONAL,
+        ),
+        ("short sale", sell, GateContext { may_short: false, position: Lots(99), ..ok }, Control::SHORT_SALE),
+        (
+            "short sale with what is open",
+            sell,
+            GateContext { may_short: false, position: Lots(199), exposure: open(0, 100, 0, 1), ..ok },
+            Control::SHORT_SALE,
+        ),
+        ("hours", bid(), GateContext { in_hours: false, ..ok }, Control::MARKET_HOURS),
         ("crosses", bid(), GateContext { own_opposite: Some(Ticks(10_000)), ..ok }, Control::SELF_CROSS),
         (
             "larger replacement",
@@ -91,7 +127,6 @@ fn every_control_refuses_its_breach() {
 #[test]
 fn what_touches_a_limit_passes() {
     let ok = context();
-    let open = |buy_lots, sell_lots, notional, orders| Exposure { buy_lots, sell_lots, notional, orders };
     let sell = Intent { side: Side::Sell, price: Ticks(10_001), ..bid() };
     let prior = PriorOrder { client: 1, open: 100, price: Ticks(10_000) };
     let cases = [
@@ -111,6 +146,19 @@ fn what_touches_a_limit_passes() {
             },
         ),
         ("lag", bid(), GateContext { lag: Some(Nanos(50_000_000)), ..ok }),
+        ("gross", bid(), GateContext { held: held(99_500_000, 99_500_000), ..ok }),
+        ("net", bid(), GateContext { held: held(99_000_000, 0), ..ok }),
+        (
+            "what is open on one side counts on that side",
+            sell,
+            GateContext { held: held(0, 99_000_000 - 100), total: open(0, 0, 4_000_000, 1), ..ok },
+        ),
+        ("a sale of what is held", sell, GateContext { may_short: false, position: Lots(100), ..ok }),
+        (
+            "what only reduces passes a gross beyond its limit",
+            sell,
+            GateContext { held: held(250_000_000, 200_000_000), position: Lots(100), ..ok },
+        ),
         ("age", bid(), GateContext { now: Nanos::from_secs(101), ..ok }),
         ("own ask above", bid(), GateContext { own_opposite: Some(Ticks(10_001)), ..ok }),
         ("loss", bid(), GateContext { daily_profit: Minor(-499_999), ..ok }),
@@ -241,8 +289,7 @@ fn what_passes_keeps_within_the_limits() {
             (price, reference, position, open.saturating_abs()),
             (price % 20_000, reference % 40_000, position % 3_000, open.saturating_abs() % 3_000),
         ] {
-            let exposure =
-                Exposure { buy_lots: open, sell_lots: open, notional: i128::from(open), orders: 1 };
+            let exposure = super::tests::open(open, open, i128::from(open), 1);
             let context = GateContext {
                 reference: Some(Reference { price: HalfTicks(reference), at: Nanos::from_secs(100) }),
                 position: Lots(position),

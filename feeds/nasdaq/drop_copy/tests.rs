@@ -16,7 +16,7 @@ fn config(followed: Option<(SessionId, u64)>) -> DropCopyConfig {
         username: Alpha::new("ALICE").unwrap(),
         password: Password(Alpha::BLANK),
         instruments: vec![InstrumentSpec { id: ACME, symbol: "ACME".to_owned(), tick_e4: 100 }],
-        day_start_ns: 1_000,
+        day: crate::nasdaq::SessionDay::fixed(1_000),
         sessions: followed.iter().map(|(session, _)| *session).collect(),
         followed,
         buffer: 4096,

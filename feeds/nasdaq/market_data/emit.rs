@@ -10,6 +10,7 @@ use pricewright_core::kernel::{
 use super::Resume;
 use super::directory::Directory;
 use super::event::{Fault, Harm, MarketEvent, Meaning, Place, RELISTED, fault_of, meaning};
+use crate::nasdaq::SessionDay;
 use crate::nasdaq::glimpse::recovery::{Recovery, RecoveryConfig};
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::itch;
@@ -49,7 +50,10 @@ pub struct Counters {
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) source: SourceId,
-    pub(super) place: Place,
+    /// Which midnight the stamps count from.
+    pub(super) day: SessionDay,
+    /// The market's code.
+    pub(super) market: u8,
     pub(super) directory: Directory,
     sessions: Vec<SessionId>,
     /// The current session's number.
@@ -92,7 +96,8 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(
         source: SourceId,
-        place: Place,
+        day: SessionDay,
+        market: u8,
         instruments: Vec<Instrument>,
         sessions: Vec<SessionId>,
         resume: Option<Resume>,
@@ -103,7 +108,8 @@ impl State {
         let session = resume.and_then(present).and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
         Self {
             source,
-            place,
+            day,
+            market,
             faults: vec![None; instruments.len()].into_boxed_slice(),
             hours_began: false,
             directory: Directory::new(instruments),
@@ -392,7 +398,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// What one message becomes, apart from complaints, which are written at once.
-    pub(super) fn event_of(&mut self, sequence: u64, bytes: &[u8]) -> Option<MarketEvent> {
+    pub(super) fn event_of(&mut self, sequence: u64, bytes: &[u8], received: Nanos) -> Option<MarketEvent> {
         let message = match itch::decode(bytes) {
             Ok(message) => message,
             Err(error) => {
@@ -401,7 +407,8 @@ impl<S: RecordSink> Emitter<'_, S> {
             }
         };
         let index = || self.state.directory.index_of(message.header().locate.get());
-        match meaning(&message, &self.state.directory, self.state.place) {
+        let place = Place { day: &mut self.state.day, received, market: self.state.market };
+        match meaning(&message, &self.state.directory, place) {
             Meaning::Event(event) => {
                 if let MarketEvent::MarketPhase(phase) = &event {
                     self.enter_phase(phase.code, sequence);
@@ -480,6 +487,7 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
         let resume = self.state.resume.take();
         let first = !core::mem::replace(&mut self.state.began, true) && resume.is_none();
         self.define_session(session);
+        self.state.day.begin_session();
         self.state.directory.clear();
         self.state.harm = None;
         self.state.faults.fill(None);
@@ -537,7 +545,7 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
             if self.state.keeping && self.state.keep(sequence, bytes) {
                 continue;
             }
-            if let Some(event) = self.event_of(sequence, bytes) {
+            if let Some(event) = self.event_of(sequence, bytes, batch.arrival.received) {
                 if self.state.taken > 0 {
                     self.state.taken -= 1;
                     self.state.counters.quiet += 1;

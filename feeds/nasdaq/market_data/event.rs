@@ -1,19 +1,19 @@
 //! One ITCH message to at most one record.
 
 use pricewright_core::kernel::table::{
-    CrossTrade, MarketPhase, OrderAdd, OrderDeleted, OrderExecuted, OrderExecutedAt, OrderReduced,
-    OrderReplaced, Trade, TradeBroken, TradingStatus, market_flags,
+    CrossTrade, MarketHalt, MarketPhase, OrderAdd, OrderDeleted, OrderExecuted, OrderExecutedAt,
+    OrderReduced, OrderReplaced, Trade, TradeBroken, TradingStatus, market_flags,
 };
 use pricewright_core::kernel::{
-    EventNanos, Full, HealthReason, Record, RecordSink, RejectReason, SideCode, SourceId, Text, Ticks,
+    EventNanos, Full, HealthReason, Nanos, Record, RecordSink, RejectReason, SideCode, SourceId, Text, Ticks,
     TradingState,
 };
 use zerocopy::big_endian::U32;
 
 use super::directory::Directory;
-use crate::nasdaq::Symbol;
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::itch::{self, Header, Message};
+use crate::nasdaq::{SessionDay, Symbol};
 
 macro_rules! market_events {
     ($($name:ident),*) => {
@@ -74,7 +74,8 @@ market_events!(
     CrossTrade,
     TradeBroken,
     TradingStatus,
-    MarketPhase
+    MarketPhase,
+    MarketHalt
 );
 
 /// What a message that cannot be used leaves in doubt from here on.
@@ -149,12 +150,22 @@ pub(super) fn fault_of(error: itch::DecodeError, has_locate: bool, is_ours: bool
 }
 
 /// Where and when messages are from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// The venue's midnight.
-    pub(super) day_start_ns: i64,
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// Which midnight the venue's stamps count from.
+    pub(super) day: &'a mut SessionDay,
+    /// When the message was received.
+    pub(super) received: Nanos,
     /// The market's code.
     pub(super) market: u8,
+}
+
+impl Place<'_> {
+    #[inline]
+    fn event_ns(&mut self, header: &Header) -> EventNanos {
+        let stamp = header.timestamp.nanos();
+        EventNanos(self.day.start_of(stamp, self.received).saturating_add_unsigned(stamp))
+    }
 }
 
 /// What a message means.
@@ -175,15 +186,15 @@ pub(super) enum Meaning {
 
 /// What `message` means.
 #[inline]
-pub(super) fn meaning(message: &Message<'_>, directory: &Directory, place: Place) -> Meaning {
-    let (header, day_start) = (message.header(), place.day_start_ns);
+pub(super) fn meaning(message: &Message<'_>, directory: &Directory, mut place: Place<'_>) -> Meaning {
+    let header = message.header();
     match message {
-        Message::SystemEvent(body) => return market_phase(body, event_ns(header, day_start)),
+        Message::SystemEvent(body) => return market_phase(body, place.event_ns(header)),
+        Message::MwcbStatus(body) => return market_halt(body, place.event_ns(header)),
         Message::StockDirectory(body) => return Meaning::Listing(header.locate.get(), body.stock),
         Message::RegShoRestriction(_)
         | Message::MarketParticipantPosition(_)
         | Message::MwcbDeclineLevel(_)
-        | Message::MwcbStatus(_)
         | Message::IpoQuotingPeriod(_)
         | Message::LuldAuctionCollar(_)
         | Message::NetOrderImbalance(_)
@@ -192,7 +203,7 @@ pub(super) fn meaning(message: &Message<'_>, directory: &Directory, place: Place
         _ => {}
     }
     let Some(instrument) = directory.find(header.locate.get()) else { return Meaning::OtherInstrument };
-    let scope = Scope { instrument, event_ns: event_ns(header, day_start) };
+    let scope = Scope { instrument, event_ns: place.event_ns(header) };
     match message {
         Message::AddOrder(body) => scope.add(body.order.get(), body.side, body.shares.get(), body.price),
         Message::AddOrderAttributed(body) => {
@@ -214,12 +225,12 @@ pub(super) fn meaning(message: &Message<'_>, directory: &Directory, place: Place
     }
 }
 
-fn event_ns(header: &Header, day_start: i64) -> EventNanos {
-    EventNanos(day_start.saturating_add_unsigned(header.timestamp.nanos()))
-}
-
 fn market_phase(body: &itch::SystemEvent, event_ns: EventNanos) -> Meaning {
     Meaning::Event(MarketPhase { event_ns, code: body.event_code, flags: 0, spare: [0; 22] }.into())
+}
+
+fn market_halt(body: &itch::MwcbStatus, event_ns: EventNanos) -> Meaning {
+    Meaning::Event(MarketHalt { event_ns, level: body.breached_level, flags: 0, spare: [0; 22] }.into())
 }
 
 /// The instrument and the stamp that a message is about.

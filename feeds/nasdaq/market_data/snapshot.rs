@@ -12,7 +12,7 @@ use pricewright_core::kernel::{Health, HealthReason, InstrumentId, Nanos, Record
 
 use super::MarketData;
 use super::emit::{Emitter, MAX_CELLS_PER_MESSAGE, State, is_in_hours};
-use super::event::{Harm, MarketEvent, Meaning, meaning};
+use super::event::{Harm, MarketEvent, Meaning, Place, meaning};
 use crate::nasdaq::glimpse::Snapshot;
 use crate::nasdaq::glimpse::recovery::{Piece, Recovery, RecoveryCounters, Verdict};
 use crate::nasdaq::itch::{self, Message};
@@ -47,7 +47,7 @@ fn kind(message: &Message<'_>) -> Kind {
         | Message::OrderDelete(_)
         | Message::OrderReplace(_) => Kind::Book,
         Message::StockTradingAction(_) | Message::OperationalHalt(_) => Kind::Status,
-        Message::SystemEvent(_) => Kind::Phase,
+        Message::SystemEvent(_) | Message::MwcbStatus(_) => Kind::Phase,
         _ => Kind::Other,
     }
 }
@@ -263,10 +263,10 @@ impl<S: RecordSink> Emitter<'_, S> {
                 }
                 Piece::Snapshot(bytes) => {
                     let message = itch::decode(bytes).ok();
-                    message.and_then(|message| self.of_snapshot(recovery, next, &message))
+                    message.and_then(|message| self.of_snapshot(recovery, next, now, &message))
                 }
                 Piece::Kept(sequence, bytes) => match self.is_of(recovery, bytes) {
-                    true => self.event_of(sequence, bytes),
+                    true => self.event_of(sequence, bytes, now),
                     false => None,
                 },
                 Piece::End => {
@@ -339,11 +339,18 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// What a message of the snapshot becomes.
-    fn of_snapshot(&mut self, recovery: &Recovery, next: u64, message: &Message<'_>) -> Option<MarketEvent> {
+    fn of_snapshot(
+        &mut self,
+        recovery: &Recovery,
+        next: u64,
+        received: Nanos,
+        message: &Message<'_>,
+    ) -> Option<MarketEvent> {
         let stock = match message {
             Message::SystemEvent(body) => {
                 self.state.hours_began |= is_in_hours(body.event_code);
-                return match meaning(message, &self.state.directory, self.state.place) {
+                let place = Place { day: &mut self.state.day, received, market: self.state.market };
+                return match meaning(message, &self.state.directory, place) {
                     Meaning::Event(event) if recovery.lost_all() => Some(event),
                     _ => None,
                 };
@@ -373,7 +380,8 @@ impl<S: RecordSink> Emitter<'_, S> {
         if !recovery.is_loading(index) {
             return None;
         }
-        match meaning(message, &self.state.directory, self.state.place) {
+        let place = Place { day: &mut self.state.day, received, market: self.state.market };
+        match meaning(message, &self.state.directory, place) {
             Meaning::Event(event) => Some(event),
             Meaning::Complaint(_, fault) | Meaning::Fault(fault) => {
                 self.faulty(fault, index, (next, message.as_bytes().len()));
@@ -393,7 +401,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     fn is_of(&self, recovery: &Recovery, bytes: &[u8]) -> bool {
         let Ok(message) = itch::decode(bytes) else { return true };
         match message {
-            Message::SystemEvent(_) => recovery.lost_all(),
+            Message::SystemEvent(_) | Message::MwcbStatus(_) => recovery.lost_all(),
             _ => recovery.is_loading(self.state.directory.index_of(message.header().locate.get())),
         }
     }

@@ -27,7 +27,7 @@ fn config() -> MarketDataConfig {
     MarketDataConfig {
         source: SOURCE,
         instruments: vec![InstrumentSpec { id: ACME, symbol: "ACME".to_owned(), tick_e4: 100 }],
-        day_start_ns: DAY,
+        day: SessionDay::fixed(DAY),
         receiver,
         sessions: Vec::new(),
         resume: None,
@@ -206,7 +206,7 @@ fn every_type_is_taken_and_the_rest_leaves_only_the_mark() {
         (b'Y', None),
         (b'L', None),
         (b'V', None),
-        (b'W', None),
+        (b'W', Some("MarketHalt")),
         (b'K', None),
         (b'J', None),
         (b'h', Some("TradingStatus")),
@@ -411,4 +411,35 @@ fn the_sample_of_ritch_becomes_as_many_records_as_its_readme_says() {
         ("TradingStatus", 3),
     ];
     assert_eq!(counts, expected.into_iter().collect());
+}
+
+fn event_times(bench: &Bench) -> Vec<i64> {
+    let times = bench.sink.records.iter().filter_map(|record| match EventRef::of(&record) {
+        Some(EventRef::MarketPhase(phase)) => Some(phase.event_ns.0 / 1_000_000_000),
+        _ => None,
+    });
+    times.collect()
+}
+
+fn system_event(code: u8, stamp_s: u64) -> Vec<u8> {
+    let header = Header::of::<itch::SystemEvent>(0, 0, stamp_s * 1_000_000_000);
+    itch::SystemEvent { header, event_code: code }.as_bytes().to_vec()
+}
+
+/// 09:30 in New York is 14:30 UTC on Friday 2026-03-06 and 13:30 UTC on the Monday after it, when the clocks were set forward
+/// (Python's `zoneinfo`): one feed, two sessions, no restart.
+#[test]
+fn the_venue_s_stamps_become_event_times_across_a_change_of_the_clock() {
+    let zone = pricewright_core::kernel::TimeZone::new("America/New_York").unwrap();
+    let mut bench = Bench::new(MarketDataConfig { day: SessionDay::of_zone(zone), ..config() });
+    let opening = 34_200;
+    let friday = 1_772_807_400;
+    bench.packet(&packet_of(SESSION, 1, &[system_event(b'Q', opening)]), friday * 1_000_000_000);
+    assert_eq!(event_times(&bench), [friday]);
+    bench.sink.records.clear();
+    let monday = 1_773_063_000;
+    bench.packet(&end_of_session(SESSION, 2), friday * 1_000_000_000 + 1);
+    bench.packet(&packet_of(NEXT_SESSION, 1, &[system_event(b'Q', opening)]), monday * 1_000_000_000);
+    bench.packet(&packet_of(NEXT_SESSION, 2, &[system_event(b'M', opening)]), monday * 1_000_000_000);
+    assert_eq!(event_times(&bench), [monday, monday]);
 }

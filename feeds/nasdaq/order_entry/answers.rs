@@ -2,7 +2,7 @@
 
 use pricewright_core::kernel::table::{
     Define, Mark, SendReport, SessionChanged, SessionState, VenueAccepted, VenueBroken, VenueCancelHeld,
-    VenueCanceled, VenueExecuted, VenueRejected, VenueReplaced, VenueRestated, VenueUnread,
+    VenueCanceled, VenueDay, VenueExecuted, VenueRejected, VenueReplaced, VenueRestated, VenueUnread,
 };
 use pricewright_core::kernel::{
     Column, EventNanos, InstrumentId, Liquidity, Liveness, Nanos, Record, RecordSink, RejectReason,
@@ -15,7 +15,7 @@ use super::queries::{Inquiries, Inquiry, Queries};
 use super::unread::{Message, Unread};
 use crate::nasdaq::instrument::Instrument;
 use crate::nasdaq::ouch::{self, Appendage, Response, decode_response, tag};
-use crate::nasdaq::{SessionId, Symbol};
+use crate::nasdaq::{SessionDay, SessionId, Symbol};
 
 /// Cells that one packet of the venue, or one report, may need.
 pub(super) const ANSWER_CELLS: usize = Mark::CELLS
@@ -67,11 +67,13 @@ pub(super) struct Numbers {
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     source: SourceId,
-    day_start_ns: i64,
+    day: SessionDay,
     instruments: Vec<Instrument>,
     orders: LiveOrders,
     sessions: Vec<SessionId>,
     session: u32,
+    /// The session whose day it is.
+    day_of: Option<u32>,
     phase: SessionPhase,
     reason: u8,
     next_client: u64,
@@ -92,7 +94,7 @@ pub(super) struct Answers {
 impl Answers {
     pub(super) fn new(
         source: SourceId,
-        day_start_ns: i64,
+        day: SessionDay,
         instruments: Vec<Instrument>,
         orders: LiveOrders,
         sessions: Vec<SessionId>,
@@ -100,11 +102,12 @@ impl Answers {
     ) -> Self {
         Self {
             source,
-            day_start_ns,
+            day,
             instruments,
             orders,
             sessions,
             session: 0,
+            day_of: None,
             phase: SessionPhase::DOWN,
             reason: 0,
             next_client: 0,
@@ -284,6 +287,10 @@ impl Answers {
     fn define_session<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
         let known = self.sessions.iter().position(|known| same(*known, session));
         let index = known.unwrap_or(self.sessions.len());
+        if u32::try_from(index).ok() != self.day_of {
+            self.day.begin_session();
+            self.day_of = u32::try_from(index).ok();
+        }
         self.session = u32::try_from(index).unwrap_or(u32::MAX);
         if known.is_none() {
             self.sessions.push(session);
@@ -316,6 +323,10 @@ impl Answers {
                 return at.client();
             }
         };
+        // Every message of the venue has its stamp behind the type.
+        if let Some(stamp) = bytes.get(1..9).and_then(|stamp| stamp.try_into().ok()) {
+            self.day.start_of(u64::from_be_bytes(stamp), received);
+        }
         let client = self.take_response(response, at, highest, sink);
         if !matches!(response, Response::AccountQueryResponse(..)) {
             self.acknowledged = self.acknowledged.max(client);
@@ -331,7 +342,7 @@ impl Answers {
         sink: &mut S,
     ) -> u32 {
         match response {
-            Response::SystemEvent(..) => 0,
+            Response::SystemEvent(body, _) => self.system_event(body, sink),
             Response::OrderAccepted(body, _) => self.accepted(body, at, sink),
             Response::OrderReplaced(body, _) => self.replaced(body, at, sink),
             Response::OrderCanceled(body, _) => {
@@ -377,7 +388,7 @@ impl Answers {
     }
 
     fn event_ns(&self, nanos: u64) -> EventNanos {
-        EventNanos(self.day_start_ns.saturating_add_unsigned(nanos))
+        EventNanos(self.day.start_ns().saturating_add_unsigned(nanos))
     }
 
     fn by_symbol<S: RecordSink>(
@@ -417,6 +428,12 @@ impl Answers {
             self.unread(at, Unread::part(RejectReason::OUT_OF_RANGE, text), sink);
             Ticks(i64::try_from(price_e4 / u64::from(grid.tick_e4)).unwrap_or(i64::MAX))
         })
+    }
+
+    fn system_event<S: RecordSink>(&mut self, body: &ouch::SystemEvent, sink: &mut S) -> u32 {
+        let event_ns = self.event_ns(body.timestamp.get());
+        self.put(&VenueDay { event_ns, code: body.event_code, spare: [0; 7] }, sink);
+        0
     }
 
     fn accepted<S: RecordSink>(&mut self, body: &ouch::OrderAccepted, at: Message<'_>, sink: &mut S) -> u32 {

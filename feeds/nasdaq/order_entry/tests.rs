@@ -30,7 +30,7 @@ fn config() -> OrderEntryConfig {
         next_sequence: 1,
         sessions: Vec::new(),
         instruments: vec![InstrumentSpec { id: ACME, symbol: "ACME".to_owned(), tick_e4: 100 }],
-        day_start_ns: DAY,
+        day: SessionDay::fixed(DAY),
         live_capacity: 3,
         live: Vec::new(),
         unanswered: 0,
@@ -185,6 +185,7 @@ fn word(record: &RecordRef<'_>) -> String {
         EventRef::VenueRestated(r) => {
             format!("restated {} {} {}@{}", r.client, char::from(r.message), r.qty, r.price)
         }
+        EventRef::VenueDay(day) => format!("day {}", char::from(day.code)),
         EventRef::VenueUnread(bad) => {
             format!("unread {} {} of {}", bad.position, bad.reason.name(), bad.client)
         }

@@ -15,8 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn feed() -> (NasdaqFeed, SocketAddrV4) {
     let text = "lines = [\"127.0.0.1:0\"]\nrerequest = \"127.0.0.1:9\"";
     let settings: Settings = toml::from_str(text).expect("settings");
-    let feed =
-        NasdaqFeed::open(&settings, &DisplayUnits::default(), &Resume::default(), 0, None).expect("sockets");
+    let feed = NasdaqFeed::open(
+        &settings,
+        &DisplayUnits::default(),
+        &Resume::default(),
+        pricewright_feeds::nasdaq::SessionDay::fixed(0),
+        None,
+    )
+    .expect("sockets");
     let line = feed.lines[0].socket.local_addr();
     (feed, line)
 }

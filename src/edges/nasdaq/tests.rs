@@ -28,7 +28,8 @@ impl Bench {
         let settings: Settings = toml::from_str(&text).unwrap();
         let instrument = InstrumentUnits { symbol: "DEMO".to_owned(), tick_units: 1, decimals: 4, lot: 1 };
         let units = DisplayUnits { instruments: vec![instrument], ..DisplayUnits::default() };
-        let feed = NasdaqFeed::open(&settings, &units, &Resume::default(), 0, None).unwrap();
+        let feed =
+            NasdaqFeed::open(&settings, &units, &Resume::default(), SessionDay::fixed(0), None).unwrap();
         let clock = ManualClock::new(Nanos::from_secs(1000));
         Self { feed, clock, records: RecordBuf::with_capacity(1 << 16), line }
     }

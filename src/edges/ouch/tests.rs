@@ -4,6 +4,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use pricewright_core::kernel::table::SessionChanged;
+use pricewright_feeds::nasdaq::SessionDay;
 
 use super::*;
 
@@ -40,7 +41,8 @@ fn fate(address: SocketAddr) -> String {
         Settings { address, user: "desk".to_owned(), password_env: String::new(), drop_copy: None };
     let resume = Resume::default();
     let mut gateway =
-        OuchGateway::open(&settings, &DisplayUnits::default(), &resume, 0, Nanos(1), None).unwrap();
+        OuchGateway::open(&settings, &DisplayUnits::default(), &resume, SessionDay::fixed(0), Nanos(1), None)
+            .unwrap();
     let mut answers = RecordBuf::default();
     let begin = Instant::now();
     loop {
@@ -72,7 +74,8 @@ fn lost_answers_are_said_and_do_not_end_the_run() {
         Settings { address, user: "desk".to_owned(), password_env: String::new(), drop_copy: None };
     let resume = Resume::default();
     let mut gateway =
-        OuchGateway::open(&settings, &DisplayUnits::default(), &resume, 0, Nanos(1), None).unwrap();
+        OuchGateway::open(&settings, &DisplayUnits::default(), &resume, SessionDay::fixed(0), Nanos(1), None)
+            .unwrap();
     let mut answers = RecordBuf::default();
     let begin = Instant::now();
     let change = loop {

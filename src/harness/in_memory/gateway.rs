@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pricewright_core::kernel::{DecisionRef, Nanos, RecordBuf, RecordSink as _};
 use pricewright_feeds::nasdaq::order_entry::{ConnectionError, OrderEntry, OrderEntryConfig};
 use pricewright_feeds::nasdaq::soupbintcp::{Password, ServerConfig};
-use pricewright_feeds::nasdaq::{Alpha, InstrumentSpec, SessionId};
+use pricewright_feeds::nasdaq::{Alpha, InstrumentSpec, SessionDay, SessionId};
 
 use super::venue::Venue;
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ impl MemoryGateway {
             next_sequence: 1,
             sessions: Vec::new(),
             instruments,
-            day_start_ns,
+            day: SessionDay::fixed(day_start_ns),
             live_capacity: LIVE_CAPACITY,
             live: Vec::new(),
             unanswered: 0,

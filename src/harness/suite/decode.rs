@@ -8,10 +8,10 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::{InstrumentId, Nanos, RecordBuf, SourceId};
 use pricewright_feeds::nasdaq::InstrumentSpec;
-use pricewright_feeds::nasdaq::SessionId;
 use pricewright_feeds::nasdaq::itch::{self, FileReader, Header, StockDirectory};
 use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig};
 use pricewright_feeds::nasdaq::moldudp64::{Packet, ReceiverConfig, Sender, decode as decode_packet};
+use pricewright_feeds::nasdaq::{SessionDay, SessionId};
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::stream::{Market, Stream, symbol};
@@ -151,7 +151,7 @@ impl Packets {
         let config = MarketDataConfig {
             source: SourceId(1),
             instruments: (1..=self.instruments).map(spec).collect(),
-            day_start_ns: MIDNIGHT,
+            day: SessionDay::fixed(MIDNIGHT),
             receiver: ReceiverConfig { lines: 1, ..ReceiverConfig::default() },
             sessions: Vec::new(),
             market: itch::market::NASDAQ,

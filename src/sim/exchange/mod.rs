@@ -13,8 +13,8 @@ mod reports;
 
 use std::collections::BTreeMap;
 
-use pricewright_core::kernel::TimeInForce;
 use pricewright_core::kernel::{InstrumentId, Lots, Nanos, Side, Ticks};
+use pricewright_core::kernel::{TimeInForce, TimeZone};
 use pricewright_core::market::book::Bbo;
 use pricewright_core::market::matching::{
     MatchingEngine, NewOrder, OwnerToken, RemovalReason, Replacement, SelfMatch,
@@ -143,8 +143,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// An exchange that has not opened yet, at `now`.
+    /// An exchange in UTC that has not opened yet, at `now`.
     pub fn new(source: Source, now: Nanos) -> Self {
+        Self::in_zone(source, now, &TimeZone::utc())
+    }
+
+    /// An exchange in this time zone that has not opened yet, at `now`.
+    pub fn in_zone(source: Source, now: Nanos, zone: &TimeZone) -> Self {
         let (market, flow, symbols) = match source {
             Source::Replay(replay) => (Market::Replayed(replay), None, Vec::new()),
             Source::Flow { seed, rate, symbols } => {
@@ -162,7 +167,7 @@ impl Exchange {
             market,
             flow,
             instruments: symbols.iter().copied().zip(ids).collect(),
-            publisher: Publisher::new(symbols, now),
+            publisher: Publisher::new(symbols, zone.day(now).begin),
             accounts: Vec::new(),
             phase: Phase::Before,
             next_token: 1,

@@ -18,6 +18,7 @@ fn share(increment: i64) -> Instrument {
         tick_value: Minor(1),
         currency: "USD".to_owned(),
         currency_decimals: 2,
+        short_sale: ShortSale::Unmarked,
     }
 }
 
@@ -104,7 +105,7 @@ fn without_a_sound_book_quotes_are_taken_away() {
 }
 
 fn live(orders: &mut OrderTable, side: Side, price: i64, qty: u32, placed: Nanos) -> u64 {
-    let new = NewOrder { instrument: InstrumentId(0), side, price: Ticks(price), qty };
+    let new = NewOrder { instrument: InstrumentId(0), side, price: Ticks(price), qty, short: false };
     let client = orders.place(placed, new).expect("room");
     let accepted = VenueAccepted {
         event_ns: EventNanos(0),

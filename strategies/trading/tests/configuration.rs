@@ -9,7 +9,7 @@ use super::stage::Stage;
 fn wrong_configurations_name_their_key() {
     let good = DeskConfig::example().expect("example");
     type Spoil = fn(&mut DeskConfig);
-    let wrong: [(Spoil, &str); 11] = [
+    let wrong: [(Spoil, &str); 16] = [
         (|config| config.status_interval_ms = 0, "status_interval_ms"),
         (|config| config.order_time_to_send_us = 0, "order_time_to_send_us"),
         (|config| config.refusal_pause_ms = 0, "refusal_pause_ms"),
@@ -21,6 +21,11 @@ fn wrong_configurations_name_their_key() {
         (|config| config.risk.max_order_lots = Lots(99), "strategy.order_lots"),
         (|config| config.instruments.clear(), "instruments"),
         (|config| config.instruments[0].tick_value = Minor(1 << 40), "instruments.PRCW.tick_value"),
+        (|config| config.instruments[1].currency = "EUR".to_owned(), "currency of WRGT is EUR"),
+        (|config| config.base_currency = Some("EUR".to_owned()), "currency of PRCW is USD"),
+        (|config| config.instruments[1].currency_decimals = 4, "currency_decimals of WRGT"),
+        (|config| config.risk.max_gross_notional = Some(Minor(0)), "risk.max_gross_notional"),
+        (|config| config.risk.max_rejects = 0, "risk.max_rejects"),
     ];
     for (spoil, key) in wrong {
         let mut config = good.clone();

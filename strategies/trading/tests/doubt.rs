@@ -307,6 +307,7 @@ fn a_break_of_a_fill_whose_order_is_long_forgotten_is_booked() {
     let mut config = DeskConfig::example().expect("example");
     config.own_orders = 16;
     config.risk.max_open_orders = 4;
+    config.risk.max_rejects = 1_000;
     let mut stage = Stage::with(&config);
     stage.open();
     stage.book(9_999, 10_001);
@@ -317,7 +318,8 @@ fn a_break_of_a_fill_whose_order_is_long_forgotten_is_booked() {
             let (event_ns, client) = (EventNanos(0), order.client);
             stage.give(&VenueRejected { event_ns, client, reason: 5, spare: [0; 14] });
         }
-        stage.wait(1_000);
+        // Refusals in series wait up to a minute.
+        stage.wait(60_000);
         stage.mark(0);
         stage.move_to(9_999, 10_001);
     }

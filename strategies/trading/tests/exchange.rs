@@ -91,6 +91,12 @@ impl Exchange {
             reason: Text::default(),
             spare: [0; 16],
         }));
+        self.give(&record(&MarketPhase {
+            event_ns: EventNanos(0),
+            code: b'Q',
+            flags: market_flags::LAST_IN_BATCH,
+            spare: [0; 22],
+        }));
         self.give(&record(&SessionState {
             sequence: 1,
             next_client: 1,

@@ -174,6 +174,8 @@ fn another_session_has_to_say_anew_that_the_instrument_trades() {
     stage.wait(1_000);
     stage.book(9_999, 10_001);
     assert_eq!(stage.count(), 0, "nobody said that it trades");
+    stage.phase(b'Q');
+    assert_eq!(stage.count(), 0, "nor does the venue's day say it");
     stage.status(TradingState::TRADING);
     assert_eq!(stage.all::<PlaceOrder>().len(), 2);
 }

@@ -2,10 +2,11 @@
 
 use pricewright_core::kernel::table::*;
 use pricewright_core::kernel::*;
+use pricewright_core::market::instrument::ShortSale;
 
 use super::super::DeskConfig;
 use super::records::GATEWAY;
-use super::stage::{LAST, Stage};
+use super::stage::{LAST, PRCW, Stage};
 
 #[test]
 fn a_fill_moves_position_fees_and_the_next_quotes() {
@@ -152,6 +153,7 @@ fn a_book_that_is_not_valid_values_nothing_and_its_jump_is_no_volatility() {
     stage.give(&VenueRejected { event_ns: EventNanos(0), client: 3, reason: 5, spare: [0; 14] });
     stage.cleared(1);
     stage.status(TradingState::TRADING);
+    stage.phase(b'Q');
     // The rebuild begins far below.
     stage.add(1, Side::Buy, 50, 0);
     stage.add(2, Side::Sell, 51, LAST);
@@ -180,4 +182,74 @@ fn a_book_that_becomes_valid_is_valued_at_once() {
     stage.health(Health::VALID, HealthReason::FILLED);
     assert_eq!(stage.only::<KillLatched>().control, Control::DAILY_LOSS);
     assert!(stage.all::<PlaceOrder>().is_empty());
+}
+
+/// 100 lots at a mid of 10 000 are worth 1 000 000; the bid asks for 90 more at 9 999, the ask for 100 at 10 001.
+#[test]
+fn executed_positions_count_in_the_limits_of_the_whole_portfolio() {
+    type Limit = fn(&mut DeskConfig);
+    let limits: [(Limit, Control); 2] = [
+        (|config| config.risk.max_gross_notional = Some(Minor(2_500_000)), Control::GROSS_NOTIONAL),
+        (|config| config.risk.max_net_notional = Some(Minor(1_500_000)), Control::NET_NOTIONAL),
+    ];
+    for (tighten, control) in limits {
+        let mut config = DeskConfig::example().expect("example");
+        tighten(&mut config);
+        let mut stage = Stage::with(&config);
+        stage.open();
+        stage.book(9_999, 10_001);
+        stage.accept(1, Side::Sell, 10_001);
+        stage.accept(2, Side::Buy, 9_999);
+        stage.fill(2, 70, 9_999, 100);
+        let refused = stage.only::<OrderRefused>();
+        assert_eq!((refused.control, refused.side), (control, SideCode::BUY));
+        // Gross: the position, the ask that rests and this bid. Net: the position and this bid.
+        let bid = refused.price.0 * i64::from(refused.qty);
+        let resting = if control == Control::GROSS_NOTIONAL { 100 * 10_001 } else { 0 };
+        assert_eq!(refused.value, 1_000_000 + resting + bid);
+        let shown = stage.notes.iter().any(|(_, note)| {
+            matches!(note, Note::Check { control: name, passed: false, .. } if *name == control.name())
+        });
+        assert!(shown, "{} is explained", control.name());
+    }
+}
+
+/// A desk that holds nothing and has no locate asks for no sale; what it holds it sells, unmarked.
+#[test]
+fn without_a_locate_no_more_is_sold_than_is_held() {
+    let mut config = DeskConfig::example().expect("example");
+    config.instruments[0].short_sale = ShortSale::Refused;
+    let mut stage = Stage::with(&config);
+    stage.open();
+    stage.book(9_999, 10_001);
+    assert_eq!(stage.only::<PlaceOrder>().side, SideCode::BUY);
+    stage.accept(1, Side::Buy, 9_999);
+    stage.fill(1, 70, 9_999, 40);
+    let sale = stage.only::<PlaceOrder>();
+    assert_eq!((sale.side, sale.qty), (SideCode::SELL, 40));
+}
+
+/// 17 CFR 242.200(g): a sale is long only where what is held covers it; OUCH replaces no side, so that another mark needs
+/// another order.
+#[test]
+fn sales_of_more_than_is_held_are_marked_as_short() {
+    for (short_sale, mark) in
+        [(ShortSale::Locate, SideCode::SELL_SHORT), (ShortSale::Exempt, SideCode::SELL_SHORT_EXEMPT)]
+    {
+        let mut config = DeskConfig::example().expect("example");
+        config.instruments[0].short_sale = short_sale;
+        let mut stage = Stage::with(&config);
+        stage.open();
+        stage.book(9_999, 10_001);
+        let sale = stage.all::<PlaceOrder>()[0];
+        assert_eq!((sale.client, sale.side), (1, mark), "nothing is held");
+        stage.accept(1, Side::Sell, 10_001);
+        stage.accept(2, Side::Buy, 9_999);
+        stage.fill(2, 70, 9_999, 100);
+        stage.fill(1, 71, 10_001, 100);
+        stage.wait(1_000);
+        stage.move_to(9_998, 10_000);
+        let again = stage.driver.machine().orders().alive(PRCW).any(|order| order.short);
+        assert!(again, "sold what was held, the next sale is short again");
+    }
 }

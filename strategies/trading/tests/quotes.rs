@@ -26,11 +26,12 @@ fn both_sides_are_quoted_at_the_end_of_the_batch() {
 
 #[test]
 fn nothing_is_quoted_while_anything_needed_is_missing() {
-    let openings: [fn(&mut Stage); 5] = [
+    let openings: [fn(&mut Stage); 6] = [
         |stage| stage.operator(OperatorCommand::START),
         |stage| stage.health(Health::VALID, HealthReason::START),
         |stage| stage.mark(0),
         |stage| stage.status(TradingState::TRADING),
+        |stage| stage.phase(b'Q'),
         |stage| stage.session(SessionPhase::READY, 1),
     ];
     for missing in 0..openings.len() {
@@ -58,7 +59,7 @@ fn nothing_is_quoted_while_anything_needed_is_missing() {
 #[test]
 fn quotes_are_pulled_for_each_reason() {
     type Mishap = fn(&mut Stage);
-    let reasons: [(Mishap, CancelReason); 9] = [
+    let reasons: [(Mishap, CancelReason); 14] = [
         (|stage| stage.health(Health::RECOVERING, HealthReason::GAP), CancelReason::STALE_BOOK),
         (|stage| stage.health(Health::STALE, HealthReason::SILENCE), CancelReason::STALE_BOOK),
         (|stage| stage.mark(50_000_001), CancelReason::INGRESS_LAG),
@@ -68,6 +69,11 @@ fn quotes_are_pulled_for_each_reason() {
         (|stage| stage.operator(OperatorCommand::STORAGE_LOW), CancelReason::OPERATOR),
         (|stage| stage.operator(OperatorCommand::KILL), CancelReason::KILL),
         (|stage| stage.delete(99, 0), CancelReason::STALE_BOOK),
+        (|stage| stage.phase(b'M'), CancelReason::MARKET_HOURS),
+        (|stage| stage.phase(b'E'), CancelReason::MARKET_HOURS),
+        (|stage| stage.phase(b'C'), CancelReason::MARKET_HOURS),
+        (|stage| stage.venue_day(b'E'), CancelReason::MARKET_HOURS),
+        (|stage| stage.market_halt(b'1'), CancelReason::HALT),
     ];
     for (bring_about, reason) in reasons {
         let mut stage = Stage::quoting();
@@ -284,7 +290,7 @@ fn every_decision_to_send_has_its_whole_trail() {
         };
         assert_eq!((value("position"), value("target_bid")), (Some(0), Some(9_999)));
         assert!(notes.iter().any(|note| matches!(note, Note::Parameter { name: "skew_factor", .. })));
-        for code in 1..=17 {
+        for code in (1..=17).chain(29..=32) {
             let control = Control(code).name();
             let seen = |note: &&&Note| matches!(note, Note::Check { control: name, passed: true, .. } if *name == control);
             assert!(notes.iter().any(|note| seen(&note)), "{control} in slot {slot}");

@@ -154,7 +154,7 @@ fn a_mass_cancel_beyond_one_events_room_goes_on_at_the_next_turn() {
     let (sequence, next_client, session, source) = (1, 1, 0, GATEWAY);
     let ready = SessionState { sequence, next_client, session, source, phase, reason: 0, spare: 0 };
     give(&mut desk, EventRef::SessionState(&ready));
-    let new = NewOrder { instrument: PRCW, side: Side::Buy, price: Ticks(9_000), qty: 1 };
+    let new = NewOrder { instrument: PRCW, side: Side::Buy, price: Ticks(9_000), qty: 1, short: false };
     for _ in 0..2_500 {
         desk.state.orders.place(now, new).expect("room");
     }
@@ -179,7 +179,7 @@ fn more_own_orders_than_are_noted_at_once_are_not_the_market() {
     state.books.add(PRCW, 1, side, Ticks(9_000), Lots(5)).expect("added");
     for number in 0..40_u64 {
         let (price, qty) = (Ticks(9_001 + i64::try_from(number % 20).expect("few")), 10);
-        let new = NewOrder { instrument: PRCW, side, price, qty };
+        let new = NewOrder { instrument: PRCW, side, price, qty, short: false };
         let client = state.orders.place(Nanos(1), new).expect("room");
         let accepted = VenueAccepted {
             event_ns: EventNanos(0),

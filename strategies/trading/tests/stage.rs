@@ -44,6 +44,7 @@ impl Stage {
         self.health(Health::VALID, HealthReason::START);
         self.mark(0);
         self.status(TradingState::TRADING);
+        self.phase(b'Q');
         self.session(SessionPhase::READY, 1);
     }
 
@@ -143,6 +144,21 @@ impl Stage {
     pub(super) fn status(&mut self, state: TradingState) {
         let (event_ns, reason, spare) = (EventNanos(0), Text::default(), [0; 16]);
         self.give(&TradingStatus { event_ns, instrument: PRCW, state, flags: LAST, reason, spare });
+    }
+
+    /// The venue's day moves on.
+    pub(super) fn phase(&mut self, code: u8) {
+        self.give(&MarketPhase { event_ns: EventNanos(0), code, flags: LAST, spare: [0; 22] });
+    }
+
+    /// The order session's day moves on.
+    pub(super) fn venue_day(&mut self, code: u8) {
+        self.give(&VenueDay { event_ns: EventNanos(0), code, spare: [0; 7] });
+    }
+
+    /// All markets are halted.
+    pub(super) fn market_halt(&mut self, level: u8) {
+        self.give(&MarketHalt { event_ns: EventNanos(0), level, flags: LAST, spare: [0; 22] });
     }
 
     pub(super) fn session(&mut self, phase: SessionPhase, next_client: u64) {

@@ -49,6 +49,7 @@ pub(super) struct Counts {
     pub(super) dead_letters: u64,
     pub(super) statuses: u64,
     pub(super) timers: u64,
+    pub(super) days: u64,
 }
 
 pub(super) struct World {
@@ -94,6 +95,9 @@ pub(super) struct World {
     market_halted: Vec<bool>,
     late: bool,
     latched: bool,
+    /// The venue is in its market hours, and the order session's day has not ended.
+    open_market: bool,
+    open_orders: bool,
 }
 
 impl World {
@@ -135,6 +139,8 @@ impl World {
             market_halted: vec![false; count],
             late: true,
             latched: false,
+            open_market: false,
+            open_orders: true,
         };
         world.open();
         world
@@ -148,6 +154,7 @@ impl World {
         for id in self.ids() {
             self.trading_status(id, TradingState::TRADING);
         }
+        self.phase(b'Q');
         self.session(SessionPhase::READY);
     }
 
@@ -240,6 +247,7 @@ impl World {
             DecisionRef::OrderInDoubt(_) | DecisionRef::LatchHeld(_) | DecisionRef::PositionBreak(_) => {
                 panic!("this world's sessions go on where they stood: {decision:?}")
             }
+            DecisionRef::DayEnded(_) => self.counts.days += 1,
             DecisionRef::PricePublished(_) => panic!("a desk publishes no prices"),
         }
     }
@@ -273,7 +281,7 @@ impl World {
 
     fn mishap(&mut self) {
         let id = self.some_instrument();
-        match self.random.below(17) {
+        match self.random.below(20) {
             0 => self.health(Health::RECOVERING, HealthReason::GAP),
             1 => self.health(Health::STALE, HealthReason::SILENCE),
             2..5 => self.health(Health::VALID, HealthReason::FILLED),
@@ -288,6 +296,9 @@ impl World {
             13 => self.trading_status(id, TradingState::MARKET_HALTED),
             14 => self.begin_session(id),
             15 => self.contradiction(),
+            16 => self.phase(b'M'),
+            17 => self.market_halt(),
+            18 => self.venue_day(b'E'),
             _ => self.give(&venue_executed(1 << 40, 1, Ticks(1), 1)),
         }
         if self.random.one_in(2) {
@@ -302,6 +313,8 @@ impl World {
         self.mark(10_000);
         self.operator(OperatorCommand::REARM);
         self.operator(OperatorCommand::STORAGE_OK);
+        self.phase(b'Q');
+        self.venue_day(b'S');
         for id in self.ids() {
             if self.fault[id.index()] {
                 self.begin_session(id);

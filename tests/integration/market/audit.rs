@@ -124,6 +124,9 @@ struct Judge {
     changed: Option<Health>,
     transitions: Vec<BookTransition>,
     phase: SessionPhase,
+    /// The venue's last word of its day, and whether the order session's has ended.
+    market_phase: u8,
+    orders_ended: bool,
     orders: BTreeMap<u64, Own>,
     /// The highest number of an own order, and the first one after the last login.
     highest: u64,
@@ -146,6 +149,8 @@ impl Judge {
             changed: None,
             transitions: Vec::new(),
             phase: SessionPhase::DOWN,
+            market_phase: 0,
+            orders_ended: false,
             orders: BTreeMap::new(),
             highest: 0,
             first_of_session: 0,
@@ -217,7 +222,18 @@ impl Judge {
                 }
                 self.cleared +=
                     u64::from(event.instrument == ALL_INSTRUMENTS && event.health != Health::STALE);
+                if event.instrument == ALL_INSTRUMENTS {
+                    self.market_phase = 0;
+                }
                 self.filled += u64::from(event.reason == HealthReason::SNAPSHOT);
+                Ok(())
+            }
+            EventRef::MarketPhase(event) => {
+                self.market_phase = event.code;
+                Ok(())
+            }
+            EventRef::VenueDay(event) => {
+                self.orders_ended = event.code == b'E';
                 Ok(())
             }
             EventRef::FeedHealth(event) => {
@@ -346,5 +362,7 @@ impl Judge {
             "{at}: an order while the book is not valid"
         );
         assert_eq!(self.phase, SessionPhase::READY, "{at}: an order without a session");
+        assert_eq!(self.market_phase, b'Q', "{at}: an order outside market hours");
+        assert!(!self.orders_ended, "{at}: an order after the session's end of day");
     }
 }

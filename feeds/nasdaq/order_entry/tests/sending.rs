@@ -21,6 +21,22 @@ fn orders_leave_as_ouch_and_are_reported_sent() {
     assert_eq!(bench.live(), [(1, 300), (2, 300), (3, 300)]);
 }
 
+/// OUCH 5.0, Enter Order, Side: `T` is a short sale, `E` one that is exempt.
+#[test]
+fn short_sales_are_marked() {
+    let mut bench = Bench::ready();
+    for (client, side) in [(1, SideCode::SELL), (2, SideCode::SELL_SHORT), (3, SideCode::SELL_SHORT_EXEMPT)] {
+        bench.decide(&PlaceOrder { side, ..order(client, TimeInForce::DAY) }).unwrap();
+    }
+    assert_eq!(
+        bench.requests[1..],
+        ["enter 1 S300@1000100 tif 0", "enter 2 T300@1000100 tif 0", "enter 3 E300@1000100 tif 0"]
+    );
+    let mut bench = Bench::ready();
+    let unknown = PlaceOrder { side: SideCode(9), ..order(1, TimeInForce::DAY) };
+    assert_eq!(bench.decide(&unknown), Err(DecisionError::Order));
+}
+
 #[test]
 fn while_latched_only_cancels_leave() {
     let mut bench = Bench::ready();
@@ -95,7 +111,7 @@ fn a_full_send_buffer_fails_the_order_and_leaves_no_trace() {
     let mut results = Vec::new();
     bench.gateway.answers = Answers::new(
         SOURCE,
-        DAY,
+        SessionDay::fixed(DAY),
         Instrument::table(&config().instruments).unwrap(),
         LiveOrders::new(100, &[]),
         Vec::new(),

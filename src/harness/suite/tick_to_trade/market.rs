@@ -5,7 +5,9 @@
 //! that neither of its quotes has to wait until the other has made room.
 
 use pricewright_core::kernel::Nanos;
-use pricewright_feeds::nasdaq::itch::{AddOrder, Header, OrderReplace, StockDirectory, StockTradingAction};
+use pricewright_feeds::nasdaq::itch::{
+    AddOrder, Header, OrderReplace, StockDirectory, StockTradingAction, SystemEvent,
+};
 use pricewright_feeds::nasdaq::moldudp64::Sender;
 use pricewright_feeds::nasdaq::{Alpha, SessionId, Symbol};
 use zerocopy::big_endian::{U32, U64};
@@ -59,7 +61,7 @@ impl Market {
         Self { sender, number: 0, bid: 1, ask: 2, next_order: 3, nanos }
     }
 
-    /// The opening: the directory, trading begins, an order on each side.
+    /// The opening: the directory, trading and market hours begin, an order on each side.
     pub(super) fn open(&mut self) -> Result<Vec<u8>> {
         let stock = Symbol::new(SYMBOL).unwrap_or_default();
         let mut listing = StockDirectory::new_zeroed();
@@ -78,7 +80,15 @@ impl Market {
         };
         let bid = side(b'B', self.bid, MIDDLE - HALF_SPREAD, self.header::<AddOrder>());
         let ask = side(b'S', self.ask, MIDDLE + HALF_SPREAD, self.header::<AddOrder>());
-        self.packet(&[listing.as_bytes(), trading.as_bytes(), bid.as_bytes(), ask.as_bytes()])
+        let mut hours = SystemEvent::new_zeroed();
+        (hours.header, hours.event_code) = (self.header::<SystemEvent>(), b'Q');
+        self.packet(&[
+            listing.as_bytes(),
+            trading.as_bytes(),
+            hours.as_bytes(),
+            bid.as_bytes(),
+            ask.as_bytes(),
+        ])
     }
 
     /// The next packet: both orders are replaced a cent further on.

@@ -27,6 +27,12 @@ impl World {
             Some(Side::Buy) => assert!(price.0 < ask, "a bid takes nothing"),
             _ => assert!(price.0 > bid, "an ask takes nothing"),
         }
+        let marks = self.config.instruments[index].short_sale;
+        if side == SideCode::SELL && marks.is_marked() {
+            let desk = self.driver.machine();
+            let held = desk.holding(id).expect("instrument").position().0;
+            assert!(desk.orders().exposure(id).sell_lots <= held, "more is sold than held, and not marked");
+        }
         let limits = &self.config.risk;
         self.sent_at.push_back(self.now);
         let second_ago = Nanos(self.now.0 - 1_000_000_000);
@@ -66,7 +72,8 @@ impl World {
     pub(super) fn may_trade(&self, id: InstrumentId) -> bool {
         let index = id.index();
         let calm = !self.latched && !self.late && !self.storage_low;
-        let trades = self.trading[index] && !self.market_halted[index];
+        let trades =
+            self.trading[index] && !self.market_halted[index] && self.open_market && self.open_orders;
         self.running && self.ready && calm && self.is_sound(id) && trades
     }
 

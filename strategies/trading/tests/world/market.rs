@@ -55,6 +55,29 @@ impl World {
         self.give(&TradingStatus { event_ns, instrument, state, flags, reason, spare });
     }
 
+    /// The venue's day moves on.
+    pub(super) fn phase(&mut self, code: u8) {
+        self.run_timers();
+        self.open_market = code == b'Q';
+        let (event_ns, flags) = (EventNanos(self.now.0), market_flags::LAST_IN_BATCH);
+        self.give(&MarketPhase { event_ns, code, flags, spare: [0; 22] });
+    }
+
+    /// The order session's day ends or begins.
+    pub(super) fn venue_day(&mut self, code: u8) {
+        self.run_timers();
+        self.open_orders = code == b'S';
+        self.give(&VenueDay { event_ns: EventNanos(self.now.0), code, spare: [0; 7] });
+    }
+
+    /// All markets are halted.
+    pub(super) fn market_halt(&mut self) {
+        self.run_timers();
+        self.trading.fill(false);
+        let (event_ns, flags) = (EventNanos(self.now.0), market_flags::LAST_IN_BATCH);
+        self.give(&MarketHalt { event_ns, level: b'1', flags, spare: [0; 22] });
+    }
+
     pub(super) fn session(&mut self, phase: SessionPhase) {
         self.run_timers();
         self.ready = phase == SessionPhase::READY;
