@@ -78,7 +78,7 @@ pub fn drop_copy(data: &[u8]) {
         username: Alpha(*b"U     "),
         password: Password(Alpha(*b"P         ")),
         instruments: wire::specs(),
-        day_start_ns: 0,
+        day: pricewright_feeds::nasdaq::SessionDay::fixed(0),
         sessions: vec![],
         followed,
         buffer: input.pick(&[64, 256, 4_096]),

@@ -43,7 +43,7 @@ impl World {
         let config = MarketDataConfig {
             source: SourceId(1),
             instruments: wire::specs(),
-            day_start_ns: 0,
+            day: pricewright_feeds::nasdaq::SessionDay::fixed(0),
             receiver,
             sessions: vec![session],
             market: itch::market::NASDAQ,

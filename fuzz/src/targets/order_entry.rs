@@ -50,7 +50,7 @@ impl World {
             next_sequence: 1,
             sessions: vec![],
             instruments: wire::specs(),
-            day_start_ns: 0,
+            day: pricewright_feeds::nasdaq::SessionDay::fixed(0),
             live_capacity: capacity,
             live: vec![],
             unanswered: input.below(3) as u32,
