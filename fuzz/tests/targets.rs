@@ -16,5 +16,5 @@ macro_rules! plain_loops {
 }
 
 plain_loops! {
-    itch moldudp64 market_data soupbintcp ouch order_entry glimpse drop_copy json_lines
+    itch moldudp64 market_data soupbintcp ouch order_entry glimpse drop_copy json_lines books matching desk
 }

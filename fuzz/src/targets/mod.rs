@@ -1,10 +1,13 @@
 //! The targets, by what they drive. Each states at its head what must hold.
 
+mod books;
+mod desk;
 mod drop_copy;
 mod glimpse;
 mod itch;
 mod json_lines;
 mod market_data;
+mod matching;
 mod moldudp64;
 mod order_entry;
 mod ouch;
@@ -13,11 +16,14 @@ mod wire;
 
 use crate::Target;
 
+pub use books::books;
+pub use desk::desk;
 pub use drop_copy::drop_copy;
 pub use glimpse::glimpse;
 pub use itch::itch;
 pub use json_lines::json_lines;
 pub use market_data::market_data;
+pub use matching::matching;
 pub use moldudp64::moldudp64;
 pub use order_entry::order_entry;
 pub use ouch::ouch;
@@ -33,4 +39,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "glimpse", run: glimpse, seeds: glimpse::seeds, rounds: 500 },
     Target { name: "drop_copy", run: drop_copy, seeds: drop_copy::seeds, rounds: 2_000 },
     Target { name: "json_lines", run: json_lines, seeds: json_lines::seeds, rounds: 500 },
+    Target { name: "books", run: books, seeds: books::seeds, rounds: 1_000 },
+    Target { name: "matching", run: matching, seeds: matching::seeds, rounds: 1_000 },
+    Target { name: "desk", run: desk, seeds: desk::seeds, rounds: 300 },
 ];

@@ -235,6 +235,39 @@ pub(crate) fn itch_message(input: &mut Input<'_>) -> Vec<u8> {
     bytes
 }
 
+fn itch(letter: u8, locate: u16) -> Vec<u8> {
+    let mut bytes = vec![0; itch::size_of_type(letter).unwrap_or(12)];
+    bytes[0] = letter;
+    set(&mut bytes, 1, &locate.to_be_bytes());
+    bytes
+}
+
+/// A stock directory or trading action message.
+pub(crate) fn listing(letter: u8, locate: u16, symbol: &[u8; 8], state: u8) -> Vec<u8> {
+    let mut bytes = itch(letter, locate);
+    set(&mut bytes, 11, symbol);
+    bytes[19] = state;
+    bytes
+}
+
+/// An order that is added to a book.
+pub(crate) fn add(locate: u16, symbol: &[u8; 8], order: u64, side: u8, shares: u32, price: u32) -> Vec<u8> {
+    let mut bytes = itch(b'A', locate);
+    set(&mut bytes, 11, &order.to_be_bytes());
+    bytes[19] = side;
+    set(&mut bytes, 20, &shares.to_be_bytes());
+    set(&mut bytes, 24, symbol);
+    set(&mut bytes, 32, &price.to_be_bytes());
+    bytes
+}
+
+/// A system event.
+pub(crate) fn event(code: u8) -> Vec<u8> {
+    let mut bytes = itch(b'S', 0);
+    bytes[11] = code;
+    bytes
+}
+
 /// Scripts of choices for targets that read their input as one.
 pub(crate) fn scripts() -> Vec<Vec<u8>> {
     let mut random = Random::new(0x5c21_97e5);
