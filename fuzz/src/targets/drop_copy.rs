@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use pricewright_core::kernel::table::EventRef;
 use pricewright_core::kernel::{Nanos, SourceId};
-use pricewright_feeds::nasdaq::Alpha;
 use pricewright_feeds::nasdaq::drop_copy::{DropCopy, DropCopyConfig};
 use pricewright_feeds::nasdaq::soupbintcp::Password;
+use pricewright_feeds::nasdaq::{Alpha, SessionDay};
 
 use super::wire::{self, Bounded};
 use crate::input::Input;
@@ -78,7 +78,7 @@ pub fn drop_copy(data: &[u8]) {
         username: Alpha(*b"U     "),
         password: Password(Alpha(*b"P         ")),
         instruments: wire::specs(),
-        day: pricewright_feeds::nasdaq::SessionDay::fixed(0),
+        day: SessionDay::fixed(0),
         sessions: vec![],
         followed,
         buffer: input.pick(&[64, 256, 4_096]),

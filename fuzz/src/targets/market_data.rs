@@ -9,7 +9,7 @@ use pricewright_feeds::nasdaq::market_data::{MarketData, MarketDataConfig, Resum
 use pricewright_feeds::nasdaq::moldudp64::{
     PacketBuilder, ReceiverConfig, Responder, end_of_session, heartbeat,
 };
-use pricewright_feeds::nasdaq::{Alpha, MessageLog, MessageStore, SessionId, itch};
+use pricewright_feeds::nasdaq::{Alpha, MessageLog, MessageStore, SessionDay, SessionId, itch};
 
 use super::wire::{self, Bounded};
 use crate::input::Input;
@@ -43,7 +43,7 @@ impl World {
         let config = MarketDataConfig {
             source: SourceId(1),
             instruments: wire::specs(),
-            day: pricewright_feeds::nasdaq::SessionDay::fixed(0),
+            day: SessionDay::fixed(0),
             receiver,
             sessions: vec![session],
             market: itch::market::NASDAQ,

@@ -12,7 +12,7 @@ use pricewright_core::kernel::{
 };
 use pricewright_feeds::nasdaq::order_entry::{OrderEntry, OrderEntryConfig, VenueSession};
 use pricewright_feeds::nasdaq::soupbintcp::{Password, ServerConfig};
-use pricewright_feeds::nasdaq::{Alpha, MessageLog, MessageStore, SessionId};
+use pricewright_feeds::nasdaq::{Alpha, MessageLog, MessageStore, SessionDay, SessionId};
 
 use super::wire::{self, Bounded};
 use crate::input::Input;
@@ -50,7 +50,7 @@ impl World {
             next_sequence: 1,
             sessions: vec![],
             instruments: wire::specs(),
-            day: pricewright_feeds::nasdaq::SessionDay::fixed(0),
+            day: SessionDay::fixed(0),
             live_capacity: capacity,
             live: vec![],
             unanswered: input.below(3) as u32,

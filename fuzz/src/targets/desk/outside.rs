@@ -12,7 +12,7 @@ use pricewright_feeds::nasdaq::moldudp64::{
 use pricewright_feeds::nasdaq::order_entry::{LiveOrder, OrderEntry, OrderEntryConfig};
 use pricewright_feeds::nasdaq::ouch::{self, Body};
 use pricewright_feeds::nasdaq::soupbintcp::Password;
-use pricewright_feeds::nasdaq::{Alpha, MessageLog, MessageStore, SessionId, itch};
+use pricewright_feeds::nasdaq::{Alpha, MessageLog, MessageStore, SessionDay, SessionId, itch};
 use zerocopy::FromZeros;
 
 use super::World;
@@ -41,7 +41,7 @@ pub(super) fn gateway() -> OrderEntry {
         next_sequence: 1,
         sessions: vec![],
         instruments: wire::specs(),
-        day_start_ns: 0,
+        day: SessionDay::fixed(0),
         live_capacity: 16,
         live: vec![],
         unanswered: 0,
@@ -73,7 +73,7 @@ impl Outside {
         let config = MarketDataConfig {
             source: SourceId(1),
             instruments: wire::specs(),
-            day_start_ns: 0,
+            day: SessionDay::fixed(0),
             receiver,
             sessions: vec![],
             market: itch::market::NASDAQ,
