@@ -147,6 +147,8 @@ pub struct RuntimeSettings {
     pub seed: u64,
     /// Stop after so many seconds; 0 runs until stopped.
     pub duration_s: u64,
+    /// Seconds between two status lines in the log; 0 writes none. On a terminal the status is one line, once a second.
+    pub status_s: u64,
     /// The explicit map of stages to threads.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub thread: Vec<PlannedThread>,
@@ -160,6 +162,7 @@ impl Default for RuntimeSettings {
             ring_cells: 1 << 16,
             seed: 1,
             duration_s: 0,
+            status_s: 10,
             thread: Vec::new(),
         }
     }

@@ -257,7 +257,6 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
         clock: Some(ClockKeeper::new(calibrator, None)),
         tail: None,
         tailers: Vec::new(),
-        watchdog: None,
         replica: None,
     };
     let (mut helper, _report) = HelperStage::new(parts, control.clone());

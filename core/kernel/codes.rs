@@ -284,6 +284,10 @@ codes! {
         PANIC = 4 "panic",
         /// A transport or the storage failed for good.
         FAILURE = 5 "failure",
+        /// Whoever read the output closed it.
+        OUTPUT_CLOSED = 6 "output_closed",
+        /// The terminal was closed.
+        HANGUP = 7 "hangup",
     }
     /// A column of interned strings.
     Column(u16, U16) {

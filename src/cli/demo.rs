@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::args::{DemoCommand, FlashSaleArgs};
 use super::demo_market::{how_long, limit};
-use super::show::{json as print_json, line, note, print, thousands};
-use super::signals::stop_on_signals;
+use super::show::{note, result, said, say, thousands};
+use super::signals::{Signals, end_on_signals};
 use super::status_line::StatusLine;
 use super::where_is::{KEPT, fresh_dir, program, remove_old};
 use crate::config::{
@@ -42,33 +42,29 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
     let plan = plan_for(&config.runtime)?;
     let tell = |text: &str| {
         // With --json standard output is for the object alone.
-        if args.json {
-            note(text);
-            return Ok(());
-        }
-        line(text)
+        if args.json { note(text) } else { say(text) }
     };
-    tell(&format!("Flash sale: a made-up shop, this machine only, {}.", how_long(args.seconds)))?;
-    tell(&format!("{plan} Ctrl-C stops early."))?;
+    tell(&format!("Flash sale: a made-up shop, this machine only, {}.", how_long(args.seconds)));
+    tell(&format!("{plan} Ctrl-C stops early."));
     let launch = Launch::<FlashSale>::prepare(&config, &dir, plan, false)?;
     if let Some(recovered) = launch.recovered() {
         note(recovered);
     }
     let control = launch.control().clone();
-    stop_on_signals(&control.threads().stop_flag())?;
+    let signals = end_on_signals(&control)?;
     let board = PriceBoard::new(config.config.currency_decimals, launch.first_seq());
     let assembled = assemble(launch, &config, vec![Box::new(board.clone())], None)?;
     let address = assembled.http.as_ref().map_or(args.http, |http| http.address());
-    let mut status = StatusLine::new(args.json, control);
-    status.show(tell(&format!("prices at http://{address}/prices")));
+    let mut status = StatusLine::of_demo(args.json, control);
+    tell(&format!("prices at http://{address}/prices"));
     let outcome = assembled.live.wait(limit(args.seconds), |elapsed| {
-        status.tick(elapsed, |seconds| Some(status_line(seconds, &board.now())));
+        status.tick(elapsed, |seconds| status_parts(seconds, &board.now()));
     });
     status.finish()?;
     if args.journal.is_none() {
         remove_old("flash-sale")?;
     }
-    report(args, &dir, address, &outcome, &board.now())
+    report(args, &dir, address, (&outcome, &signals), &board.now())
 }
 
 fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
@@ -93,27 +89,30 @@ fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
     }
 }
 
-fn status_line(seconds: u64, board: &Board) -> String {
-    let mut text =
-        format!("{seconds:>3}s  {} SKUs  prices {}", thousands(board.skus()), thousands(board.prices));
+fn status_parts(seconds: u64, board: &Board) -> Vec<String> {
+    let mut parts = vec![
+        format!("{seconds:>3}s"),
+        format!("{} SKUs", thousands(board.skus())),
+        format!("prices {}", thousands(board.prices)),
+    ];
     if let Some(top) = board.top() {
-        text.push_str(&format!("  top: {} {} ({:+} %)", top.sku, top.price, top.percent));
+        parts.push(format!("top: {} {} ({:+} %)", top.sku, top.price, top.percent));
     }
-    text.push_str(&format!("  dead letters {}", thousands(board.dead_letters)));
-    text
+    parts.push(format!("dead letters {}", thousands(board.dead_letters)));
+    parts
 }
 
 fn report(
     args: &FlashSaleArgs,
     dir: &Path,
     address: SocketAddr,
-    outcome: &Outcome,
+    (outcome, signals): (&Outcome, &Signals),
     board: &Board,
 ) -> Result<()> {
     outcome.check(dir)?;
     let top = board.top();
     if args.json {
-        return print_json(&json!({
+        let value = json!({
             "journal": dir.display().to_string(),
             "ended": outcome.reason.name(),
             "http": address.to_string(),
@@ -123,21 +122,23 @@ fn report(
             "dead_letters": board.dead_letters,
             "self_check": super::run::self_check(&outcome.replica),
             "top": top.map(|top| json!({ "sku": top.sku, "price": top.price, "percent": top.percent })),
-        }));
+        });
+        return result(&value, signals);
     }
-    line(&format!(
+    say(&format!(
         "Done. {} events, {} prices of {} SKUs, {} dead letters.",
         thousands(board.events),
         thousands(board.prices),
         thousands(board.skus()),
         thousands(board.dead_letters),
-    ))?;
+    ));
     let kept = if args.journal.is_some() { String::new() } else { format!(" (the newest {KEPT} are kept)") };
-    line(&format!("Journal: {}{kept}", dir.display()))?;
+    say(&format!("Journal: {}{kept}", dir.display()));
     let sku = top.map_or_else(|| "{sku}".to_owned(), |top| top.sku);
     // The newest journal is what the commands take where none is named.
     let dir = args.journal.as_ref().map(|dir| format!(" {}", dir.display())).unwrap_or_default();
-    print(&try_lines(&dir, address, &sku))
+    say(try_lines(&dir, address, &sku).trim_end());
+    said()
 }
 
 fn try_lines(dir: &str, address: SocketAddr, sku: &str) -> String {

@@ -1,17 +1,17 @@
 //! The first screen: a simulated exchange and a market maker on this machine.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use pricewright_core::kernel::{DisplayUnits, InstrumentId, Machine as _, Minor, Nanos, RecordRef};
+use pricewright_core::kernel::{DisplayUnits, Machine as _, Minor, Nanos};
 use pricewright_strategies::trading::Desk;
 use serde_json::json;
 
 use super::args::RunArgs;
-use super::show::{json as print_json, line, micros, note, print, thousands};
-use super::signals::stop_on_signals;
+use super::run::quantiles;
+use super::show::{micros, note, result, said, say, thousands};
+use super::signals::{Signals, end_on_signals};
 use super::status_line::StatusLine;
 use super::where_is::{fresh_dir, program, remove_old};
 use crate::config::{ConfigText, PipelineConfig};
@@ -21,13 +21,13 @@ use crate::edges::recorder::Recorder;
 use crate::error::{Error, Result};
 use crate::harness::echo::{EchoConfig, bare_echo};
 use crate::io::udp::probe_multicast;
-use crate::pipeline::helper::Tailer;
 use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::open::Opening;
 use crate::pipeline::plan::{Plan, Role};
 use crate::pipeline::topology::plan_for;
 use crate::replay::replica::Status;
 use crate::sim::{Sim, SimConfig, SimHandle, SimSummary};
+use crate::telemetry::news::News;
 use crate::telemetry::status::Tally;
 
 /// The configuration that the demo runs, addresses aside: the same file that `init` writes.
@@ -61,8 +61,8 @@ pub(super) fn market(args: &RunArgs) -> Result<()> {
     let plan = plan_for(&config.runtime)?;
     let sim = start_sim(args, &plan, &mut config)?;
     if !args.json {
-        line(&format!("Simulated exchange + market maker, this machine only, {}.", how_long(seconds)))?;
-        line(&format!("{plan} Ctrl-C stops early."))?;
+        say(&format!("Simulated exchange + market maker, this machine only, {}.", how_long(seconds)));
+        say(&format!("{plan} Ctrl-C stops early."));
     }
     let run = Run { args, seconds, config: &config, dir: &dir, plan };
     let finished = run.go();
@@ -121,6 +121,7 @@ struct Finished {
     tally: Tally,
     lines: LineCounts,
     echo: Option<Histogram<u64>>,
+    signals: Signals,
 }
 
 impl Run<'_> {
@@ -135,19 +136,19 @@ impl Run<'_> {
         if let Some(recovered) = launch.recovered() {
             note(recovered);
         }
-        stop_on_signals(&launch.control().threads().stop_flag())?;
+        let signals = end_on_signals(launch.control())?;
         let control = launch.control().clone();
-        let seen = Seen { first_seq: launch.first_seq(), ..Seen::default() };
+        let seen = News::new(launch.first_seq(), false);
         let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;
         let units = Desk::units(&self.config.config);
-        let mut status = StatusLine::new(self.args.json, control);
+        let mut status = StatusLine::of_demo(self.args.json, control);
         let limit = limit(self.seconds);
         if !self.args.json {
             note(&assembled.live.replica_text(&self.plan, &self.config.journal));
         }
         let watch = assembled.live.watch().clone();
         let outcome = assembled.live.wait(limit, |elapsed| {
-            status.tick(elapsed, |seconds| status_line(seconds, &seen.tally(), &watch.status(), &units));
+            status.tick(elapsed, |seconds| status_parts(seconds, &seen.tally(), &watch.status(), &units));
         });
         let shown = status.finish();
         let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
@@ -162,7 +163,7 @@ impl Run<'_> {
         if let Err(error) = &echo {
             tracing::warn!(%error, "the bare echo could not be measured");
         }
-        Ok(Finished { outcome, tally: seen.tally(), lines, echo: echo.ok() })
+        Ok(Finished { outcome, tally: seen.tally(), lines, echo: echo.ok(), signals })
     }
 
     fn echo_config(&self) -> EchoConfig {
@@ -178,43 +179,42 @@ impl Run<'_> {
 
     fn report(&self, finished: &Finished, exchange: &SimSummary) -> Result<()> {
         let units = Desk::units(&self.config.config);
-        let Finished { outcome, tally, lines, echo } = finished;
+        let Finished { outcome, tally, lines, echo, signals } = finished;
         let size = dir_size(self.dir);
         if self.args.json {
-            return print_json(&json!({
+            let mut all = tally.to_json(&units);
+            let more = json!({
                 "journal": self.dir.display().to_string(),
                 "journal_bytes": size,
                 "ended": outcome.reason.name(),
-                "events": tally.events,
-                "decisions": tally.decisions,
-                "orders": tally.orders,
-                "refused": tally.refused,
-                "fills": tally.fills,
-                "gaps": tally.gaps,
                 "lines": lines,
-                "profit": units.money(profit(tally)),
                 "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
                 "bare_echo_ns": echo.as_ref().map(quantiles),
                 "plan": self.plan.to_string(),
                 "self_check": super::run::self_check(&outcome.replica),
                 "exchange": exchange_json(exchange),
-            }));
+            });
+            if let (serde_json::Value::Object(all), serde_json::Value::Object(more)) = (&mut all, more) {
+                all.extend(more);
+            }
+            return result(&all, signals);
         }
-        line(&format!(
+        say(&format!(
             "Done. {} events, {} decisions, {} fills, P&L {}",
             thousands(tally.events),
             thousands(tally.decisions),
             thousands(tally.fills),
-            dollars(&units, profit(tally)),
-        ))?;
-        line(UNINFORMED)?;
-        line(&latency_line(outcome.receive_to_order.as_ref(), echo.as_ref()))?;
+            dollars(&units, tally.profit(&units)),
+        ));
+        say(UNINFORMED);
+        say(&latency_line(outcome.receive_to_order.as_ref(), echo.as_ref()));
         for sentence in [lines.complaint(), lines.recovery()].into_iter().flatten() {
-            line(&sentence)?;
+            say(&sentence);
         }
-        line(&outcome.replica.summary())?;
-        line(&format!("Journal: {} ({} MB{})", self.dir.display(), size / 1_000_000, self.kept()))?;
-        print(&try_lines())
+        say(&outcome.replica.summary());
+        say(&format!("Journal: {} ({} MB{})", self.dir.display(), size / 1_000_000, self.kept()));
+        say(try_lines().trim_end());
+        said()
     }
 
     fn kept(&self) -> String {
@@ -259,21 +259,6 @@ fn latency_line(orders: Option<&Histogram<u64>>, echo: Option<&Histogram<u64>>) 
     text
 }
 
-fn quantiles(histogram: &Histogram<u64>) -> serde_json::Value {
-    json!({
-        "count": histogram.len(),
-        "p50": histogram.value_at_quantile(0.5),
-        "p90": histogram.value_at_quantile(0.9),
-        "p99": histogram.value_at_quantile(0.99),
-        "p99.9": histogram.value_at_quantile(0.999),
-        "max": histogram.max(),
-    })
-}
-
-fn profit(tally: &Tally) -> Minor {
-    tally.status.map_or(Minor(0), |status| status.realised + status.unrealised - status.fees)
-}
-
 /// Money with its sign first, to the cent.
 fn dollars(units: &DisplayUnits, money: Minor) -> String {
     let text = units.money_short(money);
@@ -296,57 +281,27 @@ fn dir_size(dir: &Path) -> u64 {
     entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
-/// Counts what the journal says, for the status line.
-#[derive(Clone, Default)]
-struct Seen {
-    /// This run's first record; what earlier runs did is not its doing.
-    first_seq: u64,
-    tally: Arc<Mutex<Tally>>,
-}
-
-impl Seen {
-    fn tally(&self) -> Tally {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Tailer for Seen {
-    fn begins_at(&self) -> Option<u64> {
-        Some(self.first_seq)
-    }
-
-    fn take(&mut self, record: RecordRef<'_>) -> Result<()> {
-        if record.header().seq >= self.first_seq {
-            self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(record);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// The self-check in the status line: only where there is something to say.
-fn replica_text(replica: &Status) -> String {
+fn replica_text(replica: &Status) -> Option<String> {
     match (&replica.alarm, replica.lag) {
-        (Some(_), _) => "  SELF-CHECK FAILED".to_owned(),
-        (None, lag) if lag > LAG_SHOWN => format!("  self-check {:.1} s behind", lag.0 as f64 / 1e9),
-        (None, _) => String::new(),
+        (Some(_), _) => Some("SELF-CHECK FAILED".to_owned()),
+        (None, lag) if lag > LAG_SHOWN => Some(format!("self-check {:.1} s behind", lag.0 as f64 / 1e9)),
+        (None, _) => None,
     }
 }
 
-fn status_line(seconds: u64, tally: &Tally, replica: &Status, units: &DisplayUnits) -> Option<String> {
-    let status = tally.status.as_ref()?;
-    let price = |ticks| units.price(InstrumentId(0), ticks);
-    Some(format!(
-        "{seconds:>3}s  bid {}  ask {}  pos {:+}  P&L {}  fills {}  gaps {}{}",
-        price(status.bid),
-        price(status.ask),
-        status.position.0,
-        dollars(units, profit(tally)),
-        thousands(tally.fills),
-        tally.gaps,
-        replica_text(replica),
-    ))
+fn status_parts(seconds: u64, tally: &Tally, replica: &Status, units: &DisplayUnits) -> Vec<String> {
+    let Some((id, standing)) = tally.instruments().next() else { return Vec::new() };
+    let price = |ticks| units.price(id, ticks);
+    let mut parts = vec![
+        format!("{seconds:>3}s"),
+        format!("bid {}", price(standing.bid)),
+        format!("ask {}", price(standing.ask)),
+        format!("pos {:+}", standing.position.0),
+        format!("P&L {}", dollars(units, tally.profit(units))),
+        format!("fills {}", thousands(tally.fills)),
+        format!("gaps {}", tally.gaps),
+    ];
+    parts.extend(replica_text(replica));
+    parts
 }

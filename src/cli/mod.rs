@@ -30,35 +30,59 @@ mod sim;
 mod status_line;
 mod where_is;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::journal::JournalError;
 use crate::machines::Hosted;
+use crate::telemetry::console;
 use args::{Cli, Command};
 
 /// Reads the command line and does what it says.
 pub fn main<Own: Hosted>() -> ExitCode {
     let cli = Cli::parse();
-    match start_logs().and_then(|()| dispatch::<Own>(cli)) {
+    say_panics();
+    let code = match start_logs().and_then(|()| dispatch::<Own>(cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        // Somebody closed the pipe behind us (`| head`): not an error of ours.
-        Err(Error::File { source, .. } | Error::Journal(JournalError::Io { source, .. }))
-            if source.kind() == std::io::ErrorKind::BrokenPipe =>
-        {
-            ExitCode::SUCCESS
-        }
+        Err(error) if nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to try where standard error is closed.
-            let _closed = writeln!(std::io::stderr(), "pricewright: {error}");
+            show::note(&format!("pricewright: {error}"));
             ExitCode::from(error.exit_code())
         }
+    };
+    show::finish();
+    code
+}
+
+/// Somebody closed the pipe behind us (`| head`), or the terminal: not an error of ours.
+fn nobody_reads(error: &Error) -> bool {
+    match error {
+        Error::File { path, source, .. } if path.as_os_str() == show::STDOUT => console::is_gone(source),
+        Error::File { source, .. } | Error::Journal(JournalError::Io { source, .. }) => {
+            source.kind() == std::io::ErrorKind::BrokenPipe
+        }
+        _ => false,
     }
+}
+
+/// A panic is said like everything else: its thread goes on to cancel and to seal, whoever reads standard error.
+fn say_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("unnamed");
+        let trace = std::backtrace::Backtrace::capture();
+        let captured = trace.status() == std::backtrace::BacktraceStatus::Captured;
+        let trace = if captured { format!("\n{trace}") } else { String::new() };
+        show::note(&format!("thread {name}: {panic}{trace}"));
+        // The process ends with its first thread, and would take the words with it.
+        if name == "main" {
+            show::finish();
+        }
+    }));
 }
 
 fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
@@ -83,20 +107,40 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
     }
 }
 
-/// Logs go to standard error, by `PRICEWRIGHT_LOG` (default `warn`); nothing on the hot path logs.
+/// Logs go to standard error, by `PRICEWRIGHT_LOG` (default `warn`, and what a run reports of itself), in colour on a terminal
+/// only. They wait for no reader.
 ///
 /// # Errors
 /// `PRICEWRIGHT_LOG` is no filter of the form `LEVEL` or `TARGET=LEVEL,…`.
 fn start_logs() -> Result<()> {
-    let wanted = std::env::var("PRICEWRIGHT_LOG").unwrap_or_else(|_| "warn".into());
-    let filter: Targets = wanted.parse().map_err(|error| {
-        Error::Usage(format!(
-            "PRICEWRIGHT_LOG is {wanted:?}: {error}; give a level (error, warn, info, debug, trace, off) \
-             or a list like `warn,pricewright=debug`"
-        ))
-    })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let filter = match std::env::var("PRICEWRIGHT_LOG") {
+        Ok(wanted) => log_filter(&wanted)?,
+        Err(_) => log_filter(&format!("warn,{}=info", crate::telemetry::news::TARGET))?,
+    };
+    let colours = console::err().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(console::LogLines);
     // A host program may have a subscriber of its own; then that one stays.
     let _already_there = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     Ok(())
 }
+
+/// The filter that `wanted` describes. A bare word that is no level would count as the name of a module to trace: refused,
+/// since it is a level misspelt.
+fn log_filter(wanted: &str) -> Result<Targets> {
+    let refuse = |what: &str| {
+        Error::Usage(format!(
+            "PRICEWRIGHT_LOG is {wanted:?}: {what}; give a level (error, warn, info, debug, trace, off) or a list like \
+             `warn,pricewright=debug`"
+        ))
+    };
+    for part in wanted.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level).trim();
+        if level.parse::<LevelFilter>().is_err() {
+            return Err(refuse(&format!("{level:?} is no level")));
+        }
+    }
+    wanted.parse().map_err(|error| refuse(&format!("{error}")))
+}
+
+#[cfg(test)]
+mod tests;

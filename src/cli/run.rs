@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use hdrhistogram::Histogram;
+use pricewright_core::kernel::DisplayUnits;
+use serde_json::{Value, json};
 
 use super::args::RunArgs;
-use super::show::{json as print_json, note, thousands};
-use super::signals::stop_on_signals;
+use super::show::{micros, note, result, thousands};
+use super::signals::{Signals, end_on_signals};
+use super::status_line::{StatusLine, live_parts, log_status};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::{assemble, check};
 use crate::edges::nasdaq::LineCounts;
@@ -19,6 +22,8 @@ use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::open::Opening;
 use crate::pipeline::topology::plan_for;
 use crate::replay::replica::Status;
+use crate::telemetry::news::News;
+use crate::telemetry::status::Tally;
 
 const NO_CLIENTS: &str = "--ack: lines of TCP clients are acknowledged; give the feed a place to listen ([feed.jsonl] listen = \"ip:port\")";
 
@@ -79,8 +84,12 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(keep) = &config.journal.keep {
         note(&format!("journal: {} keeps {keep}; `pricewright check` says how long that is", dir.display()));
     }
-    stop_on_signals(&launch.control().threads().stop_flag())?;
-    let assembled = assemble(launch, config, Vec::new(), recorder.clone())?;
+    let signals = end_on_signals(launch.control())?;
+    let news = News::new(launch.first_seq(), true);
+    let decisions_on_stdout = config.gateway.jsonl.as_ref().is_some_and(|jsonl| jsonl.stdout);
+    let mut status =
+        StatusLine::of_run(decisions_on_stdout, config.runtime.status_s, launch.control().clone());
+    let assembled = assemble(launch, config, vec![Box::new(news.clone())], recorder.clone())?;
     if let Some(address) = assembled.listening {
         note(&format!("reading lines from TCP clients on {address}"));
     }
@@ -89,12 +98,33 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     }
     note(&assembled.live.replica_text(&plan, &config.journal));
     let limit = (config.runtime.duration_s > 0).then(|| Duration::from_secs(config.runtime.duration_s));
-    let outcome = assembled.live.wait(limit, |_| {});
+    let units = M::units(&config.config);
+    let latency = assembled.live.latency().clone();
+    let outcome = assembled.live.wait(limit, |elapsed| {
+        let is_log = status.is_log();
+        status.tick(elapsed, |seconds| {
+            if is_log {
+                log_status(&news.tally(), latency.now(), &units);
+                return Vec::new();
+            }
+            live_parts(seconds, &news.tally(), latency.now(), &units)
+        });
+    });
+    // What standard output refused is said by who writes there.
+    let _reported = status.finish();
     let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
     outcome.succeeded(&dir)?;
     recorded?;
     let lines = assembled.lines.map(|lines| lines.read());
-    finish(&outcome, lines, config.journal.durability, args, &dir)
+    let end = End {
+        outcome: &outcome,
+        tally: &news.tally(),
+        units: &units,
+        lines,
+        durability: config.journal.durability,
+        dir: &dir,
+    };
+    end.report(args, &signals)
 }
 
 fn durable_text(durability: Durability, report: &DurableReport) -> String {
@@ -108,7 +138,7 @@ fn durable_text(durability: Durability, report: &DurableReport) -> String {
     )
 }
 
-fn durable_json(report: &DurableReport) -> serde_json::Value {
+fn durable_json(report: &DurableReport) -> Value {
     let ns = |quantile| report.delay.value_at_quantile(quantile);
     json!({
         "records": report.records,
@@ -120,39 +150,113 @@ fn durable_json(report: &DurableReport) -> serde_json::Value {
     })
 }
 
-fn finish(
-    outcome: &Outcome,
+/// How a run ended, for its last words.
+struct End<'a> {
+    outcome: &'a Outcome,
+    tally: &'a Tally,
+    units: &'a DisplayUnits,
     lines: Option<LineCounts>,
     durability: Durability,
-    args: &RunArgs,
-    dir: &Path,
-) -> Result<()> {
-    let verdict = outcome.check(dir);
-    if args.json {
-        print_json(&json!({
+    dir: &'a Path,
+}
+
+impl End<'_> {
+    fn report(&self, args: &RunArgs, signals: &Signals) -> Result<()> {
+        let verdict = self.outcome.check(self.dir);
+        if args.json {
+            result(&self.json(), signals)?;
+        } else {
+            self.text().iter().for_each(|line| note(line));
+        }
+        verdict
+    }
+
+    fn json(&self) -> Value {
+        let Self { outcome, tally, units, lines, durability, dir } = self;
+        let mut all = tally.to_json(units);
+        let more = json!({
             "journal": dir.display().to_string(),
             "ended": outcome.reason.name(),
             "lines": lines,
+            "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
             "self_check": self_check(&outcome.replica),
             "durability": durability.name(),
             "durable": outcome.durable.as_ref().map(durable_json),
-        }))?;
-        return verdict;
+        });
+        if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+            all.extend(more);
+        }
+        all
     }
-    let sentences = lines.map(|lines| [lines.complaint(), lines.recovery()]);
-    for sentence in sentences.into_iter().flatten().flatten() {
-        note(&sentence);
+
+    fn text(&self) -> Vec<String> {
+        let Self { outcome, tally, units, .. } = self;
+        let mut text = Vec::new();
+        for (id, standing) in tally.instruments() {
+            text.push(format!(
+                "{}: position {:+}, P&L {} (fees {})",
+                units.symbol(id),
+                standing.position.0,
+                units.money_short(standing.profit(id, units)),
+                units.money(standing.fees),
+            ));
+        }
+        text.push(self.counts());
+        if let Some(latency) = outcome.receive_to_order.as_ref().filter(|latency| !latency.is_empty()) {
+            let at = |quantile| micros(latency.value_at_quantile(quantile));
+            text.push(format!(
+                "receive to order p50 {} p99 {} max {} µs over {} orders",
+                at(0.5),
+                at(0.99),
+                micros(latency.max()),
+                thousands(latency.len())
+            ));
+        }
+        let sentences = self.lines.map(|lines| [lines.complaint(), lines.recovery()]);
+        text.extend(sentences.into_iter().flatten().flatten());
+        text.push(outcome.replica.summary());
+        text.extend(outcome.durable.as_ref().map(|durable| durable_text(self.durability, durable)));
+        text.push(format!("ended ({}); journal: {}", outcome.reason.name(), self.dir.display()));
+        text
     }
-    note(&outcome.replica.summary());
-    if let Some(durable) = &outcome.durable {
-        note(&durable_text(durability, durable));
+
+    fn counts(&self) -> String {
+        let Tally { events, decisions, orders, fills, prices, refused, venue_rejected, rejected, .. } =
+            self.tally;
+        let mut parts =
+            vec![format!("{} events", thousands(*events)), format!("{} decisions", thousands(*decisions))];
+        for (count, what) in [
+            (orders, "orders"),
+            (fills, "fills"),
+            (prices, "prices"),
+            (refused, "refused by the risk gate"),
+            (venue_rejected, "refused by the venue"),
+            (rejected, "dead letters"),
+        ] {
+            if *count > 0 {
+                parts.push(format!("{} {what}", thousands(*count)));
+            }
+        }
+        let reasons = self.tally.reasons();
+        let reasons = if reasons.is_empty() { reasons } else { format!(" ({reasons})") };
+        format!("{}{reasons}", parts.join(", "))
     }
-    note(&format!("ended ({}); journal: {}", outcome.reason.name(), dir.display()));
-    verdict
+}
+
+/// The usual quantiles of latencies in ns.
+pub(super) fn quantiles(histogram: &Histogram<u64>) -> Value {
+    json!({
+        "count": histogram.len(),
+        "p50": histogram.value_at_quantile(0.5),
+        "p90": histogram.value_at_quantile(0.9),
+        "p99": histogram.value_at_quantile(0.99),
+        "p99.9": histogram.value_at_quantile(0.999),
+        "max": histogram.max(),
+    })
 }
 
 /// What the self-check found, and the last snapshot.
-pub(super) fn self_check(status: &Status) -> serde_json::Value {
+pub(super) fn self_check(status: &Status) -> Value {
     json!({
         "decisions": status.decisions,
         "unchecked_records": status.unchecked,

@@ -1,12 +1,49 @@
-//! Printing that does not panic on a closed pipe.
+//! Printing that does not panic on a closed pipe, and, while something runs, waits for nobody.
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::signals::Signals;
 use crate::error::{Error, Result};
+use crate::telemetry::console;
 
-/// Writes `text` to standard output.
+/// What errors of standard output call it.
+pub(super) const STDOUT: &str = "standard output";
+/// How long the end of the process waits for a stream that takes nothing.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Says `text` as a line on standard output while something runs: never waits for a reader. What a reader does not take
+/// is dropped, and counted.
+pub(super) fn say(text: &str) {
+    console::out().line(text);
+}
+
+/// What standard output said first when it refused what was said.
+pub(super) fn said() -> Result<()> {
+    console::out().error().map_or(Ok(()), |error| Err(complain(error)))
+}
+
+/// Hands over the result of what has run: the product of the command, so that its reader is waited for. Everything has
+/// ended by then; one signal ends the wait.
+pub(super) fn result(value: &serde_json::Value, signals: &Signals) -> Result<()> {
+    signals.end_at_the_next();
+    json(value)
+}
+
+/// Waits until everything said is written, but not for a stream that takes nothing.
+pub(super) fn finish() {
+    console::out().drain(Some(LINGER));
+    let missing = console::out().dropped();
+    if missing > 0 {
+        note(&format!("pricewright: standard output lacks {missing} lines: nobody read them in time"));
+    }
+    console::err().drain(Some(LINGER));
+}
+
+/// Writes `text` to standard output, behind everything that was said there.
 pub(super) fn print(text: &str) -> Result<()> {
+    console::out().drain(None);
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(complain)
 }
@@ -23,17 +60,13 @@ pub(super) fn json(value: &serde_json::Value) -> Result<()> {
 
 /// An error of standard output.
 pub(super) fn complain(source: std::io::Error) -> Error {
-    Error::File {
-        path: PathBuf::from("standard output"),
-        source,
-        mend: "write to a file or terminal that can take it",
-    }
+    Error::File { path: PathBuf::from(STDOUT), source, mend: "write to a file or terminal that can take it" }
 }
 
 /// Nothing where the reader of standard output has closed it: for the last thing that a command prints before its verdict.
 pub(super) fn unless_closed(error: Error) -> Result<()> {
     match error {
-        Error::File { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Error::File { source, .. } if console::is_gone(&source) => Ok(()),
         error => Err(error),
     }
 }
@@ -69,8 +102,7 @@ pub(super) fn stamp(nanos: i64) -> String {
     }
 }
 
-/// A line for people on standard error.
+/// A line for people on standard error. Never waits for a reader.
 pub(super) fn note(text: &str) {
-    // There is nobody to tell where standard error is closed.
-    let _closed = writeln!(std::io::stderr(), "{text}");
+    console::err().line(text);
 }

@@ -1,24 +1,58 @@
-//! SIGINT and SIGTERM end what runs, cleanly; a second one ends it at once.
+//! Signals end what runs, cleanly; a second SIGINT or SIGTERM ends it at once.
+//!
+//! A closed terminal (SIGHUP) ends it as SIGTERM does, but never at once: shell and kernel may both send it. Who was started
+//! to survive it (`nohup`) does. A closed pipe is an error of the write (SIGPIPE is ignored from the start), and the terminal's
+//! `tostop` stops nobody who writes a line.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTOU};
+use signal_hook::flag::{register, register_conditional_shutdown};
 
 use crate::error::{Error, Result};
+use crate::io::sys;
+use crate::pipeline::run_control::RunControl;
 
-/// Has both signals set `stop`. Only a signal that follows another ends the process at once, not one that meets a run which is
-/// ending by itself.
-pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
-    let signalled = Arc::new(AtomicBool::new(false));
+/// The handlers, set for the rest of the process.
+#[derive(Debug)]
+pub(super) struct Signals {
+    /// The next SIGINT or SIGTERM ends the process at once.
+    at_once: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// From now on one signal ends the process: nothing is left but to hand over a result, and its reader may never take it.
+    pub(super) fn end_at_the_next(&self) {
+        self.at_once.store(true, Ordering::Release);
+    }
+}
+
+/// Has signals end the run behind `control`.
+pub(super) fn end_on_signals(control: &RunControl) -> Result<Signals> {
+    stop_on_signals(&control.threads().stop_flag(), &control.hung_up_flag())
+}
+
+/// Has signals set `stop`, and a closed terminal `hung_up` before. Only a signal that follows another ends the process at
+/// once, not one that meets a run which is ending by itself.
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>, hung_up: &Arc<AtomicBool>) -> Result<Signals> {
+    let at_once = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal finds the flag not set yet.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&signalled))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&signalled)))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop)))
-            .map_err(|error| {
-                Error::Failed(format!("signal {signal} cannot be caught: {error}; a sandbox may forbid it"))
-            })?;
+        register_conditional_shutdown(signal, 1, Arc::clone(&at_once))
+            .and_then(|_| register(signal, Arc::clone(&at_once)))
+            .and_then(|_| register(signal, Arc::clone(stop)))
+            .map_err(|error| uncaught(signal, &error))?;
     }
-    Ok(())
+    if !sys::is_ignored(SIGHUP) {
+        register(SIGHUP, Arc::clone(hung_up))
+            .and_then(|_| register(SIGHUP, Arc::clone(stop)))
+            .map_err(|error| uncaught(SIGHUP, &error))?;
+    }
+    sys::ignore(SIGTTOU);
+    Ok(Signals { at_once })
+}
+
+fn uncaught(signal: i32, error: &std::io::Error) -> Error {
+    Error::Failed(format!("signal {signal} cannot be caught: {error}; a sandbox may forbid it"))
 }

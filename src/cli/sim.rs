@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use pricewright_core::kernel::TimeZone;
 
 use super::args::SimArgs;
-use super::show::{json as print_json, line};
+use super::show::{result, said, say};
 use super::signals::stop_on_signals;
 use crate::error::{Error, Result};
 use crate::sim::replay::Speed;
@@ -35,16 +35,18 @@ pub(super) fn sim(args: &SimArgs) -> Result<()> {
         ..SimConfig::default()
     };
     let stop = Arc::new(AtomicBool::new(false));
-    stop_on_signals(&stop)?;
+    let signals = stop_on_signals(&stop, &Arc::default())?;
     let quiet = args.json;
-    let mut shown = Ok(());
     let summary = Sim::run_until_stopped(&config, stop, |addresses| {
         if !quiet {
-            shown = line(&ready_text(addresses));
+            say(&ready_text(addresses));
         }
     })?;
-    shown?;
-    if args.json { print_json(&summary.to_json()) } else { line(&summary.to_string()) }
+    if args.json {
+        return result(&summary.to_json(), &signals);
+    }
+    say(&summary.to_string());
+    said()
 }
 
 fn ready_text(addresses: &SimAddresses) -> String {

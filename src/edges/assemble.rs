@@ -26,7 +26,8 @@ use crate::config::{HttpGateway, JsonlFeed as JsonlSettings, NasdaqFeed as Nasda
 use crate::error::{Error, Result};
 use crate::io::descriptors::{RESERVED, open_now, raise_limit, to_spare};
 use crate::pipeline::edge::RemoteGateway;
-use crate::pipeline::helper::{Tailer, Watchdog};
+use crate::pipeline::guard::Watchdog;
+use crate::pipeline::helper::Tailer;
 use crate::pipeline::launch::{Edges, Launch, Live};
 use crate::pipeline::resume::Resume;
 
@@ -114,6 +115,7 @@ fn assemble_market<M: Machine + Send + 'static>(
                 tailers,
                 outputs: Vec::new(),
                 services: Vec::new(),
+                slow_outputs: Vec::new(),
                 watchdog,
             })?
         }
@@ -125,6 +127,7 @@ fn assemble_market<M: Machine + Send + 'static>(
                 tailers,
                 outputs: Vec::new(),
                 services: Vec::new(),
+                slow_outputs: Vec::new(),
                 watchdog: None,
             })?
         }
@@ -185,6 +188,7 @@ fn assemble_lines<M: Machine + Send + 'static>(
         tailers,
         outputs: opened.outputs,
         services: opened.services,
+        slow_outputs: opened.slow_outputs,
         watchdog: None,
     })?;
     Ok(Assembled { live, http: opened.http, listening: opened.listening, lines: None })
@@ -194,6 +198,7 @@ struct OpenLines {
     feed: JsonlFeed,
     outputs: Vec<Box<dyn Tailer>>,
     services: Vec<Box<dyn Tailer>>,
+    slow_outputs: Vec<Box<dyn Tailer>>,
     http: Option<PriceServer>,
     listening: Option<SocketAddr>,
 }
@@ -234,11 +239,16 @@ fn open_lines<M: Machine + Send + 'static>(
     if let Some(new_peers) = new_peers {
         services.push(Box::new(Answers::new(wanted, launch.dir(), encoder(), first_seq, new_peers)));
     }
+    let mut slow_outputs: Vec<Box<dyn Tailer>> = Vec::new();
     if let Some(gateway) = &config.gateway.jsonl {
         let control = launch.control().clone();
+        slow_outputs.extend(
+            LinesOut::on_stdout(gateway, encoder(), first_seq, control.clone())
+                .map(|stdout| Box::new(stdout) as Box<dyn Tailer>),
+        );
         outputs.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, launch.dir(), control)?));
     }
-    Ok(OpenLines { feed, outputs, services, http, listening })
+    Ok(OpenLines { feed, outputs, services, slow_outputs, http, listening })
 }
 
 /// Places for strangers: what is configured, and no more than there are descriptors for beside what the engine needs.

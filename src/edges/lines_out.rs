@@ -7,6 +7,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pricewright_core::kernel::{DecisionRef, EndReason, EventRef, RecordRef};
 use pricewright_feeds::jsonl::encode::{Encoder, Written};
@@ -16,6 +17,16 @@ use crate::config::JsonlGateway;
 use crate::error::{Error, Result};
 use crate::pipeline::helper::Tailer;
 use crate::pipeline::run_control::RunControl;
+use crate::telemetry::console;
+
+/// What standard output is called.
+const STDOUT: &str = "standard output";
+/// What standard error is called.
+const STDERR: &str = "standard error";
+/// How long the end of a run waits for a standard output that takes nothing.
+const STDOUT_LINGER: Duration = Duration::from_secs(5);
+/// How long dead letters wait for a standard error that takes nothing.
+const STDERR_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes each decision once, in the journal's order.
 pub struct LinesOut {
@@ -24,6 +35,39 @@ pub struct LinesOut {
     dead_letters: Option<Out>,
     line: Vec<u8>,
     control: RunControl,
+}
+
+/// Standard output, by its own thread: waits for its reader as long as the run goes on, and at the end as long as it reads.
+struct StandardOut {
+    control: RunControl,
+}
+
+impl Write for StandardOut {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.flush()?;
+        // What is dropped at the end is counted, and stands in the journal.
+        console::out().say_all(bytes.to_vec(), STDOUT_LINGER, || self.control.threads().stop_requested());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        console::out().error().map_or(Ok(()), Err)
+    }
+}
+
+/// Standard error, by its own thread: who does not read it loses dead letters there, and keeps nobody waiting. They are in
+/// the journal.
+struct StandardError;
+
+impl Write for StandardError {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        console::err().say_patiently(bytes.to_vec(), STDERR_PATIENCE);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct Out {
@@ -79,14 +123,29 @@ impl Out {
     }
 }
 
-/// True where the reader of a pipe has closed it.
+/// True where the reader of a pipe has closed it, or the terminal is gone.
 fn is_closed(error: &Error) -> bool {
-    matches!(error, Error::File { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    let Error::File { path, source, .. } = error else { return false };
+    let is_stream = path == Path::new(STDOUT) || path == Path::new(STDERR);
+    source.kind() == io::ErrorKind::BrokenPipe || (is_stream && console::is_gone(source))
 }
 
 impl LinesOut {
-    /// Writes as `settings` say; the run's first record is `first_seq` of the journal in `dir`, and `control` ends it where nobody reads its
-    /// standard output any more.
+    /// Writes to standard output alone, where `settings` say so: whoever reads it may be slow, and the other outputs do not
+    /// wait for that. `control` ends the run where nobody reads it any more.
+    pub fn on_stdout(
+        settings: &JsonlGateway,
+        encoder: Encoder,
+        first_seq: u64,
+        control: RunControl,
+    ) -> Option<Self> {
+        let to = Box::new(StandardOut { control: control.clone() });
+        let out = settings.stdout.then(|| Out::new(to, Path::new(STDOUT), first_seq))?;
+        Some(Self { encoder, prices: vec![out], dead_letters: None, line: Vec::new(), control })
+    }
+
+    /// Writes as `settings` say, but for standard output; the run's first record is `first_seq` of the journal in `dir`, and
+    /// `control` ends it where whoever reads a pipe is gone.
     ///
     /// # Errors
     /// Where a file cannot be opened, or is no file of this journal's decisions.
@@ -97,17 +156,14 @@ impl LinesOut {
         dir: &Path,
         control: RunControl,
     ) -> Result<Self> {
-        let JsonlGateway { stdout, file, dead_letter, .. } = settings;
+        let JsonlGateway { file, dead_letter, .. } = settings;
         let mut prices = Vec::new();
-        if *stdout {
-            prices.push(Out::new(Box::new(io::stdout()), Path::new("standard output"), first_seq));
-        }
         if let Some(path) = file {
             prices.push(Out::append(path, first_seq, dir)?);
         }
         let dead_letters = match dead_letter {
             Some(path) => Out::append(path, first_seq, dir)?,
-            None => Out::new(Box::new(io::stderr()), Path::new("standard error"), first_seq),
+            None => Out::new(Box::new(StandardError), Path::new(STDERR), first_seq),
         };
         Ok(Self { encoder, prices, dead_letters: Some(dead_letters), line: Vec::new(), control })
     }
@@ -130,13 +186,13 @@ impl LinesOut {
     }
 
     /// Does `work` on each output of prices. Where the reader of one is gone (`| head`) nobody wants the run any more: it
-    /// ends as if it had been asked to.
+    /// ends, and says why.
     fn each_price(&mut self, mut work: impl FnMut(&mut Out) -> Result<()>) -> Result<()> {
         let mut result = Ok(());
         self.prices.retain_mut(|out| match work(out) {
             Err(error) if is_closed(&error) => {
                 tracing::info!(%error, "the run ends");
-                self.control.stop(EndReason::OPERATOR);
+                self.control.stop(EndReason::OUTPUT_CLOSED);
                 false
             }
             Err(error) => {
@@ -190,6 +246,10 @@ impl Tailer for LinesOut {
 
     fn close(&mut self) -> Result<()> {
         self.flush()?;
+        if self.prices.iter().any(|out| out.name == Path::new(STDOUT)) {
+            console::out().drain(Some(STDOUT_LINGER));
+            self.each_price(Out::flush)?;
+        }
         self.each_price(Out::leave)?;
         self.dead_letter(Out::leave)
     }

@@ -17,10 +17,11 @@ use super::nasdaq::instruments;
 use super::recorder::Recorder;
 use crate::config::OuchGateway as Settings;
 use crate::error::{Error, Result};
+use crate::io::IoError;
 use crate::io::tcp::{Received, TcpConnection};
 use crate::io::wait::nap;
 use crate::pipeline::edge::Gateway;
-use crate::pipeline::helper::Watchdog;
+use crate::pipeline::guard::Watchdog;
 use crate::pipeline::resume::Resume;
 use crate::pipeline::sequencer::DecisionSink;
 use crate::pipeline::topology::GATEWAY_SOURCE;
@@ -75,10 +76,10 @@ impl Watchdog for SessionHandle {
 }
 
 impl OuchGateway {
-    /// Connects and logs in, going on where `resume` says.
+    /// Connects and logs in, going on where `resume` says. A venue that cannot be reached is tried again until it can.
     ///
     /// # Errors
-    /// Where the venue cannot be reached, or settings do not fit the protocol.
+    /// Where settings do not fit the protocol.
     pub fn open(
         settings: &Settings,
         units: &DisplayUnits,
@@ -88,7 +89,6 @@ impl OuchGateway {
         recorder: Option<Recorder>,
     ) -> Result<Self> {
         let entry = order_entry(settings, units, resume, day)?;
-        let connection = TcpConnection::connect(settings.address, CONNECT_TIMEOUT)?;
         let mut gateway = Self {
             entry,
             connection: None,
@@ -100,7 +100,10 @@ impl OuchGateway {
             drop_copy: None,
             closing: false,
         };
-        gateway.connected(connection, now)?;
+        match TcpConnection::connect(settings.address, CONNECT_TIMEOUT) {
+            Ok(connection) => gateway.connected(connection, now)?,
+            Err(error) => gateway.not_reached(&error),
+        }
         Ok(gateway)
     }
 
@@ -108,6 +111,16 @@ impl OuchGateway {
     #[must_use]
     pub fn with_drop_copy(self, drop_copy: Option<DropCopyLink>) -> Self {
         Self { drop_copy, ..self }
+    }
+
+    /// The run begins without its venue: no order leaves before a session stands.
+    fn not_reached(&mut self, error: &IoError) {
+        self.entry.on_disconnected(&mut self.reports);
+        self.connector.ask();
+        tracing::warn!(
+            venue = %self.address, %error,
+            "the venue is not reached: no order leaves; trying again every second (Ctrl-C ends the run)"
+        );
     }
 
     /// For the watchdog.
@@ -129,10 +142,10 @@ impl OuchGateway {
     }
 
     fn hang_up(&mut self, answers: &mut RecordBuf, why: &dyn std::fmt::Display) {
-        tracing::warn!(venue = %self.address, %why, "the venue session is down");
         self.connection = None;
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.entry.on_disconnected(answers);
+        tracing::warn!(venue = %self.address, %why, "the venue session is down");
     }
 
     /// The connection is of no more use. Logs in again later, where that can help.
@@ -353,13 +366,20 @@ impl Connector {
 
 /// Tries until somebody answers, or nobody wants the connection any more.
 fn connect(address: SocketAddr, asks: &Receiver<()>) -> Option<TcpConnection> {
+    let mut failures = 0_u32;
     loop {
         if asks.recv_timeout(RETRY) == Err(RecvTimeoutError::Disconnected) {
             return None;
         }
         match TcpConnection::connect(address, CONNECT_TIMEOUT) {
             Ok(connection) => return Some(connection),
-            Err(error) => tracing::warn!(%error, "reconnecting"),
+            Err(error) => {
+                failures += 1;
+                // The first, then more and more rarely: a venue may be away for hours.
+                if failures.is_power_of_two() {
+                    tracing::warn!(venue = %address, failures, %error, "the venue is not reached: trying again every second");
+                }
+            }
         }
     }
 }
@@ -407,6 +427,11 @@ impl Gateway for OuchGateway {
         let cancelled = self.entry.cancel_all(now);
         self.send();
         tracing::warn!(orders = cancelled, "cancelled from the gateway's own table");
+    }
+
+    fn pull(&mut self, now: Nanos) {
+        self.entry.cancel_all(now);
+        self.send();
     }
 
     fn close(&mut self, now: Nanos) {

@@ -254,7 +254,6 @@ impl InMemory {
             trace: Some(TraceWriter::create(dir, begun.writer.run(), drain)?),
             tail: None,
             tailers: Vec::new(),
-            watchdog: None,
             replica: None,
         };
         let (helper, _report) = HelperStage::new(parts, control.clone());

@@ -16,7 +16,7 @@ pub mod descriptors;
 mod error;
 pub mod file;
 pub mod recording;
-mod sys;
+pub(crate) mod sys;
 pub mod tcp;
 pub mod udp;
 pub mod wait;

@@ -82,3 +82,27 @@ pub(super) fn empty_header() -> libc::mmsghdr {
 pub(super) fn is_idle(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR))
 }
+
+/// True where this process was started with `signal` ignored, as `nohup` does.
+pub(crate) fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: all-zero is a valid `sigaction`.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: the kernel writes the present action into `action`, which lives during the call; none is set.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &mut action) };
+    asked == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
+/// Ignores `signal` from now on.
+pub(crate) fn ignore(signal: libc::c_int) {
+    // SAFETY: to ignore a signal touches no memory of ours. Where it fails the signal does what it did before.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
+/// Columns of the terminal behind `fd`; `None` where it is none, or does not say.
+pub(crate) fn columns(fd: BorrowedFd<'_>) -> Option<usize> {
+    // SAFETY: all-zero is a valid `winsize`.
+    let mut size: libc::winsize = unsafe { mem::zeroed() };
+    // SAFETY: the kernel writes into `size`, which lives during the call; the descriptor is open while borrowed.
+    let asked = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &mut size) };
+    (asked == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+}

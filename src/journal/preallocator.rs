@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer};
@@ -92,6 +92,11 @@ impl Shared {
     pub(super) fn making(&self) -> MutexGuard<'_, Making> {
         // A helper that panicked in between left at most an unfinished file, which recovery removes.
         self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True where somebody makes a segment now.
+    pub(super) fn is_making(&self) -> bool {
+        matches!(self.making.try_lock(), Err(TryLockError::WouldBlock))
     }
 
     /// Keeps an error that changes nothing for the writer, for [`Preallocator::take_error`].

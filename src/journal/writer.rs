@@ -297,8 +297,9 @@ impl Writer {
         if next_in_hand { usize::MAX } else { self.limit.saturating_sub(self.offset) }
     }
 
-    /// True where there is [`Self::room`] for `bytes`. Where the helper was late the next segment is made here; where there
-    /// is no space for one the storage counts as low, and the helper goes on trying.
+    /// True where there is [`Self::room`] for `bytes`. Where the helper was late the next segment is made here, unless it is at
+    /// it: then it is not waited for, since the disk may keep it for ever. Where there is no space for a segment the storage
+    /// counts as low, and the helper goes on trying.
     #[inline]
     pub fn keep_room(&mut self, bytes: usize) -> bool {
         self.offset + bytes <= self.limit || self.room() >= bytes || self.make_room()
@@ -307,6 +308,9 @@ impl Writer {
     #[cold]
     fn make_room(&mut self) -> bool {
         if self.shared.storage() == Storage::Low {
+            return false;
+        }
+        if self.shared.is_making() {
             return false;
         }
         match self.make_next() {

@@ -3,10 +3,11 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crossbeam::channel::Receiver;
-use pricewright_core::kernel::record::{CELL_LEN, MAX_CELLS};
+use pricewright_core::kernel::record::{CELL_LEN, MAX_CELLS, records_in};
 use pricewright_core::kernel::table::{Operator, RunEnd};
 use pricewright_core::kernel::{
     Driver, EndReason, Full, Machine, Nanos, OUTBOX_CELLS, OperatorCommand, Record, RecordBuf, RecordRef,
@@ -29,6 +30,15 @@ pub const DRAIN: Nanos = Nanos::from_millis(2_000);
 /// Room that the journal has before an event is taken: for the most decisions that one may cause, and for what the end of
 /// a run writes. Without it nothing is taken, so that an event is never journalled without its decisions.
 const ROOM: usize = (OUTBOX_CELLS + 16 * MAX_CELLS) * CELL_LEN;
+/// What feeds leave beside that: where storage is short, operators' commands, the venue's answers and timers go on, so that a
+/// kill gets through and what is cancelled is journalled.
+const RESERVE: usize = 256 << 10;
+/// What timers leave of it: they go on by themselves, and would use up what a command may need.
+const TIMERS_LEAVE: usize = RESERVE / 2;
+/// Cells of answers that are kept while the journal has no room for them. A venue that says more is not listened to.
+const MOST_ANSWERS: usize = 1 << 16;
+/// Commands that wait for room at most.
+const DEFERRED: usize = 64;
 /// Who says that storage is short.
 const STORAGE: &str = "storage";
 
@@ -39,7 +49,11 @@ pub struct CoreLoop<M, G, C> {
     gateway: G,
     clock: C,
     answers: RecordBuf,
+    /// Cells of `answers` that are journalled already.
+    answered: usize,
     commands: Receiver<Asked>,
+    /// Commands that the journal had no room for.
+    deferred: VecDeque<Asked>,
     fatal: Option<Error>,
     /// What the machine was told of the storage.
     storage: Storage,
@@ -53,6 +67,8 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
             gateway,
             clock,
             answers: RecordBuf::with_capacity(ANSWER_CELLS),
+            answered: 0,
+            deferred: VecDeque::with_capacity(DEFERRED),
             commands,
             fatal: None,
             storage: Storage::Ok,
@@ -66,8 +82,8 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     #[inline]
     pub fn turn(&mut self) -> Result<usize> {
         let mut work = self.watch_storage()?;
-        if !self.sequencer.journal_mut().keep_room(ROOM + CELL_LEN) {
-            return self.wait_for_room().map(|answers| work + answers);
+        if !self.sequencer.journal_mut().keep_room(ROOM + RESERVE + CELL_LEN) || !self.deferred.is_empty() {
+            return self.scarce_turn().map(|done| work + done);
         }
         work += self.take_answers()?;
         while let Ok(asked) = self.commands.try_recv() {
@@ -105,23 +121,73 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         Ok(1)
     }
 
-    /// The journal is full: no event is taken. The venue session is kept alive, and what it says is kept.
+    /// The journal is nearly full: feeds are not listened to. Commands, answers and timers take the reserve, commands all of
+    /// it; then a kill is carried out by the gateway alone, the venue session is kept alive, and what it says is kept.
     #[cold]
-    fn wait_for_room(&mut self) -> Result<usize> {
-        if self.answers.is_empty() {
-            let now = self.clock.now();
+    fn scarce_turn(&mut self) -> Result<usize> {
+        let mut work = 0;
+        while !self.deferred.is_empty() && self.may_take() {
+            let Some(asked) = self.deferred.pop_front() else { break };
+            self.asked(&asked)?;
+            work += 1;
+        }
+        while let Ok(asked) = self.commands.try_recv() {
+            work += 1;
+            if self.deferred.is_empty() && self.may_take() {
+                self.asked(&asked)?;
+            } else {
+                self.defer(asked);
+            }
+        }
+        let now = self.clock.now();
+        if self.answers.cells().len() < MOST_ANSWERS {
             self.gateway.poll(now, &mut self.answers)?;
         }
-        Ok(0)
+        work += self.take_answers()?;
+        let mut fired = 0;
+        while fired < TIMER_BUDGET && self.has_left(ROOM + TIMERS_LEAVE) && self.fire_timer(now)? {
+            fired += 1;
+        }
+        Ok(work + fired)
     }
 
-    /// Cells of events that can be taken.
+    /// Keeps a command until there is room for it. A kill does not wait: the gateway latches and cancels what it knows of.
+    #[cold]
+    fn defer(&mut self, asked: Asked) {
+        if asked.is_kill() {
+            let now = self.clock.now();
+            self.gateway.cancel_all(now);
+        }
+        let kept = self.deferred.len() < DEFERRED;
+        if kept {
+            self.deferred.push_back(asked);
+        }
+        tracing::error!(
+            command = asked.name(),
+            kept,
+            "the journal is full: the command is journalled when there is room; a kill was carried out by the gateway"
+        );
+    }
+
+    /// True where the journal has `bytes` left.
+    #[inline]
+    fn has_left(&mut self, bytes: usize) -> bool {
+        self.sequencer.journal_mut().keep_room(bytes + CELL_LEN)
+    }
+
+    /// True where a command or an answer can be taken: they may use the reserve.
+    #[inline]
+    pub fn may_take(&mut self) -> bool {
+        self.has_left(ROOM)
+    }
+
+    /// Cells of a feed's events that can be taken.
     #[inline]
     pub fn room(&self) -> usize {
-        self.sequencer.journal().room().saturating_sub(ROOM) / CELL_LEN
+        self.sequencer.journal().room().saturating_sub(ROOM + RESERVE) / CELL_LEN
     }
 
-    /// True where another event can be taken.
+    /// True where another event of a feed can be taken.
     #[inline]
     pub fn has_room(&self) -> bool {
         self.room() > 0
@@ -156,14 +222,17 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         }
         let mut answers = core::mem::take(&mut self.answers);
         let mut taken = 0;
-        let mut sink = self.sink();
-        for record in answers.iter() {
-            if sink.push(record).is_err() {
+        for record in records_in(answers.cells().get(self.answered..).unwrap_or(&[])) {
+            if !self.may_take() || self.sink().push(record).is_err() {
                 break;
             }
+            self.answered += record.cells().len();
             taken += 1;
         }
-        answers.clear();
+        if self.answered == answers.cells().len() {
+            answers.clear();
+            self.answered = 0;
+        }
         self.answers = answers;
         self.check()?;
         Ok(taken)

@@ -172,6 +172,8 @@ impl<G: Gateway> DecisionSink for DurableGate<G> {
         {
             self.latched = seq;
             self.gateway.decide(seq, now, decision);
+            // The machine's own cancels wait for a disk that may hang.
+            self.gateway.pull(now);
         }
     }
 }
@@ -206,6 +208,10 @@ impl<G: Gateway> Gateway for DurableGate<G> {
     fn cancel_all(&mut self, now: Nanos) {
         self.given_up = true;
         self.gateway.cancel_all(now);
+    }
+
+    fn pull(&mut self, now: Nanos) {
+        self.gateway.pull(now);
     }
 
     fn close(&mut self, now: Nanos) {

@@ -1,7 +1,7 @@
 //! The two edges of a pipeline: a feed offers records, a gateway takes decisions and answers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use pricewright_core::kernel::{DecisionRef, Nanos, RecordBuf, RecordSink};
 
@@ -47,6 +47,9 @@ pub trait Gateway: DecisionSink + Send {
     /// Latches and cancels every order of the gateway's own table: for when the machine can no longer be asked.
     fn cancel_all(&mut self, now: Nanos);
 
+    /// Cancels every order of the gateway's own table, without a latch: where the decisions that do so may be held back.
+    fn pull(&mut self, _now: Nanos) {}
+
     /// Ends the session.
     fn close(&mut self, now: Nanos);
 }
@@ -65,6 +68,7 @@ pub struct RemoteGateway {
 struct Seen {
     open_orders: AtomicUsize,
     read: AtomicU64,
+    cancel: AtomicBool,
 }
 
 impl RemoteGateway {
@@ -81,6 +85,16 @@ impl RemoteGateway {
             seen.open_orders.store(open_orders, Ordering::Release);
             seen.read.store(read, Ordering::Release);
         }
+    }
+}
+
+impl RemoteGateway {
+    /// True once after [`Gateway::cancel_all`] was called on the sequencer's thread; asked by the gateway's.
+    pub fn take_cancel(&self) -> bool {
+        // Relaxed: it publishes nothing else. A load first: the line is the other thread's.
+        self.seen.as_ref().is_some_and(|seen| {
+            seen.cancel.load(Ordering::Relaxed) && seen.cancel.swap(false, Ordering::Relaxed)
+        })
     }
 }
 
@@ -110,8 +124,12 @@ impl Gateway for RemoteGateway {
         if unread { open.max(1) } else { open }
     }
 
-    /// The gateway's own thread does it when it closes after a failure.
-    fn cancel_all(&mut self, _now: Nanos) {}
+    /// The gateway's own thread does it, at its next turn.
+    fn cancel_all(&mut self, _now: Nanos) {
+        if let Some(seen) = &self.seen {
+            seen.cancel.store(true, Ordering::Relaxed);
+        }
+    }
 
     fn close(&mut self, _now: Nanos) {}
 }

@@ -1,6 +1,6 @@
 //! What the helper thread does so that the hot thread need not: the next journal segment, the hash chain, the clock's
-//! calibration, the side trace, the watchdog, the replica, old segments, and the tailers that show and export what the
-//! journal says.
+//! calibration, the side trace, the replica, old segments, and the tailers that show and export what the journal says. It
+//! waits for the disk: what must not wait stands in [`super::guard`].
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,6 @@ use crate::journal::{Chainer, JournalError, Preallocator, Reader, Storage};
 use crate::telemetry::trace::TraceWriter;
 
 const NAME: &str = "helper";
-/// How long the hot thread may be silent before its venue session is dropped.
-const STALL: Duration = Duration::from_secs(5);
-/// How long it may be silent where an operator has asked for the kill latch.
-const KILL_STALL: Duration = Duration::from_millis(200);
 /// Records taken by tailers in one poll.
 const TAIL_BUDGET: usize = 4096;
 /// Records that the replica decides again in one poll.
@@ -77,12 +73,6 @@ pub trait Tailer: Send {
     }
 }
 
-/// Drops the venue session where the hot thread has stalled; what is open there is then cancelled by the venue.
-pub trait Watchdog: Send {
-    /// Drops the session.
-    fn drop_session(&mut self);
-}
-
 /// Everything that the helper polls. Its results are handed back through `done` when it closes.
 pub struct HelperStage {
     preallocator: Preallocator,
@@ -92,14 +82,8 @@ pub struct HelperStage {
     clock: Option<ClockKeeper>,
     trace: Option<TraceWriter>,
     tail: Option<Tail>,
-    watchdog: Option<Box<dyn Watchdog>>,
     replica: Option<Box<dyn Stage>>,
     retention: Option<RetentionStage>,
-    beat: (u64, Instant),
-    /// The watchdog has acted on the present stall.
-    dropped: bool,
-    /// An operator asked for the kill latch and the hot thread has not moved since.
-    killing: bool,
     /// What was last said of the storage.
     complaint: String,
     control: RunControl,
@@ -127,8 +111,6 @@ pub struct HelperParts {
     pub tail: Option<Reader>,
     /// Take the journal's records.
     pub tailers: Vec<Box<dyn Tailer>>,
-    /// Watches the hot thread.
-    pub watchdog: Option<Box<dyn Watchdog>>,
     /// Follows the journal with a machine of its own.
     pub replica: Option<Box<dyn Stage>>,
 }
@@ -147,12 +129,8 @@ impl HelperStage {
             clock: parts.clock,
             trace: parts.trace,
             tail: parts.tail.map(|reader| Tail::new(reader, parts.tailers)),
-            watchdog: parts.watchdog,
             replica: parts.replica,
             retention: None,
-            beat: (0, Instant::now()),
-            dropped: false,
-            killing: false,
             complaint: String::new(),
             control,
             done,
@@ -190,7 +168,6 @@ impl HelperStage {
             work += tail.turn(TAIL_BUDGET)?;
         }
         work += self.chain(now)?;
-        self.watch(now);
         // Last, and little at a time: nobody waits for it, and everything above is waited for.
         work += self.replica.as_mut().map_or(0, |replica| replica.poll(REPLICA_BUDGET));
         if let Some(retention) = &mut self.retention {
@@ -240,29 +217,6 @@ impl HelperStage {
                 Ok(())
             }
             Some(Err(error)) => Err(error.into()),
-        }
-    }
-
-    fn watch(&mut self, now: Instant) {
-        let beats = self.control.beats();
-        let kill = self.control.take_kill();
-        if beats != self.beat.0 {
-            self.beat = (beats, now);
-            self.dropped = false;
-            // It counts from here: a beat from before the command says nothing.
-            self.killing = kill;
-            return;
-        }
-        self.killing |= kill;
-        let stalled =
-            beats > 0 && now.duration_since(self.beat.1) > if self.killing { KILL_STALL } else { STALL };
-        if !stalled || self.dropped || self.control.threads().stop_requested() {
-            return;
-        }
-        if let Some(watchdog) = &mut self.watchdog {
-            self.dropped = true;
-            tracing::error!("the hot thread stands still: dropping the venue session");
-            watchdog.drop_session();
         }
     }
 }

@@ -12,7 +12,8 @@ use super::clock_keeper::ClockKeeper;
 use super::core_loop::end_record;
 use super::durable::{DurableStage, Released};
 use super::edge::{Feed, Gateway};
-use super::helper::{HelperParts, HelperReport, HelperStage, Tailer, Watchdog};
+use super::guard::{self, GuardStage, Watchdog};
+use super::helper::{HelperParts, HelperReport, HelperStage, Tailer};
 use super::idle::Idle;
 use super::memory;
 use super::open::{Begun, OpenJournal, Opening};
@@ -24,7 +25,7 @@ use super::resume::Resume;
 use super::retention::{Ages, RetentionStage};
 use super::run_control::RunControl;
 use super::sequencer::{Sequencer, append_system};
-use super::stage::Stage as _;
+use super::stage::Stage;
 use super::threads::{self, RunReport, ThreadSpec};
 use super::topology::{Parts, lay};
 use crate::clock::{Calibrator, TscClock, tsc_clock, wall_clock};
@@ -34,7 +35,7 @@ use crate::io::wait::nap;
 use crate::journal::{Durability, DurableReport, Reader, Writer};
 use crate::replay::follow::{Follower, Progress};
 use crate::replay::replica::{self, Replica, Watch};
-use crate::telemetry::trace::{TraceWriter, Tracer};
+use crate::telemetry::trace::{LatencyGauge, TraceWriter, Tracer};
 
 /// Commands that may wait for the hot thread.
 const COMMAND_CAPACITY: usize = 64;
@@ -72,6 +73,8 @@ pub struct Edges<F, G> {
     pub outputs: Vec<Box<dyn Tailer>>,
     /// Take them on another thread of their own: they wait for nobody, and may read the journal again for whom they serve.
     pub services: Vec<Box<dyn Tailer>>,
+    /// Take them on another, behind the outputs, since whoever reads what these write may never do so.
+    pub slow_outputs: Vec<Box<dyn Tailer>>,
     /// Drops the venue session where the hot thread stalls.
     pub watchdog: Option<Box<dyn Watchdog>>,
 }
@@ -82,9 +85,8 @@ pub struct Live {
     running: threads::Running,
     report: Receiver<HelperReport>,
     durable_report: Option<Receiver<DurableReport>>,
-    commands: Sender<Asked>,
-    operators: Option<OperatorSocket>,
     control: RunControl,
+    latency: LatencyGauge,
     watch: Watch,
     memory: Option<u64>,
 }
@@ -245,22 +247,34 @@ impl<M: Machine + Send + 'static> Launch<M> {
             let (reader, tailers) = prime(edges.tailers, &self.dir, &resume, self.first_seq)?;
             (Some(reader), tailers)
         };
-        let mut outputs = Vec::new();
-        for (name, tailers) in [(output::SERVICES, edges.services), (output::OUTPUTS, edges.outputs)] {
-            if !tailers.is_empty() {
-                let (reader, tailers) = prime(tailers, &self.dir, &resume, self.first_seq)?;
-                let tail = Tail::new(reader, tailers).releasing(released.clone());
-                outputs.push(OutputStage::new(name, tail, self.control.clone()));
+        let output = |name, tailers: Vec<Box<dyn Tailer>>| -> Result<Option<(&'static str, Tail)>> {
+            if tailers.is_empty() {
+                return Ok(None);
             }
-        }
+            let (reader, tailers) = prime(tailers, &self.dir, &resume, self.first_seq)?;
+            Ok(Some((name, Tail::new(reader, tailers).releasing(released.clone()))))
+        };
+        let services = output(output::SERVICES, edges.services)?;
+        let first = output(output::OUTPUTS, edges.outputs)?;
+        let passed = first.as_ref().map(|(_, tail)| tail.passed());
+        let slow = output(output::SLOW, edges.slow_outputs)?.map(|(name, tail)| match passed {
+            Some(passed) => (name, tail.behind(passed)),
+            None => (name, tail),
+        });
+        let outputs: Vec<OutputStage> = [services, first, slow]
+            .into_iter()
+            .flatten()
+            .map(|(name, tail)| OutputStage::new(name, tail, self.control.clone()))
+            .collect();
+        let trace = TraceWriter::create(&self.dir, run, drain)?;
+        let latency = trace.gauge();
         let parts = HelperParts {
             preallocator,
             chainer,
             clock: Some(ClockKeeper::new(self.calibrator, Some(commands.clone()))),
-            trace: Some(TraceWriter::create(&self.dir, run, drain)?),
+            trace: Some(trace),
             tail,
             tailers,
-            watchdog: edges.watchdog,
             replica: Some(Box::new(replica)),
         };
         let (helper, report) = HelperStage::new(parts, self.control.clone());
@@ -289,24 +303,19 @@ impl<M: Machine + Send + 'static> Launch<M> {
             .inspect_err(|error| tracing::warn!(%error, dir = %journal_dir.display(), "no operator can command this run"))
             .ok();
         let mut specs = lay(parts, &self.plan)?;
-        specs.extend(outputs.into_iter().map(|stage| output_thread(stage, &self.plan)));
-        let live_commands = commands.clone();
-        ask(&live_commands, Operator::says("pricewright", OperatorCommand::START, 0).into());
+        for stage in outputs {
+            specs.push(beside_the_helper(stage.label(), Idle::BACKOFF, stage, &self.plan));
+        }
+        ask(&commands, Operator::says("pricewright", OperatorCommand::START, 0).into());
+        let guard = GuardStage::new(operators, commands, edges.watchdog, self.control.clone());
+        // The last to end: it watches the others while they do.
+        specs.push(beside_the_helper(guard::NAME, guard::IDLE, guard, &self.plan));
         let running = threads::start(specs, self.control.threads())
             .map_err(|error| Error::Failed(error.to_string()))?;
         for (name, core) in running.refused_pins() {
             tracing::warn!("thread {name} could not be pinned to core {core}: latencies will show it");
         }
-        Ok(Live {
-            running,
-            report,
-            durable_report,
-            commands,
-            operators,
-            control: self.control,
-            watch,
-            memory,
-        })
+        Ok(Live { running, report, durable_report, control: self.control, latency, watch, memory })
     }
 
     /// The replica, standing behind the run's first records; how to watch it; bytes that its machine reserves.
@@ -357,13 +366,13 @@ fn address_space() -> Option<u64> {
     text.split(' ').next()?.parse::<u64>().ok()?.checked_mul(PAGE)
 }
 
-/// Beside the helper, and ended behind it.
-fn output_thread(stage: OutputStage, plan: &Plan) -> ThreadSpec {
+/// A thread on the helper's core, ended behind it.
+fn beside_the_helper(name: &str, idle: Idle, stage: impl Stage + 'static, plan: &Plan) -> ThreadSpec {
     let helper = plan.threads().iter().find(|thread| thread.stages.contains(&Role::Helper));
     ThreadSpec {
-        name: stage.name().to_owned(),
+        name: name.to_owned(),
         core: helper.and_then(|thread| thread.core),
-        idle: Idle::BACKOFF,
+        idle,
         budget: OUTPUT_BUDGET,
         stages: vec![Box::new(stage)],
     }
@@ -384,22 +393,17 @@ fn durable_parts(
     (Some(stage), released, Some(report))
 }
 
-fn ask(commands: &Sender<Asked>, asked: Asked) {
+/// Gives the hot thread what was asked.
+pub(super) fn ask(commands: &Sender<Asked>, asked: Asked) {
     if commands.try_send(asked).is_err() {
         tracing::error!("the pipeline takes no commands any more: {} was not heard", asked.name());
     }
 }
 
 impl Live {
-    /// Passes on what operators have asked for.
-    fn take_commands(&self) {
-        while let Some(asked) = self.operators.as_ref().and_then(OperatorSocket::next) {
-            tracing::warn!(command = asked.name(), operator = asked.operator(), "an operator's command");
-            ask(&self.commands, asked);
-            if matches!(asked, Asked::Command(command) if command.command == OperatorCommand::KILL) {
-                self.control.kill_asked();
-            }
-        }
+    /// Receive to order, as it stands.
+    pub fn latency(&self) -> &LatencyGauge {
+        &self.latency
     }
 
     /// How the replica does.
@@ -433,7 +437,6 @@ impl Live {
                 self.control.stop(EndReason::DURATION);
                 break;
             }
-            self.take_commands();
             tick(start.elapsed());
             nap(LOOK);
         }

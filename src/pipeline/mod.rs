@@ -14,6 +14,7 @@ pub mod durable;
 pub mod edge;
 pub mod file_lines;
 pub mod fused;
+pub mod guard;
 pub mod helper;
 pub mod huge_pages;
 pub mod idle;

@@ -56,6 +56,11 @@ impl Asked {
         }
     }
 
+    /// Whether it is the kill latch that is asked for.
+    pub fn is_kill(&self) -> bool {
+        matches!(self, Self::Command(command) if command.command == OperatorCommand::KILL)
+    }
+
     /// Who asks.
     pub fn operator(&self) -> &str {
         match self {

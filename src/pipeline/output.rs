@@ -16,6 +16,8 @@ use crate::journal::Reader;
 pub(super) const OUTPUTS: &str = "outputs";
 /// The thread of those that wait for nobody.
 pub(super) const SERVICES: &str = "services";
+/// The thread of those that may never be read.
+pub(super) const SLOW: &str = "slow outputs";
 
 /// Tailers with the reader that they share.
 pub(super) struct Tail {
@@ -23,12 +25,14 @@ pub(super) struct Tail {
     tailers: Vec<Box<dyn Tailer>>,
     passed: Arc<AtomicU64>,
     released: Option<Released>,
+    /// The last record that others, who come first, are done with.
+    behind: Option<Arc<AtomicU64>>,
 }
 
 impl Tail {
     pub(super) fn new(reader: Reader, tailers: Vec<Box<dyn Tailer>>) -> Self {
         let passed = Arc::new(AtomicU64::new(reader.next_seq().saturating_sub(1)));
-        Self { reader, tailers, passed, released: None }
+        Self { reader, tailers, passed, released: None, behind: None }
     }
 
     /// The last record that all of them are done with, for whoever removes what nobody needs any more.
@@ -41,10 +45,20 @@ impl Tail {
         Self { released, ..self }
     }
 
+    /// Lets the tailers see only what others are done with, whose [`Self::passed`] is `behind`.
+    pub(super) fn behind(self, behind: Arc<AtomicU64>) -> Self {
+        Self { behind: Some(behind), ..self }
+    }
+
     /// Gives the tailers up to `budget` records that are there. Returns how many.
     pub(super) fn turn(&mut self, budget: usize) -> Result<usize> {
-        let Self { reader, tailers, passed, released } = self;
-        let last = released.as_ref().map_or(u64::MAX, Released::seq);
+        let Self { reader, tailers, passed, released, behind } = self;
+        // Acquire: partner of the release below, so that who reads what stands here finds it there.
+        let last = match (behind, released) {
+            (Some(behind), _) => behind.load(Ordering::Acquire),
+            (None, Some(released)) => released.seq(),
+            (None, None) => u64::MAX,
+        };
         let mut work = 0;
         while work < budget
             && reader.next_seq() <= last
@@ -54,8 +68,7 @@ impl Tail {
             work += 1;
         }
         tailers.iter_mut().try_for_each(|tailer| tailer.flush())?;
-        // Relaxed: a segment may go late, and nothing is read on the strength of it.
-        passed.store(reader.next_seq().saturating_sub(1), Ordering::Relaxed);
+        passed.store(reader.next_seq().saturating_sub(1), Ordering::Release);
         Ok(work)
     }
 
@@ -81,6 +94,11 @@ pub(super) struct OutputStage {
 impl OutputStage {
     pub(super) fn new(name: &'static str, tail: Tail, control: RunControl) -> Self {
         Self { name, tail, control }
+    }
+
+    /// Its name, and its thread's.
+    pub(super) fn label(&self) -> &'static str {
+        self.name
     }
 
     /// As [`Tail::passed`].

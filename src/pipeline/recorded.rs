@@ -137,7 +137,6 @@ fn stages<M: Machine + Send + 'static>(
         trace: None,
         tail: None,
         tailers: Vec::new(),
-        watchdog: None,
         replica: None,
     };
     let (helper, _report) = HelperStage::new(parts, control.clone());

@@ -21,6 +21,8 @@ struct Shared {
     input_ended: AtomicBool,
     beats: AtomicU64,
     kill: AtomicBool,
+    /// An `Arc` of its own, since signal handlers want one.
+    hung_up: Arc<AtomicBool>,
     /// The machine's state at a clean end.
     state: Mutex<Option<Vec<u8>>>,
 }
@@ -34,10 +36,16 @@ impl RunControl {
         self.control.request_stop();
     }
 
-    /// Why the run ends; [`EndReason::OPERATOR`] where only the flag was set, as signal handlers do.
+    /// The flag that the handler of a closed terminal's signal sets, beside the one that stops the run.
+    pub fn hung_up_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shared.hung_up)
+    }
+
+    /// Why the run ends; [`EndReason::OPERATOR`] or [`EndReason::HANGUP`] if only a flag was set, as signal handlers do.
     pub fn reason(&self) -> EndReason {
         match self.shared.reason.load(Ordering::Relaxed) {
             0 if self.failed() => EndReason::FAILURE,
+            0 if self.shared.hung_up.load(Ordering::Acquire) => EndReason::HANGUP,
             0 => EndReason::OPERATOR,
             reason => EndReason(reason),
         }

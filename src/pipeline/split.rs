@@ -61,30 +61,36 @@ impl<F: Feed, C: Clock> Stage for IngressStage<F, C> {
 /// The sequencer behind rings, with the gateway called directly or on another thread ([`RemoteGateway`]).
 #[derive(Debug)]
 pub struct SequencerStage<M, G, C> {
-    inputs: Vec<Consumer>,
+    input: Consumer,
+    /// From a gateway on another thread.
+    answers: Option<Consumer>,
     core: Option<CoreLoop<M, G, C>>,
     control: RunControl,
 }
 
 impl<M: Machine, G: Gateway, C: Clock> SequencerStage<M, G, C> {
-    /// Puts the parts together; `inputs` in the order of their sources.
-    pub fn new(inputs: Vec<Consumer>, core: CoreLoop<M, G, C>, control: RunControl) -> Self {
-        Self { inputs, core: Some(core), control }
+    /// Puts the parts together; `answers` where the gateway is on another thread.
+    pub fn new(
+        input: Consumer,
+        answers: Option<Consumer>,
+        core: CoreLoop<M, G, C>,
+        control: RunControl,
+    ) -> Self {
+        Self { input, answers, core: Some(core), control }
     }
 
     fn turn(&mut self, budget: usize) -> Result<usize> {
-        let Self { inputs, core, .. } = self;
+        let Self { input, answers, core, .. } = self;
         let work = guarded(core, |core| -> Result<usize> {
-            let mut work = core.turn()?;
-            for input in inputs.iter_mut() {
-                work += drain(input, core, budget)?;
-            }
-            Ok(work)
+            let work = core.turn()? + drain(input, core, budget, |core| core.has_room())?;
+            let Some(answers) = answers else { return Ok(work) };
+            Ok(work + drain(answers, core, budget, CoreLoop::may_take)?)
         });
         let work = work.unwrap_or(Ok(0))?;
         if work == 0
             && self.control.has_input_ended()
-            && self.inputs.iter_mut().all(|input| input.peek().is_none())
+            && self.input.peek().is_none()
+            && self.answers.as_mut().is_none_or(|answers| answers.peek().is_none())
         {
             self.control.stop(EndReason::END_OF_INPUT);
         }
@@ -97,10 +103,11 @@ fn drain<M: Machine, G: Gateway, C: Clock>(
     input: &mut Consumer,
     core: &mut CoreLoop<M, G, C>,
     budget: usize,
+    may_take: impl Fn(&mut CoreLoop<M, G, C>) -> bool,
 ) -> Result<usize> {
     let mut work = 0;
     while work < budget
-        && core.has_room()
+        && may_take(core)
         && let Some(record) = input.peek()
     {
         // The sink refuses only after an error, which `check` returns.
@@ -131,12 +138,12 @@ where
 
     fn close(&mut self) {
         let reason = self.control.reason();
-        let Self { inputs, core, .. } = self;
+        let Self { input, answers, core, .. } = self;
         let Some(core) = core.take() else { return };
         let ended = core.end(reason, |core| {
-            for input in inputs.iter_mut() {
-                while drain(input, core, CLOSE_BUDGET)? > 0 {}
-            }
+            while drain(input, core, CLOSE_BUDGET, |core| core.has_room())? > 0 {}
+            let Some(answers) = answers else { return Ok(()) };
+            while drain(answers, core, CLOSE_BUDGET, CoreLoop::may_take)? > 0 {}
             Ok(())
         });
         match ended {
@@ -188,6 +195,10 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
 
     fn turn(&mut self, budget: usize) -> Result<usize> {
         let mut work = 0;
+        if self.seen.take_cancel() {
+            let now = self.clock.now();
+            self.gateway.cancel_all(now);
+        }
         while work < budget {
             let Some(record) = self.journal.next_record()? else { break };
             work += 1;

@@ -159,7 +159,7 @@ where
     );
     if gateway_inline {
         let core = CoreLoop::new(parts.sequencer, parts.gateway, parts.clock, parts.commands);
-        stages.put(Role::Machine, SequencerStage::new(vec![input], core, parts.control));
+        stages.put(Role::Machine, SequencerStage::new(input, None, core, parts.control));
     } else {
         let (answers, answered) = ring(parts.ring_cells);
         let open_orders = RemoteGateway::watching();
@@ -174,7 +174,7 @@ where
         );
         stages.put(Role::Gateway, gateway);
         let core = CoreLoop::new(parts.sequencer, open_orders, parts.clock, parts.commands);
-        stages.put(Role::Machine, SequencerStage::new(vec![input, answered], core, parts.control));
+        stages.put(Role::Machine, SequencerStage::new(input, Some(answered), core, parts.control));
     }
     Ok(stages.onto(plan))
 }

@@ -13,6 +13,8 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 
 /// Entries that may wait for the helper.
 const RING_ENTRIES: usize = 1 << 14;
-/// How long an entry may wait in memory while the run goes on.
+/// How long an entry may wait in memory while the run goes on; how often the present latencies are published.
 const FLUSH: Duration = Duration::from_secs(1);
 const MAGIC: &[u8; 8] = b"PWTRACE1";
 const HEAD_LEN: usize = 16;
@@ -88,6 +90,41 @@ impl TraceDrain {
     }
 }
 
+/// Receive to order as it stands: median and 99th percentile in ns, 0 before the first order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LatencyNow {
+    /// Median, in ns.
+    pub p50: u64,
+    /// 99th percentile, in ns.
+    pub p99: u64,
+}
+
+impl LatencyNow {
+    /// Both in whole µs; `None` before the first order.
+    pub fn micros(self) -> Option<(u64, u64)> {
+        (self.p50 > 0).then_some((self.p50.div_ceil(1000), self.p99.div_ceil(1000)))
+    }
+}
+
+/// Where the present latencies are published, at most once a second. Clones are the same place.
+#[derive(Clone, Debug, Default)]
+pub struct LatencyGauge {
+    shared: Arc<(AtomicU64, AtomicU64)>,
+}
+
+impl LatencyGauge {
+    /// As they stand.
+    pub fn now(&self) -> LatencyNow {
+        // Relaxed: two figures for a person's eyes; they may be of two moments.
+        LatencyNow { p50: self.shared.0.load(Ordering::Relaxed), p99: self.shared.1.load(Ordering::Relaxed) }
+    }
+
+    fn publish(&self, latency: &Histogram<u64>) {
+        self.shared.0.store(latency.value_at_quantile(0.5), Ordering::Relaxed);
+        self.shared.1.store(latency.value_at_quantile(0.99), Ordering::Relaxed);
+    }
+}
+
 /// Writes the file and keeps the histogram.
 #[derive(Debug)]
 pub struct TraceWriter {
@@ -96,6 +133,7 @@ pub struct TraceWriter {
     path: PathBuf,
     /// Receive to order, in ns.
     receive_to_order: Histogram<u64>,
+    gauge: LatencyGauge,
     /// The disk is full: the rest of the run is counted, not written.
     full: bool,
     /// When the file last had everything, and whether something was written since: others read it while the run goes on.
@@ -118,8 +156,13 @@ impl TraceWriter {
         let mut file = BufWriter::new(File::create(&path).map_err(complain)?);
         file.write_all(MAGIC).and_then(|()| file.write_all(&run.to_le_bytes())).map_err(complain)?;
         let receive_to_order = new_histogram()?;
-        let (flushed, dirty) = (Instant::now(), false);
-        Ok(Self { drain, file, path: path.clone(), receive_to_order, full: false, flushed, dirty })
+        let (flushed, dirty, gauge) = (Instant::now(), false, LatencyGauge::default());
+        Ok(Self { drain, file, path: path.clone(), receive_to_order, gauge, full: false, flushed, dirty })
+    }
+
+    /// Where the present latencies are published.
+    pub fn gauge(&self) -> LatencyGauge {
+        self.gauge.clone()
     }
 
     /// Takes up to `budget` waiting entries. Returns how many it took.
@@ -141,6 +184,7 @@ impl TraceWriter {
         }
         self.dirty |= taken > 0;
         if self.dirty && self.flushed.elapsed() >= FLUSH {
+            self.gauge.publish(&self.receive_to_order);
             self.flush()?;
         }
         Ok(taken)

@@ -24,27 +24,26 @@ impl Market {
 
     /// Starts the exchange; it says what it was, as JSON, when it is asked to end.
     pub(crate) fn start(&self, place: &Place, symbols: &[&str], seed: u64, rate: u32, loss: u32) -> Process {
-        let text = |value: &dyn std::fmt::Display| value.to_string();
-        place.start(&[
-            "sim",
-            "--json",
-            "--symbols",
-            &symbols.join(","),
-            "--seed",
-            &text(&seed),
-            "--rate",
-            &text(&rate),
-            "--loss",
-            &text(&loss),
-            "--lines",
-            &format!("{},{}", self.lines[0], self.lines[1]),
-            "--rerequest",
-            &text(&self.rerequest),
-            "--ouch",
-            &text(&self.ouch),
-            "--glimpse",
-            &text(&self.glimpse),
-        ])
+        let mut arguments = self.arguments(symbols, seed, rate, loss);
+        arguments.push("--json".to_owned());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        place.start(&arguments)
+    }
+
+    /// The exchange's arguments.
+    pub(crate) fn arguments(&self, symbols: &[&str], seed: u64, rate: u32, loss: u32) -> Vec<String> {
+        let pairs = [
+            ("--symbols", symbols.join(",")),
+            ("--seed", seed.to_string()),
+            ("--rate", rate.to_string()),
+            ("--loss", loss.to_string()),
+            ("--lines", format!("{},{}", self.lines[0], self.lines[1])),
+            ("--rerequest", self.rerequest.to_string()),
+            ("--ouch", self.ouch.to_string()),
+            ("--glimpse", self.glimpse.to_string()),
+        ];
+        let pairs = pairs.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+        std::iter::once("sim".to_owned()).chain(pairs).collect()
     }
 
     /// The configuration `text` with these addresses.

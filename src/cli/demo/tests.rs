@@ -18,5 +18,5 @@ fn the_configuration_is_one_that_a_replay_can_read_back() {
 
 #[test]
 fn an_empty_board_has_a_status_line() {
-    assert_eq!(status_line(4, &Board::default()), "  4s  0 SKUs  prices 0  dead letters 0");
+    assert_eq!(status_parts(4, &Board::default()).join("  "), "  4s  0 SKUs  prices 0  dead letters 0");
 }

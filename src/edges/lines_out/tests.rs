@@ -66,5 +66,5 @@ fn a_closed_standard_output_ends_the_run_and_closed_dead_letters_do_not() {
     take(&mut out, 2, price()).expect("buffered");
     out.flush().expect("no failure");
     assert!(out.prices.is_empty() && control.threads().stop_requested() && !control.failed());
-    assert_eq!(control.reason(), EndReason::OPERATOR);
+    assert_eq!(control.reason(), EndReason::OUTPUT_CLOSED);
 }

@@ -56,6 +56,10 @@ impl Gateway for Told {
         self.note("cancel all".to_owned());
     }
 
+    fn pull(&mut self, _now: Nanos) {
+        self.note("pull".to_owned());
+    }
+
     fn close(&mut self, _now: Nanos) {}
 }
 
@@ -143,13 +147,13 @@ fn a_kill_latch_waits_for_nothing_and_no_older_release_undoes_it() {
     let (dir, ram) = places();
     let mut bench = Bench::new(dir.path(), ram.path());
     bench.append(&latch(0));
-    assert_eq!(bench.told.take(), ["latch 1"]);
+    assert_eq!(bench.told.take(), ["latch 1", "pull"]);
     bench.make_durable();
     assert_eq!(bench.poll(), ["latch 1", "flush"]);
     bench.append(&latch(1));
     bench.make_durable();
     bench.append(&latch(0));
-    assert_eq!(bench.told.take(), ["latch 3"], "at once");
+    assert_eq!(bench.told.take(), ["latch 3", "pull"], "at once");
     assert_eq!(bench.poll(), [""; 0], "the release before it is outdated");
     bench.make_durable();
     assert_eq!(bench.poll(), ["latch 3", "flush"]);

@@ -63,7 +63,24 @@ pub struct Disk {
     path: PathBuf,
 }
 
+/// A file system in which every write waits until this is dropped.
+pub struct Frozen {
+    path: String,
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        assert!(run("fsfreeze", &["--unfreeze", &self.path]), "thaw");
+    }
+}
+
 impl Disk {
+    /// Lets every write wait. `None` where that cannot be done.
+    pub fn freeze(&self) -> Option<Frozen> {
+        let path = self.path.display().to_string();
+        run("fsfreeze", &["--freeze", &path]).then_some(Frozen { path })
+    }
+
     /// Makes one of 128 MiB at `path` and mounts it. `None` where the machine has no loop devices or no mkfs.
     pub fn make(path: &Path) -> Option<Self> {
         std::fs::create_dir_all(path).expect("a mount point");

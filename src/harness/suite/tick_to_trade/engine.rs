@@ -208,7 +208,6 @@ fn assemble(config: &PipelineConfig<DeskConfig>, dir: &Path, control: &RunContro
         trace: Some(TraceWriter::create(dir, begun.writer.run(), drain)?),
         tail: None,
         tailers: Vec::new(),
-        watchdog: None,
         replica: None,
     };
     let (helper, report) = HelperStage::new(parts, control.clone());

@@ -1,0 +1,201 @@
+//! What a run reports of itself while it goes on, a line each with its reason: the kill latch, storage, the venue session, the
+//! feed. And the tally behind its status line.
+//!
+//! A feed on lossy lines may change its health many times a second: changes within a second of the last line are one line.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pricewright_core::kernel::table::{FeedHealth, KillLatched, SessionState};
+use pricewright_core::kernel::{
+    Column, DecisionRef, EventRef, Health, OperatorCommand, RecordRef, SessionPhase, SourceId,
+};
+
+use super::status::Tally;
+use crate::error::Result;
+use crate::pipeline::helper::Tailer;
+
+/// The target that lines about a run are logged under, at level `info` and above.
+pub const TARGET: &str = "pricewright::run";
+/// How far apart two lines on the health of one feed are at least.
+const APART: Duration = Duration::from_secs(1);
+
+/// Follows the journal of a run. Clones share the tally.
+#[derive(Clone)]
+pub struct News {
+    /// This run's first record; what earlier runs did is not its doing.
+    first_seq: u64,
+    tally: Arc<Mutex<Tally>>,
+    /// Whether what is good is reported too.
+    all: bool,
+    sessions: Vec<(SourceId, u32, String)>,
+    feeds: Vec<Feed>,
+}
+
+/// What was said of one feed, and what is to be said.
+#[derive(Clone)]
+struct Feed {
+    source: SourceId,
+    said: Option<(Health, Instant)>,
+    latest: Option<FeedHealth>,
+    changes: u64,
+}
+
+impl News {
+    /// For the run that begins at `first_seq`; without `all` only what is bad is reported.
+    pub fn new(first_seq: u64, all: bool) -> Self {
+        Self { first_seq, tally: Arc::default(), all, sessions: Vec::new(), feeds: Vec::new() }
+    }
+
+    /// The tally as it stands.
+    pub fn tally(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn report(&mut self, record: RecordRef<'_>, now: Instant) {
+        if let Some(DecisionRef::KillLatched(latch)) = DecisionRef::of(&record) {
+            self.latch(latch);
+        }
+        match EventRef::of(&record) {
+            Some(EventRef::Operator(operator)) => self.storage(operator.command),
+            Some(EventRef::SessionState(state)) => self.session(state),
+            Some(EventRef::FeedHealth(health)) => self.health(health, now),
+            _ => {}
+        }
+    }
+
+    fn latch(&self, latch: &KillLatched) {
+        let KillLatched { value, limit, control, operator, .. } = latch;
+        let (control, operator) = (control.name(), operator.as_str());
+        if latch.released == 0 {
+            tracing::warn!(
+                target: TARGET,
+                reason = control, value, limit, operator,
+                "kill latch set: only cancels leave until an operator releases it"
+            );
+        } else {
+            tracing::warn!(target: TARGET, reason = control, operator, "kill latch released");
+        }
+    }
+
+    fn storage(&self, command: OperatorCommand) {
+        match command {
+            OperatorCommand::STORAGE_LOW => tracing::warn!(
+                target: TARGET,
+                "storage low: no new risk, and orders are cancelled, until there is room for the journal"
+            ),
+            OperatorCommand::STORAGE_OK => tracing::warn!(target: TARGET, "storage good again"),
+            _ => {}
+        }
+    }
+
+    fn session(&self, state: &SessionState) {
+        let name =
+            self.sessions.iter().find(|(source, id, _)| (*source, *id) == (state.source, state.session));
+        let session = name.map_or("", |(_, _, name)| name.as_str());
+        let reason = char::from(state.reason).to_string();
+        let reason = if state.reason == 0 { "none given" } else { reason.as_str() };
+        let sequence = state.sequence;
+        match state.phase {
+            SessionPhase::READY if self.all => {
+                tracing::info!(target: TARGET, session, sequence, "session up: orders may be sent");
+            }
+            SessionPhase::CATCHING_UP if self.all => {
+                tracing::info!(target: TARGET, session, sequence, "session up: missed answers arrive");
+            }
+            SessionPhase::READY | SessionPhase::CATCHING_UP => {}
+            SessionPhase::REFUSED => {
+                tracing::warn!(target: TARGET, reason, "session refused: the venue does not take the login");
+            }
+            SessionPhase::ENDED => {
+                tracing::warn!(target: TARGET, session, sequence, "session down: the venue ended it");
+            }
+            // Whoever lost the connection has said why.
+            _ => {}
+        }
+    }
+
+    fn health(&mut self, health: &FeedHealth, now: Instant) {
+        let at = self.feeds.iter().position(|feed| feed.source == health.source).unwrap_or_else(|| {
+            self.feeds.push(Feed { source: health.source, said: None, latest: None, changes: 0 });
+            self.feeds.len() - 1
+        });
+        // The line above made sure that it is there.
+        let feed = &mut self.feeds[at];
+        feed.latest = Some(*health);
+        feed.changes += 1;
+        feed.say(self.all, now);
+    }
+}
+
+impl Feed {
+    /// Says how the feed is, where that is another than was said last, and not at once after that.
+    fn say(&mut self, all: bool, now: Instant) {
+        let Some(latest) = self.latest else { return };
+        if self.said.is_some_and(|(_, at)| now.duration_since(at) < APART) {
+            return;
+        }
+        self.latest = None;
+        let changes = std::mem::take(&mut self.changes);
+        let same = self.said.is_some_and(|(health, _)| health == latest.health);
+        if same && changes < 2 {
+            return;
+        }
+        self.said = Some((latest.health, now));
+        let FeedHealth { expected, missing, reason, source, .. } = latest;
+        let (source, reason) = (source.0, reason.name());
+        match latest.health {
+            Health::VALID if all => {
+                tracing::info!(target: TARGET, source, reason, expected, changes, "feed valid");
+            }
+            Health::VALID => {}
+            Health::RECOVERING if all => {
+                tracing::info!(target: TARGET, source, reason, expected, missing, changes, "feed recovering");
+            }
+            Health::RECOVERING => {}
+            other => tracing::warn!(
+                target: TARGET,
+                source, reason, expected, missing, changes,
+                "feed {}: its books are not believed", other.name()
+            ),
+        }
+    }
+}
+
+impl Tailer for News {
+    fn begins_at(&self) -> Option<u64> {
+        Some(self.first_seq)
+    }
+
+    fn prime(&mut self, record: RecordRef<'_>) -> Result<()> {
+        self.define(record);
+        Ok(())
+    }
+
+    fn take(&mut self, record: RecordRef<'_>) -> Result<()> {
+        self.define(record);
+        if record.header().seq >= self.first_seq {
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(record);
+            self.report(record, Instant::now());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if !self.feeds.is_empty() {
+            let now = Instant::now();
+            self.feeds.iter_mut().for_each(|feed| feed.say(self.all, now));
+        }
+        Ok(())
+    }
+}
+
+impl News {
+    /// Keeps the names of sessions.
+    fn define(&mut self, record: RecordRef<'_>) {
+        let Some(EventRef::Define(define)) = EventRef::of(&record) else { return };
+        if define.column == Column::SESSION {
+            self.sessions.push((define.source, define.id, define.text.as_str().to_owned()));
+        }
+    }
+}
