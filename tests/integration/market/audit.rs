@@ -9,8 +9,8 @@ use pricewright::pipeline::resume::Resume;
 use pricewright::replay::follow::Follower;
 use pricewright_core::kernel::table::{ALL_INSTRUMENTS, BookTransition, FeedHealth, SessionState};
 use pricewright_core::kernel::{
-    CancelReason, DecisionRef, EventRef, Health, HealthReason, InstrumentId, Liveness, Lots, RecordRef,
-    SendOutcome, SessionPhase,
+    CancelReason, DecisionRef, EventRef, Health, HealthReason, InstrumentId, Liveness, Lots, OperatorCommand,
+    RecordRef, SendOutcome, SessionPhase,
 };
 use pricewright_core::market::book::BookStore;
 use pricewright_core::market::book::naive::NaiveBooks;
@@ -289,6 +289,10 @@ impl Judge {
                 }
             }
             EventRef::SessionState(state) => self.session(state),
+            // A run begins without a session, whatever the one before had.
+            EventRef::Operator(command) if command.command == OperatorCommand::START => {
+                self.phase = SessionPhase::DOWN;
+            }
             _ => {}
         }
     }

@@ -14,7 +14,8 @@ use pricewright::pipeline::run_control::RunControl;
 use pricewright::pipeline::topology::plan_for;
 use pricewright::sim::{SimAddresses, SimHandle};
 use pricewright_core::kernel::{
-    DecisionRef, EndReason, EventRef, Health, HealthReason, Machine, OperatorCommand, RecordRef, SessionPhase,
+    Control, DecisionRef, EndReason, EventRef, Health, HealthReason, Machine, OperatorCommand, RecordRef,
+    SessionPhase,
 };
 use pricewright_strategies::trading::Desk;
 
@@ -69,6 +70,8 @@ pub struct Seen {
     pub orders: u64,
     /// Fills booked.
     pub fills: u64,
+    /// What set the kill latch, while it is set.
+    pub latch: Option<Control>,
 }
 
 impl Seen {
@@ -106,6 +109,9 @@ impl Tailer for Watch {
         match DecisionRef::of(&record) {
             Some(DecisionRef::PlaceOrder(_) | DecisionRef::ReplaceOrder(_)) => seen.orders += 1,
             Some(DecisionRef::PositionChanged(_)) => seen.fills += 1,
+            Some(DecisionRef::KillLatched(latch)) => {
+                seen.latch = (latch.released == 0).then_some(latch.control);
+            }
             _ => {}
         }
         Ok(())
