@@ -130,6 +130,8 @@ struct Judge {
     orders: BTreeMap<u64, Own>,
     /// The highest number of an own order, and the first one after the last login.
     highest: u64,
+    /// The highest of our numbers that the venue accepted.
+    answered: u64,
     first_of_session: u64,
     cleared: u64,
     filled: u64,
@@ -153,6 +155,7 @@ impl Judge {
             orders_ended: false,
             orders: BTreeMap::new(),
             highest: 0,
+            answered: 0,
             first_of_session: 0,
             cleared: 0,
             filled: 0,
@@ -301,13 +304,17 @@ impl Judge {
     fn session(&mut self, state: &SessionState) {
         let was = core::mem::replace(&mut self.phase, state.phase);
         if state.phase == SessionPhase::READY && was != SessionPhase::READY {
-            self.orders.retain(|client, order| *client < state.next_client && order.known);
+            // A numbering that began anew says nothing of the orders before it: they stay in doubt.
+            if state.next_client > self.answered {
+                self.orders.retain(|client, order| *client < state.next_client && order.known);
+            }
             self.orders.values_mut().for_each(|order| (order.cancelling, order.prior) = (false, 0));
             self.first_of_session = self.highest + 1;
         }
     }
 
     fn known(&mut self, client: u64, live: Liveness) {
+        self.answered = self.answered.max(client);
         if live != Liveness::LIVE {
             return self.reduce(client, u32::MAX);
         }
