@@ -43,7 +43,7 @@ fn a_check_reads_as_what_was_held_against_what() {
 fn prices_are_those_of_the_decision_s_instrument() {
     let level = Note::Level { side: "bid", level: 0, price: Ticks(1_005), qty: Lots(3) };
     assert_eq!(text(0, &level), "bid 0: 0.1005 × 3");
-    assert_eq!(text(1, &level), "bid 0: 100.50 × 3");
+    assert_eq!(text(1, &level), "bid 0: 100.5 × 3");
 }
 
 #[test]

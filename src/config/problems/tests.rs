@@ -45,7 +45,7 @@ fn all_are_said_at_once_and_each_points_at_its_key() {
 
 #[test]
 fn what_is_missing_is_named_with_an_example() {
-    let desk = EXAMPLES[0].replace("user = \"DESK1\"\n", "").replace("max_order_lots = 500\n", "");
+    let desk = EXAMPLES[0].replace("\nuser = \"DESK1\"\n", "\n").replace("max_order_lots = 500\n", "");
     let problems = text(&desk).problems::<Desk>();
     let found = found(&problems);
     assert_eq!(found.len(), 2, "{problems:#?}");

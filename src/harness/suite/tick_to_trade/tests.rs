@@ -13,14 +13,14 @@ fn each_packet_moves_the_market() {
     let Packet::Data { first, messages, .. } = decode_packet(&opening).expect("a packet") else {
         panic!("messages")
     };
-    assert_eq!((first, messages.left()), (1, 4));
+    assert_eq!((first, messages.left()), (1, 5));
     let (mut bid, mut ask) = ((1, 999_600_u32), (2, 1_000_400_u32));
     for number in 1..=1_000 {
         let (made, packet) = market.next_packet().expect("made");
         let Packet::Data { first, messages, .. } = decode_packet(&packet).expect("a packet") else {
             panic!("messages")
         };
-        assert_eq!((made, first), (number, 5 + 2 * (number - 1)));
+        assert_eq!((made, first), (number, 6 + 2 * (number - 1)));
         let mut replaced = messages.map(|bytes| match decode(bytes).expect("a message") {
             Message::OrderReplace(body) => (body.order.get(), body.new_order.get(), body.price.get()),
             other => panic!("{other:?}"),
