@@ -18,7 +18,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,11 +28,11 @@ impl Random {
 
     /// A number below `count`; 0 where that is 0.
     pub fn below(&mut self, count: usize) -> usize {
-        if count == 0 { 0 } else { (self.next() % count as u64) as usize }
+        if count == 0 { 0 } else { (self.number() % count as u64) as usize }
     }
 
     fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.next() as u8).collect()
+        (0..count).map(|_| self.number() as u8).collect()
     }
 }
 
@@ -87,7 +87,7 @@ fn mutate(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
         4 => bytes.splice(at..at, [DIGITS[random.below(DIGITS.len())]]).for_each(drop),
         5 => bytes[at..end].fill([0, 0xff, 0x7f, 0x80][random.below(4)]),
         kind => {
-            let value = random.next() as u8;
+            let value = random.number() as u8;
             if let Some(byte) = bytes.get_mut(at) {
                 *byte = match kind {
                     6 => *byte ^ (1 << (value & 7)),

@@ -47,7 +47,7 @@ impl World {
             }
             5 => bytes = wire::frame(b'H', &[]),
             6 => {
-                self.now = self.now + Nanos(1 + i64::from(input.word()) * 1_000_000);
+                self.now += Nanos(1 + i64::from(input.word()) * 1_000_000);
                 self.sink.room = if input.one_in(2) { ROOM } else { input.byte().into() };
                 if self.up && self.copy.on_poll(self.now).is_err() {
                     self.copy.on_disconnected(&mut self.sink);

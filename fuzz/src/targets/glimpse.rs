@@ -88,7 +88,7 @@ fn recovery(input: &mut Input<'_>, snapshot: &Snapshot) {
                 recovery.keep(next, bytes, now);
                 next = next.saturating_add(1);
             }
-            4 => now = now + Nanos(i64::from(input.word()) * 1_000_000),
+            4 => now += Nanos(i64::from(input.word()) * 1_000_000),
             5 if recovery.ask(now) => recovery.arrived(snapshot.clone(), now),
             6 => recovery.failed(now),
             7 => next = next.saturating_add(input.number()),

@@ -142,7 +142,7 @@ impl World {
             }
             0..=5 => self.publish(input),
             6 => {
-                self.now = self.now + Nanos(1 + i64::from(input.word()) * 50_000);
+                self.now += Nanos(1 + i64::from(input.word()) * 50_000);
                 self.sink.room = ROOM;
                 self.feed.on_poll(self.now, &mut self.sink);
                 self.requests();

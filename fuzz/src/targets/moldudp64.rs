@@ -140,7 +140,7 @@ impl World {
                 self.give(line, &packet);
             }
             5 => self.give(line, &heartbeat(SESSION, self.log.next_sequence())),
-            6 => self.now = self.now + Nanos(1 + i64::from(input.word()) * 1_000),
+            6 => self.now += Nanos(1 + i64::from(input.word()) * 1_000),
             7 => self.requests(!input.one_in(4)),
             8 => self.deliveries.room = !self.deliveries.room,
             9 if !honest => {
@@ -172,7 +172,7 @@ impl World {
             if self.receiver.next_sequence() >= end {
                 break;
             }
-            self.now = self.now + Nanos(300_000);
+            self.now += Nanos(300_000);
             self.poll();
             self.requests(true);
             self.give(0, &heartbeat(SESSION, end));

@@ -85,7 +85,7 @@ impl World {
         self.up = false;
     }
 
-    fn to_client(&mut self, bytes: &[u8], step: usize) {
+    fn give_client(&mut self, bytes: &[u8], step: usize) {
         wire::in_pieces(bytes, step, |piece| {
             if !self.up {
                 return ControlFlow::Break(());
@@ -98,7 +98,7 @@ impl World {
         });
     }
 
-    fn to_venue(&mut self, bytes: &[u8], step: usize) {
+    fn give_venue(&mut self, bytes: &[u8], step: usize) {
         wire::in_pieces(bytes, step, |piece| {
             let count = wire::fill(self.venue.spare(), piece);
             self.venue.commit(count);
@@ -188,7 +188,7 @@ impl World {
             13..=16 => self.decide(input),
             17 => drop(self.gateway.cancel_all(self.now)),
             18 => {
-                self.now = self.now + Nanos(1 + i64::from(input.word()) * 1_000_000);
+                self.now += Nanos(1 + i64::from(input.word()) * 1_000_000);
                 self.sink.room = if input.one_in(2) { ROOM } else { input.byte().into() };
                 if self.up && self.gateway.on_poll(self.now, &mut self.sink).is_err() {
                     self.disconnect();
@@ -213,8 +213,8 @@ impl World {
             }
         }
         let step = 1 + input.below(40);
-        self.to_client(&to_client, step);
-        self.to_venue(&to_venue, step);
+        self.give_client(&to_client, step);
+        self.give_venue(&to_venue, step);
     }
 
     fn check(&mut self) {

@@ -271,5 +271,8 @@ pub(crate) fn event(code: u8) -> Vec<u8> {
 /// Scripts of choices for targets that read their input as one.
 pub(crate) fn scripts() -> Vec<Vec<u8>> {
     let mut random = Random::new(0x5c21_97e5);
-    [16, 128, 512, 1_024, 2_048].iter().map(|len| (0..*len).map(|_| random.next() as u8).collect()).collect()
+    [16, 128, 512, 1_024, 2_048]
+        .iter()
+        .map(|len| (0..*len).map(|_| random.number() as u8).collect())
+        .collect()
 }

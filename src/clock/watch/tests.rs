@@ -28,7 +28,9 @@ fn seen(real: i64, boot: i64, monotonic: i64, turns: u64) -> Vec<Seen> {
 fn steps_suspensions_and_standstills_are_told_apart() {
     let hour = 3_600 * SECOND;
     let busy = 1_000_000;
-    let table: &[(&str, (i64, i64, i64, u64), &[Seen])] = &[
+    // What happened; the clocks' advances and the thread's own time; what is to be seen.
+    type Row<'a> = (&'a str, (i64, i64, i64, u64), &'a [Seen]);
+    let table: &[Row<'_>] = &[
         ("a second", (SECOND, SECOND, SECOND, busy), &[]),
         ("a time daemon slews by 500 ppm", (SECOND + 500_000, SECOND, SECOND, busy), &[]),
         ("set forward by an hour", (hour + SECOND, SECOND, SECOND, busy), &[Seen::Step(hour)]),

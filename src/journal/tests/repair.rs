@@ -75,7 +75,7 @@ fn after_a_repair_the_journal_is_good_and_the_repair_is_named() {
     }
     let path = segment_path(dir.path(), 2);
     let mut bytes = std::fs::read(&path).unwrap();
-    let middle = bytes.len() / 2 & !63;
+    let middle = (bytes.len() / 2) & !63;
     bytes[middle..middle + 64].fill(0xee);
     std::fs::write(&path, bytes).unwrap();
     let Outcome::Damaged(damaged) = verify(dir.path()).outcome else { panic!() };

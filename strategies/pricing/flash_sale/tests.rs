@@ -74,7 +74,7 @@ fn outputs(driver: &Driver<FlashSale>) -> Vec<Output> {
             })
         }
         DecisionRef::Rejected(Rejected { position, reason, .. }) => Some(refused(*position, *reason)),
-        DecisionRef::KillLatched(_) => return None,
+        DecisionRef::KillLatched(_) => None,
         other => panic!("{other:?} is no decision of a flash sale"),
     };
     driver.decisions().filter_map(|record| output(DecisionRef::of(&record).expect("a decision"))).collect()

@@ -29,7 +29,7 @@ impl Stage {
             price: Ticks(price),
             qty,
             instrument: PRCW,
-            side: if client % 2 == 0 { SideCode::BUY } else { SideCode::SELL },
+            side: if client.is_multiple_of(2) { SideCode::BUY } else { SideCode::SELL },
             liquidity: Liquidity::ADDED,
             broken,
             reason: 0,

@@ -154,7 +154,7 @@ impl Outside {
         self.up = false;
     }
 
-    fn to_gateway(&mut self, world: &mut World, bytes: &[u8]) {
+    fn give_gateway(&mut self, world: &mut World, bytes: &[u8]) {
         wire::in_pieces(bytes, bytes.len(), |piece| {
             if !self.up {
                 return ControlFlow::Break(());
@@ -171,7 +171,7 @@ impl Outside {
     fn log_in(&mut self, world: &mut World, next_client: u32) {
         let mut bytes = wire::accepted(b"S1        ", world.gateway.position().1);
         bytes.extend(wire::frame(b'S', &wire::query_answer(next_client)));
-        self.to_gateway(world, &bytes);
+        self.give_gateway(world, &bytes);
     }
 
     pub(super) fn step(&mut self, world: &mut World, input: &mut Input<'_>) {
@@ -186,7 +186,7 @@ impl Outside {
             }
             7..=9 => {
                 let scale = input.pick(&[1, 1_000, 100_000]);
-                world.now = world.now + Nanos(1 + i64::from(input.word()) * scale);
+                world.now += Nanos(1 + i64::from(input.word()) * scale);
                 self.poll(world);
             }
             10 => self.header(world, input),
@@ -217,7 +217,7 @@ impl Outside {
                         wire::answer(input, client)
                     }
                 };
-                self.to_gateway(world, &wire::frame(b'S', &answer));
+                self.give_gateway(world, &wire::frame(b'S', &answer));
             }
         }
         self.flush(world);
