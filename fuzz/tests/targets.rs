@@ -16,5 +16,15 @@ macro_rules! plain_loops {
 }
 
 plain_loops! {
+    #[cfg(feature = "engine")]
+    exchange
+    #[cfg(feature = "engine")]
+    configuration
+    #[cfg(feature = "engine")]
+    http
+    #[cfg(feature = "engine")]
+    snapshots
+    #[cfg(feature = "engine")]
+    journal
     itch moldudp64 market_data soupbintcp ouch order_entry glimpse drop_copy json_lines books matching desk
 }

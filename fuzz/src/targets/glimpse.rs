@@ -86,12 +86,12 @@ fn recovery(input: &mut Input<'_>, snapshot: &Snapshot) {
             2 | 3 => {
                 let bytes = input.take(40);
                 recovery.keep(next, bytes, now);
-                next = next.saturating_add(1);
+                next += 1;
             }
             4 => now += Nanos(i64::from(input.word()) * 1_000_000),
             5 if recovery.ask(now) => recovery.arrived(snapshot.clone(), now),
             6 => recovery.failed(now),
-            7 => next = next.saturating_add(input.number()),
+            7 => next += input.number() % (1 << 40),
             _ => {
                 if let Verdict::Load(from) = recovery.judge(next, next, now) {
                     load(&mut recovery, from, snapshot.len());

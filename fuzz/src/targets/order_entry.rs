@@ -1,5 +1,5 @@
 //! The order gateway and the venue's end of its connection: both take any bytes in any pieces, the table of live orders is
-//! bounded and in order, every record is an event, and no order leaves under the latch or without a session.
+//! in order and takes no more of ours than it has room for, every record is an event, and no order leaves under the latch or without a session.
 
 use std::ops::ControlFlow;
 
@@ -152,8 +152,11 @@ impl World {
         };
         let silent = self.gateway.is_latched() || self.gateway.phase() != SessionPhase::READY;
         let (out, is_order) = (self.gateway.output().len(), matches!(input_kind(decision), Kind::Order));
-        let mut reports = RecordBuf::default();
+        let (before, mut reports) = (self.gateway.live_orders().len(), RecordBuf::default());
         let _ = self.gateway.on_decision(self.now, seq, decision, &mut reports);
+        // An order that the venue alone speaks of is kept beyond that, so that it can be cancelled.
+        let live = self.gateway.live_orders().len();
+        assert!(live <= self.capacity.max(before), "more orders of our own than the table has room for");
         for record in reports.iter() {
             if let Some(EventRef::SendReport(report)) = EventRef::of(&record) {
                 let sent = report.outcome == SendOutcome::SENT;
@@ -223,7 +226,6 @@ impl World {
         }
         self.sink.records.clear();
         let orders = self.gateway.live_orders();
-        assert!(orders.len() <= self.capacity, "the table is bounded");
         assert!(orders.windows(2).all(|pair| pair[0].client < pair[1].client), "the table is in order");
     }
 }

@@ -1,0 +1,3 @@
+#![no_main]
+
+pricewright_fuzz::libfuzzer_target!(pricewright_fuzz::targets::configuration);
