@@ -82,7 +82,7 @@ pub fn exchange(data: &[u8]) {
         let account = input.pick(&accounts);
         match input.below(16) {
             0 | 1 => {
-                now = now + Nanos(i64::from(input.word()) * 10_000);
+                now += Nanos(i64::from(input.word()) * 10_000);
                 exchange.advance(now).expect("a generated market goes on");
             }
             2 if input.one_in(32) => exchange.close(now),

@@ -148,7 +148,7 @@ impl Files {
                 bytes.resize(len, input.byte());
             }
             5 => {
-                let (from, to) = (at & !63, usize::from(input.word()) * bytes.len() / 65_536 & !63);
+                let (from, to) = (at & !63, (usize::from(input.word()) * bytes.len() / 65_536) & !63);
                 let len = (64 * usize::from(input.byte())).min(bytes.len() - from.max(to));
                 bytes.copy_within(from..from + len, to);
             }
