@@ -17,8 +17,9 @@ use pricewright_core::kernel::Driver;
 use pricewright_core::kernel::table::RunEnd;
 use pricewright_strategies::trading::Desk;
 
-/// Messages in all; a tenth of them is the warm-up.
-const MESSAGES: u64 = 1_120_000;
+/// Messages in all; a tenth of them is the warm-up. So many that more than ten thousand packets cause orders, also when the
+/// desk holds so much that it quotes little.
+const MESSAGES: u64 = 1_800_000;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };

@@ -50,7 +50,7 @@ fn recordings_that_cannot_be_put_in_order_are_refused() {
     let datagram = PacketKind::Datagram;
     assert!(refused(&[(1, 0, datagram, b"a"), (-1, 0, datagram, b"b")]).contains("packet 2"));
     assert!(refused(&[(i64::MAX / 2, 0, datagram, b"a")]).contains("impossible stamp"));
-    assert!(refused(&[(1, 3, PacketKind::Stream, b"a")]).contains("not the venue session's"));
+    assert!(refused(&[(1, 3, PacketKind::Stream, b"a")]).contains("neither the venue session's"));
 }
 
 #[test]
