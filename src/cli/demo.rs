@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{DemoCommand, FlashSaleArgs};
 use super::demo_market::{how_long, limit};
 use super::show::{note, result, said, say, thousands};
-use super::signals::{Signals, end_on_signals};
+use super::signals::{EarlySignals, Signals};
 use super::status_line::StatusLine;
 use super::where_is::{KEPT, fresh_dir, program, remove_old};
 use crate::config::{
@@ -46,12 +46,13 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
     };
     tell(&format!("Flash sale: a made-up shop, this machine only, {}.", how_long(args.seconds)));
     tell(&format!("{plan} Ctrl-C stops early."));
+    let early = EarlySignals::take()?;
     let launch = Launch::<FlashSale>::prepare(&config, &dir, plan, false)?;
     if let Some(recovered) = launch.recovered() {
         note(recovered);
     }
     let control = launch.control().clone();
-    let signals = end_on_signals(&control)?;
+    let signals = early.end(&control)?;
     let board = PriceBoard::new(config.config.currency_decimals, launch.first_seq());
     let assembled = assemble(launch, &config, vec![Box::new(board.clone())], None)?;
     let address = assembled.http.as_ref().map_or(args.http, |http| http.address());

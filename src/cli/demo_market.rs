@@ -11,7 +11,7 @@ use serde_json::json;
 use super::args::RunArgs;
 use super::run::quantiles;
 use super::show::{micros, note, result, said, say, thousands};
-use super::signals::{Signals, end_on_signals};
+use super::signals::{EarlySignals, Signals};
 use super::status_line::StatusLine;
 use super::where_is::{fresh_dir, program, remove_old};
 use crate::config::{ConfigText, PipelineConfig};
@@ -132,11 +132,12 @@ impl Run<'_> {
 
     fn go(&self) -> Result<Finished> {
         let recorder = self.args.record.as_deref().map(Recorder::create).transpose()?;
+        let early = EarlySignals::take()?;
         let launch = Launch::<Desk>::prepare_with(self.config, self.dir, self.plan.clone(), &self.opening())?;
         if let Some(recovered) = launch.recovered() {
             note(recovered);
         }
-        let signals = end_on_signals(launch.control())?;
+        let signals = early.end(launch.control())?;
         let control = launch.control().clone();
         let seen = News::new(launch.first_seq(), false);
         let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::RunArgs;
 use super::show::{micros, note, result, thousands};
-use super::signals::{Signals, end_on_signals};
+use super::signals::{EarlySignals, Signals};
 use super::status_line::{StatusLine, live_parts, log_status};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::{assemble, check};
@@ -68,6 +68,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     note(&format!("{}: {plan}", config.machine));
     check::<M>(config)?;
     let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
+    let early = EarlySignals::take()?;
     let opening = Opening {
         repair: args.repair,
         accept_divergence: args.accept_divergence,
@@ -84,7 +85,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(keep) = &config.journal.keep {
         note(&format!("journal: {} keeps {keep}; `pricewright check` says how long that is", dir.display()));
     }
-    let signals = end_on_signals(launch.control())?;
+    let signals = early.end(launch.control())?;
     let news = News::new(launch.first_seq(), true);
     let decisions_on_stdout = config.gateway.jsonl.as_ref().is_some_and(|jsonl| jsonl.stdout);
     let mut status =

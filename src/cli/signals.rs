@@ -28,9 +28,31 @@ impl Signals {
     }
 }
 
-/// Has signals end the run behind `control`.
-pub(super) fn end_on_signals(control: &RunControl) -> Result<Signals> {
-    stop_on_signals(&control.threads().stop_flag(), &control.hung_up_flag())
+/// Signals that come while a journal is opened, before there is a run that they could end: remembered, so that they end it
+/// as soon as it is there.
+#[derive(Debug)]
+pub(super) struct EarlySignals {
+    stop: Arc<AtomicBool>,
+    hung_up: Arc<AtomicBool>,
+}
+
+impl EarlySignals {
+    /// From here on no first signal ends the process by itself.
+    pub(super) fn take() -> Result<Self> {
+        let (stop, hung_up) = (Arc::default(), Arc::default());
+        stop_on_signals(&stop, &hung_up)?;
+        Ok(Self { stop, hung_up })
+    }
+
+    /// Has signals end the run behind `control`, those that came before too.
+    pub(super) fn end(&self, control: &RunControl) -> Result<Signals> {
+        let (stop, hung_up) = (control.threads().stop_flag(), control.hung_up_flag());
+        let signals = stop_on_signals(&stop, &hung_up)?;
+        // In this order: whoever sees the end finds its reason.
+        hung_up.fetch_or(self.hung_up.load(Ordering::Acquire), Ordering::AcqRel);
+        stop.fetch_or(self.stop.load(Ordering::Acquire), Ordering::AcqRel);
+        Ok(signals)
+    }
 }
 
 /// Has signals set `stop`, and a closed terminal `hung_up` before. Only a signal that follows another ends the process at
