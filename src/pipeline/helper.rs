@@ -13,7 +13,7 @@ use super::output::Tail;
 use super::retention::RetentionStage;
 use super::run_control::RunControl;
 use super::stage::Stage;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::{Chainer, JournalError, Preallocator, Reader, Storage};
 use crate::telemetry::trace::TraceWriter;
 
@@ -30,8 +30,8 @@ const TRACE_BUDGET: usize = 4096;
 /// How long the chain's tailer leaves the writer alone once it has caught up: two threads at the journal's end would
 /// contend for its last cache line.
 const CHAIN_PAUSE: Duration = Duration::from_millis(5);
-/// How long it waits where its file cannot be written.
-const CHAIN_RETRY: Duration = Duration::from_secs(1);
+/// How long the chain waits if its file cannot be written, and tailers if a segment cannot be read.
+const DISK_RETRY: Duration = Duration::from_secs(1);
 /// Records chained in one poll: little, for a plan with one thread for all.
 const CHAIN_BUDGET: usize = 128;
 
@@ -79,6 +79,8 @@ pub struct HelperStage {
     chainer: Option<Chainer>,
     /// Before this the chain's tailer is not polled.
     chain_at: Instant,
+    /// Before this the tailers are not polled.
+    tail_at: Instant,
     clock: Option<ClockKeeper>,
     trace: Option<TraceWriter>,
     tail: Option<Tail>,
@@ -126,6 +128,7 @@ impl HelperStage {
             preallocator: parts.preallocator,
             chainer: parts.chainer,
             chain_at: Instant::now(),
+            tail_at: Instant::now(),
             clock: parts.clock,
             trace: parts.trace,
             tail: parts.tail.map(|reader| Tail::new(reader, parts.tailers)),
@@ -162,11 +165,9 @@ impl HelperStage {
             clock.poll(now, self.control.beats());
         }
         if let Some(trace) = &mut self.trace {
-            work += trace.poll(TRACE_BUDGET)?;
+            work += trace.poll(TRACE_BUDGET);
         }
-        if let Some(tail) = &mut self.tail {
-            work += tail.turn(TAIL_BUDGET)?;
-        }
+        work += self.tell(now)?;
         work += self.chain(now)?;
         // Last, and little at a time: nobody waits for it, and everything above is waited for.
         work += self.replica.as_mut().map_or(0, |replica| replica.poll(REPLICA_BUDGET));
@@ -190,6 +191,19 @@ impl HelperStage {
         }
     }
 
+    /// A segment that cannot be read keeps the tailers waiting, not the run: whether the journal is sound, its writers say.
+    fn tell(&mut self, now: Instant) -> Result<usize> {
+        let Some(tail) = self.tail.as_mut().filter(|_| now >= self.tail_at) else { return Ok(0) };
+        match tail.turn(TAIL_BUDGET) {
+            Err(Error::Journal(error @ JournalError::Io { .. })) => {
+                tracing::warn!(%error, "what is shown of the journal waits");
+                self.tail_at = now + DISK_RETRY;
+                Ok(0)
+            }
+            turn => turn,
+        }
+    }
+
     /// A file that cannot be written stops the chain, not the run: what is missing is chained later.
     fn chain(&mut self, now: Instant) -> Result<usize> {
         let Some(chainer) = self.chainer.as_mut().filter(|_| now >= self.chain_at) else { return Ok(0) };
@@ -201,7 +215,7 @@ impl HelperStage {
             }
             Err(error @ JournalError::Io { .. }) => {
                 tracing::warn!(%error, "the hash chain waits");
-                self.chain_at = now + CHAIN_RETRY;
+                self.chain_at = now + DISK_RETRY;
                 Ok(0)
             }
             Err(error) => Err(error.into()),
@@ -235,10 +249,13 @@ impl Stage for HelperStage {
         let mut finish = || -> Result<Option<Histogram<u64>>> {
             self.preallocator.poll();
             self.chain_to_the_end()?;
-            if let Some(tail) = &mut self.tail {
-                tail.close(TAIL_BUDGET)?;
+            match self.tail.as_mut().map(|tail| tail.close(TAIL_BUDGET)) {
+                Some(Err(Error::Journal(error @ JournalError::Io { .. }))) => {
+                    tracing::warn!(%error, "the last records were not shown");
+                }
+                closed => closed.transpose().map(drop)?,
             }
-            self.trace.take().map(TraceWriter::finish).transpose()
+            Ok(self.trace.take().map(TraceWriter::finish))
         };
         let finished = finish();
         if let Some(replica) = &mut self.replica {

@@ -134,7 +134,7 @@ pub struct TraceWriter {
     /// Receive to order, in ns.
     receive_to_order: Histogram<u64>,
     gauge: LatencyGauge,
-    /// The disk is full: the rest of the run is counted, not written.
+    /// The disk took no more: the rest of the run is counted, not written.
     full: bool,
     /// When the file last had everything, and whether something was written since: others read it while the run goes on.
     flushed: Instant,
@@ -166,16 +166,13 @@ impl TraceWriter {
     }
 
     /// Takes up to `budget` waiting entries. Returns how many it took.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn poll(&mut self, budget: usize) -> Result<usize> {
+    pub fn poll(&mut self, budget: usize) -> usize {
         let mut taken = 0;
         while taken < budget
             && let Some(entry) = self.drain.pop()
         {
             taken += 1;
-            self.write(&entry)?;
+            self.write(&entry);
             // What came from inside was not received, and has both stamps the same.
             if entry.sent > 0 && entry.received < entry.sequenced {
                 let latency = u64::try_from(entry.sent - entry.received).unwrap_or(0);
@@ -185,55 +182,39 @@ impl TraceWriter {
         self.dirty |= taken > 0;
         if self.dirty && self.flushed.elapsed() >= FLUSH {
             self.gauge.publish(&self.receive_to_order);
-            self.flush()?;
+            self.flush();
         }
-        Ok(taken)
+        taken
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) {
         (self.flushed, self.dirty) = (Instant::now(), false);
-        if self.full {
-            return Ok(());
+        if !self.full {
+            let flushed = self.file.flush();
+            self.look_at(&flushed);
         }
-        let flushed = self.file.flush();
-        self.take_full(flushed)
     }
 
-    /// A full disk ends the trace, not the run: the journal has its own room, and goes on without a trace.
-    fn write(&mut self, entry: &TraceEntry) -> Result<()> {
-        if self.full {
-            return Ok(());
+    fn write(&mut self, entry: &TraceEntry) {
+        if !self.full {
+            let written = self.file.write_all(entry.as_bytes());
+            self.look_at(&written);
         }
-        let written = self.file.write_all(entry.as_bytes());
-        self.take_full(written)
     }
 
-    fn take_full(&mut self, written: std::io::Result<()>) -> Result<()> {
-        match written {
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-                tracing::warn!(
-                    "{}: the disk is full; latencies are not traced any more",
-                    self.path.display()
-                );
-                self.full = true;
-                Ok(())
-            }
-            written => written.map_err(|source| self.complain(source)),
+    /// What the disk refuses ends the trace, not the run: the journal has its own room, and goes on without a trace.
+    fn look_at(&mut self, written: &std::io::Result<()>) {
+        if let Err(error) = written {
+            tracing::warn!(%error, "{}: latencies are not traced any more", self.path.display());
+            self.full = true;
         }
     }
 
     /// Takes all that waits and ends the file.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn finish(mut self) -> Result<Histogram<u64>> {
-        while self.poll(RING_ENTRIES)? > 0 {}
-        self.flush()?;
-        Ok(self.receive_to_order)
-    }
-
-    fn complain(&self, source: std::io::Error) -> Error {
-        Error::File { path: self.path.clone(), source, mend: "free space beside the journal" }
+    pub fn finish(mut self) -> Histogram<u64> {
+        while self.poll(RING_ENTRIES) > 0 {}
+        self.flush();
+        self.receive_to_order
     }
 }
 
