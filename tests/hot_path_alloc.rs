@@ -17,8 +17,7 @@ use pricewright_core::kernel::Driver;
 use pricewright_core::kernel::table::RunEnd;
 use pricewright_strategies::trading::Desk;
 
-/// Messages in all; a tenth of them is the warm-up. So many that more than ten thousand packets cause orders, also when the
-/// desk holds so much that it quotes little.
+/// Messages in all; a tenth of them is the warm-up. With 1,120,000 only 7,212 packets cause orders; why is not known.
 const MESSAGES: u64 = 1_800_000;
 
 thread_local! {
