@@ -5,6 +5,7 @@
 
 mod clients;
 mod keep;
+mod metrics;
 pub mod problems;
 mod reserved;
 mod units;
@@ -27,6 +28,7 @@ use crate::pipeline::memory;
 use crate::pipeline::plan::PlannedThread;
 
 pub use keep::KeepSettings;
+pub use metrics::MetricsSettings;
 pub use units::{Age, Size};
 
 /// The smallest ring: any packet of an Ethernet frame must find room for all that it may become.
@@ -62,6 +64,9 @@ pub struct PipelineConfig<C> {
     /// Whose day it is, and when quotes may stand; goes with `[feed.nasdaq]`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub venue: Venue,
+    /// Where figures and probes are served; nowhere where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsSettings>,
     /// The machine's own configuration.
     pub config: C,
 }
@@ -643,6 +648,9 @@ impl ConfigText {
             return complain("dead_letter: give it another name than file");
         }
         if let Some(message) = clients::complaint(config) {
+            return complain(message);
+        }
+        if let Some(message) = config.metrics.as_ref().and_then(MetricsSettings::complaint) {
             return complain(message);
         }
         if let Some(ouch) = &config.gateway.ouch

@@ -7,6 +7,7 @@ use super::calendar::Venue;
 use super::decimal::{Decimal, FixedPoint};
 use super::outbox::Outbox;
 use super::probe::Probe;
+use super::standing::Standing;
 use super::table::EventRef;
 use super::units::{InstrumentId, Minor, Nanos, Ticks};
 
@@ -82,6 +83,11 @@ pub trait Machine: Sized {
 
     /// Takes one event. `now` never decreases. Decisions and timers go to `out`, reasons to `probe`.
     fn on_event<P: Probe>(&mut self, now: Nanos, event: EventRef<'_>, out: &mut Outbox, probe: &mut P);
+
+    /// Where it stands, in figures for people. Called off the hot path, on a machine that follows the journal.
+    fn standing(&self, _now: Nanos) -> Standing {
+        Standing::default()
+    }
 
     /// Appends the whole state to `bytes`; equal states give equal bytes.
     ///

@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod probe;
 pub mod record;
 pub mod schema;
+pub mod standing;
 pub mod table;
 pub mod timers;
 pub mod units;
@@ -30,6 +31,7 @@ pub use record::{
     Cell, Class, Full, HEADER_LEN, MAX_CELLS, Record, RecordBuf, RecordHeader, RecordRef, RecordSink, flags,
     write_record,
 };
+pub use standing::{LimitUse, Standing};
 pub use table::{DecisionRef, EventRef, Kind, SystemRef};
 pub use timers::TimerQueue;
 pub use units::{Bps, EventNanos, InstrumentId, Lots, Minor, Nanos, Side, SourceId, Ticks};

@@ -131,6 +131,14 @@ pub struct Refusal {
     pub limit: i64,
 }
 
+impl Reference {
+    /// How far `price` lies above it, in bps rounded away from it; negative below. `None` if the reference is not positive
+    /// or the price is out of range.
+    pub fn away_bps(self, price: Ticks) -> Option<i64> {
+        checks::away_bps(price, self)
+    }
+}
+
 /// Limits and what they need to remember.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RiskGate {
@@ -230,6 +238,13 @@ impl RiskGate {
     /// Releases the latch. Returns what had set it, `NONE` where it was not set.
     pub fn release(&mut self) -> Control {
         core::mem::replace(&mut self.latch, Control::NONE)
+    }
+
+    /// Orders and replacements that could go out at once at `now`, whatever the other limits say.
+    pub fn messages_left(&self, now: Nanos) -> i64 {
+        let mut bucket = self.bucket;
+        bucket.refill(now);
+        bucket.whole_tokens()
     }
 
     /// What set the latch; `NONE` where it is not set.

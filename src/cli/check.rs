@@ -56,6 +56,12 @@ impl MachineVisitor for Visit {
             snapshots_text(&config.journal),
             disk.text(),
         );
+        let text = match &config.metrics {
+            Some(metrics) => {
+                format!("{text}\nmetrics  /metrics, /healthz, /readyz on http://{}", metrics.listen)
+            }
+            None => text,
+        };
         let text = warnings.iter().fold(text, |text, warning| format!("{text}\nwarning  {warning}"));
         let canonical: serde_json::Value =
             serde_json::to_value(&config).map_err(|error| Error::Usage(error.to_string()))?;

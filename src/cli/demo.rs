@@ -86,6 +86,7 @@ fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
             nasdaq: None,
         },
         gateway: GatewaySettings { http: Some(HttpGateway::at(args.http)), ..GatewaySettings::default() },
+        metrics: None,
         config: Config::default(),
     }
 }

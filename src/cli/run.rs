@@ -97,6 +97,9 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     if let Some(http) = &assembled.http {
         note(&format!("prices at http://{}/prices", http.address()));
     }
+    if let Some(metrics) = &assembled.metrics {
+        note(&format!("metrics at http://{}/metrics", metrics.address()));
+    }
     note(&assembled.live.replica_text(&plan, &config.journal));
     let limit = (config.runtime.duration_s > 0).then(|| Duration::from_secs(config.runtime.duration_s));
     let units = M::units(&config.config);

@@ -2,7 +2,7 @@
 
 use pricewright_core::kernel::Machine;
 
-use super::PipelineConfig;
+use super::{MetricsSettings, PipelineConfig};
 
 /// Silence that nobody wants to wait for, in ms.
 const LONG_SILENCE_MS: u64 = 60_000;
@@ -40,6 +40,7 @@ pub fn warnings<M: Machine>(config: &PipelineConfig<M::Config>) -> Vec<String> {
             "feed.nasdaq.patience_us is not below silence_ms: a gap would make the books stale before it is asked for",
         );
     }
+    found.extend(config.metrics.as_ref().and_then(MetricsSettings::warning).map(str::to_owned));
     found.extend(M::warnings(&config.config));
     found
 }

@@ -17,12 +17,15 @@ use super::glimpse::client_config;
 use super::http::{PriceServer, serve};
 use super::jsonl::{Doors, JsonlFeed};
 use super::lines_out::LinesOut;
+use super::metrics::{self, MetricsServer};
 use super::nasdaq::{LineMonitor, NasdaqFeed, instruments};
 use super::ouch::{OuchGateway, order_entry};
 use super::recorder::Recorder;
 use super::vitals::Vitals;
 use crate::clock::Clock as _;
-use crate::config::{HttpGateway, JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
+use crate::config::{
+    HttpGateway, JsonlFeed as JsonlSettings, MetricsSettings, NasdaqFeed as NasdaqSettings, PipelineConfig,
+};
 use crate::error::{Error, Result};
 use crate::io::descriptors::{RESERVED, open_now, raise_limit, to_spare};
 use crate::pipeline::edge::RemoteGateway;
@@ -30,6 +33,7 @@ use crate::pipeline::guard::Watchdog;
 use crate::pipeline::helper::Tailer;
 use crate::pipeline::launch::{Edges, Launch, Live};
 use crate::pipeline::resume::Resume;
+use crate::telemetry::metrics::Sources;
 
 /// A pipeline at work, and what serves beside it.
 #[derive(Debug)]
@@ -42,6 +46,10 @@ pub struct Assembled {
     pub listening: Option<SocketAddr>,
     /// What the market data lines brought, where there are any.
     pub lines: Option<LineMonitor>,
+    /// How a shop does, where it is one.
+    pub vitals: Option<Arc<Vitals>>,
+    /// Figures and probes, where they are served; they end when dropped.
+    pub metrics: Option<MetricsServer>,
 }
 
 /// Opens the configured edges and starts the pipeline; `tailers` watch the journal besides.
@@ -54,11 +62,27 @@ pub fn assemble<M: Machine + Send + 'static>(
     tailers: Vec<Box<dyn Tailer>>,
     recorder: Option<Recorder>,
 ) -> Result<Assembled> {
-    match (&config.feed.jsonl, &config.feed.nasdaq) {
+    let prepared = config.metrics.as_ref().map(|settings| metrics::prepare(settings, config, &launch));
+    let (launch, prepared) = or_give_up(launch, prepared.transpose())?;
+    let launch = match &prepared {
+        Some(prepared) => launch.monitored(prepared.monitor()),
+        None => launch,
+    };
+    let mut assembled = match (&config.feed.jsonl, &config.feed.nasdaq) {
         (Some(feed), _) => assemble_lines(launch, config, feed, tailers),
         (None, Some(feed)) => assemble_market(launch, config, feed, tailers, recorder),
         (None, None) => Err(Error::Usage("no feed: add [feed.nasdaq] or [feed.jsonl]".to_owned())),
+    }?;
+    if let Some(prepared) = prepared {
+        let (lines, vitals) = (assembled.lines.clone(), assembled.vitals.clone());
+        let sources = Sources { lines, vitals, ..assembled.live.sources() };
+        // The run has begun, and goes on without.
+        assembled.metrics = prepared
+            .serve(sources)
+            .inspect_err(|error| tracing::error!(%error, "metrics are not served"))
+            .ok();
     }
+    Ok(assembled)
 }
 
 /// What can be said of the edges before anything is opened: so that a run which cannot start leaves no trace in its journal.
@@ -132,7 +156,7 @@ fn assemble_market<M: Machine + Send + 'static>(
             })?
         }
     };
-    Ok(Assembled { live, http: None, listening: None, lines })
+    Ok(Assembled { live, http: None, listening: None, lines, vitals: None, metrics: None })
 }
 
 fn open_market<M: Machine + Send + 'static>(
@@ -191,7 +215,14 @@ fn assemble_lines<M: Machine + Send + 'static>(
         slow_outputs: opened.slow_outputs,
         watchdog: None,
     })?;
-    Ok(Assembled { live, http: opened.http, listening: opened.listening, lines: None })
+    Ok(Assembled {
+        live,
+        http: opened.http,
+        listening: opened.listening,
+        lines: None,
+        vitals: Some(opened.vitals),
+        metrics: None,
+    })
 }
 
 struct OpenLines {
@@ -201,6 +232,7 @@ struct OpenLines {
     slow_outputs: Vec<Box<dyn Tailer>>,
     http: Option<PriceServer>,
     listening: Option<SocketAddr>,
+    vitals: Arc<Vitals>,
 }
 
 fn open_lines<M: Machine + Send + 'static>(
@@ -217,7 +249,7 @@ fn open_lines<M: Machine + Send + 'static>(
         Wanted { prices: gateway.tcp, acks: settings.ack, pause: Duration::from_millis(gateway.quiet_ms) };
     let vitals = Arc::new(Vitals::default());
     vitals.set_frozen(launch.resume().is_latched());
-    let places = Places::for_strangers(settings, config.gateway.http.as_ref())?;
+    let places = Places::for_strangers(settings, config.gateway.http.as_ref(), config.metrics.as_ref())?;
     let (announce, new_peers) = if wanted.prices || wanted.acks {
         let (sender, receiver) = unbounded();
         (Some(sender), Some(receiver))
@@ -232,7 +264,7 @@ fn open_lines<M: Machine + Send + 'static>(
     // First, so that a client who has heard a price finds it here.
     let mut http = None;
     if let Some(gateway) = &config.gateway.http {
-        let (table, server) = serve(gateway.listen, encoder(), first_seq, places.http, vitals)?;
+        let (table, server) = serve(gateway.listen, encoder(), first_seq, places.http, Arc::clone(&vitals))?;
         services.push(Box::new(table));
         http = Some(server);
     }
@@ -248,7 +280,7 @@ fn open_lines<M: Machine + Send + 'static>(
         );
         outputs.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, launch.dir(), control)?));
     }
-    Ok(OpenLines { feed, outputs, services, slow_outputs, http, listening })
+    Ok(OpenLines { feed, outputs, services, slow_outputs, http, listening, vitals })
 }
 
 /// Places for strangers: what is configured, and no more than there are descriptors for beside what the engine needs.
@@ -259,7 +291,11 @@ struct Places {
 }
 
 impl Places {
-    fn for_strangers(feed: &JsonlSettings, http: Option<&HttpGateway>) -> Result<Self> {
+    fn for_strangers(
+        feed: &JsonlSettings,
+        http: Option<&HttpGateway>,
+        metrics: Option<&MetricsSettings>,
+    ) -> Result<Self> {
         let clients = feed.listen.map_or(0, |_| feed.max_clients);
         let http = http.map_or(0, |http| http.max_clients);
         if clients + http == 0 {
@@ -271,7 +307,9 @@ impl Places {
             source,
             mend: "the open descriptors must be countable",
         })?;
-        let places = Self { clients, http }.within(to_spare(limit, open));
+        // Figures come first: who looks after the run must see that it is full.
+        let metrics = metrics.map_or(0, |metrics| metrics.max_clients + 1);
+        let places = Self { clients, http }.within(to_spare(limit, open).saturating_sub(metrics));
         let few = places.clients < clients || places.http < http;
         if (clients > 0 && places.clients == 0) || (http > 0 && places.http == 0) {
             return Err(Error::Usage(format!(

@@ -6,13 +6,10 @@
 //! another event). `/health` says the same of the whole shop: `docs/json-lines.md`.
 
 use std::collections::BTreeMap;
-use std::future::IntoFuture as _;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -22,17 +19,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use pricewright_core::kernel::{DecisionRef, EventRef, Nanos, OperatorCommand, RecordRef};
 use pricewright_feeds::jsonl::encode::Encoder;
-use tokio::sync::oneshot;
 
-use self::door::Door;
+use self::server::{Bound, Server};
 use super::vitals::Vitals;
 use crate::error::{Error, Result};
 use crate::pipeline::helper::Tailer;
 
 mod door;
-
-/// How long the end of a run waits for answers that are on their way.
-const GRACE: Duration = Duration::from_millis(500);
+pub(super) mod server;
 
 /// What the server answers from.
 #[derive(Debug)]
@@ -65,11 +59,7 @@ pub struct PriceTable {
 
 /// The server's thread.
 #[derive(Debug)]
-pub struct PriceServer {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct PriceServer(Server);
 
 /// The table's tailer and the server that answers from it, for at most `places` clients at once. The run's first record is
 /// `first_seq`.
@@ -83,64 +73,23 @@ pub fn serve(
     places: usize,
     vitals: Arc<Vitals>,
 ) -> Result<(PriceTable, PriceServer)> {
-    let refused =
-        |source| Error::Usage(format!("cannot listen on {listen}: {source}; mend [gateway.http] listen"));
-    let listener = TcpListener::bind(listen).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    let bound = Bound::bind(listen, "[gateway.http] listen")?;
     let table = Arc::new(Prices {
         lines: RwLock::default(),
         complete: AtomicBool::new(false),
         newest: AtomicI64::new(0),
         vitals,
     });
-    let (stop, stopped) = oneshot::channel();
     let shared = Arc::clone(&table);
-    let thread = std::thread::Builder::new()
-        .name("http".to_owned())
-        .spawn(move || run(listener, places, shared, stopped))
-        .map_err(refused)?;
-    Ok((
-        PriceTable { encoder, table, first_seq },
-        PriceServer { address, stop: Some(stop), thread: Some(thread) },
-    ))
-}
-
-fn run(listener: TcpListener, places: usize, table: Table, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    if let Err(error) = runtime.and_then(|runtime| runtime.block_on(answer(listener, places, table, stopped)))
-    {
-        tracing::error!(%error, "the price server ended");
-    }
-}
-
-async fn answer(
-    listener: TcpListener,
-    places: usize,
-    table: Table,
-    stopped: oneshot::Receiver<()>,
-) -> io::Result<()> {
-    let door = Door::new(tokio::net::TcpListener::from_std(listener)?, places);
-    let router = Router::new()
-        .route("/prices", get(all))
-        .route("/prices/{sku}", get(one))
-        .route("/health", get(health))
-        .with_state(table);
-    let (begin, ending) = oneshot::channel::<()>();
-    let graceful = async {
-        // An error means that the sender is gone, which is an end too.
-        let _end = ending.await;
+    let router = move || {
+        Router::new()
+            .route("/prices", get(all))
+            .route("/prices/{sku}", get(one))
+            .route("/health", get(health))
+            .with_state(shared)
     };
-    let server = tokio::spawn(axum::serve(door, router).with_graceful_shutdown(graceful).into_future());
-    // An error means that the owner is gone, which is a stop too.
-    let _stop = stopped.await;
-    drop(begin);
-    // A client that keeps its connection open must not keep the run: after the grace it is cut off.
-    match tokio::time::timeout(GRACE, server).await {
-        Ok(Ok(served)) => served,
-        Ok(Err(error)) => Err(io::Error::other(error)),
-        Err(_late) => Ok(()),
-    }
+    let server = bound.serve("http", places, router)?;
+    Ok((PriceTable { encoder, table, first_seq }, PriceServer(server)))
 }
 
 fn body(text: String) -> Response {
@@ -240,21 +189,7 @@ impl Prices {
 impl PriceServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for PriceServer {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            // It has ended by itself where nobody listens.
-            let _ended = stop.send(());
-        }
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the price server panicked");
-        }
+        self.0.address()
     }
 }
 

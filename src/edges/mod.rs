@@ -4,7 +4,7 @@
 //! * [`glimpse`]: snapshots of books, where packets are lost for good.
 //! * [`jsonl`]: JSON lines in, from standard input, a file, TCP or a generator; [`lines_out`]: prices and dead letters out;
 //!   [`answers`]: prices and acknowledgements to TCP clients.
-//! * [`http`]: current prices over HTTP.
+//! * [`http`]: current prices over HTTP; [`metrics`]: figures for Prometheus, and probes.
 
 pub mod answers;
 pub mod assemble;
@@ -14,6 +14,7 @@ pub mod http;
 pub mod jsonl;
 mod kernel_queue;
 pub mod lines_out;
+pub mod metrics;
 pub mod nasdaq;
 pub mod ouch;
 mod output_file;

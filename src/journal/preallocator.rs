@@ -119,6 +119,17 @@ impl Shared {
     }
 }
 
+/// Whether the storage can take what comes, for other threads to see. Clones show the same.
+#[derive(Clone, Debug)]
+pub struct StorageWatch(Arc<Shared>);
+
+impl StorageWatch {
+    /// As [`Preallocator::storage`].
+    pub fn storage(&self) -> Storage {
+        self.0.storage()
+    }
+}
+
 /// Polled by the helper; see the module's text.
 #[derive(Debug)]
 pub struct Preallocator {
@@ -194,6 +205,11 @@ impl Preallocator {
     /// Whether the storage can take what comes.
     pub fn storage(&self) -> Storage {
         self.shared.storage()
+    }
+
+    /// Shows [`Self::storage`] to other threads.
+    pub fn watch(&self) -> StorageWatch {
+        StorageWatch(Arc::clone(&self.shared))
     }
 
     /// The last thing that went wrong, once. None of it lost a record.
@@ -350,7 +366,7 @@ impl Drop for Preallocator {
 }
 
 /// Bytes that the file system of `dir` still gives to this user.
-fn free_bytes(dir: &Path) -> Result<u64, JournalError> {
+pub(crate) fn free_bytes(dir: &Path) -> Result<u64, JournalError> {
     let name = std::ffi::CString::new(dir.as_os_str().as_bytes());
     let name = name.map_err(|error| JournalError::io(dir, "look at")(io::Error::other(error)))?;
     let mut answer = std::mem::MaybeUninit::<libc::statvfs>::uninit();

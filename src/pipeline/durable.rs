@@ -37,6 +37,11 @@ impl DurableStage {
         (Self { durable, control, done }, report)
     }
 
+    /// How far the journal is durable.
+    pub(super) fn position(&self) -> DurablePosition {
+        self.durable.position()
+    }
+
     fn finish(&mut self) -> Result<()> {
         let start = Instant::now();
         self.durable.finish()?;

@@ -14,8 +14,9 @@ use super::durable::{DurableStage, Released};
 use super::edge::{Feed, Gateway};
 use super::guard::{self, GuardStage, Watchdog};
 use super::helper::{HelperParts, HelperReport, HelperStage, Tailer};
-use super::idle::Idle;
+use super::idle::{self, Idle};
 use super::memory;
+use super::monitor::{self, MonitorStage};
 use super::open::{Begun, OpenJournal, Opening};
 use super::operator::{Asked, OperatorSocket};
 use super::output::{self, OutputStage, Tail};
@@ -23,6 +24,7 @@ use super::plan::{Plan, Role};
 use super::priming::prime;
 use super::resume::Resume;
 use super::retention::{Ages, RetentionStage};
+use super::ring_gauge::RingGauges;
 use super::run_control::RunControl;
 use super::sequencer::{Sequencer, append_system};
 use super::stage::Stage;
@@ -35,7 +37,8 @@ use crate::io::wait::nap;
 use crate::journal::{Durability, DurableReport, Reader, Writer};
 use crate::replay::follow::{Follower, Progress};
 use crate::replay::replica::{self, Replica, Watch};
-use crate::telemetry::trace::{LatencyGauge, TraceWriter, Tracer};
+use crate::telemetry::metrics::{Monitor, Sources};
+use crate::telemetry::trace::{LatencyGauge, StageTimes, TraceWriter, Tracer};
 
 /// Commands that may wait for the hot thread.
 const COMMAND_CAPACITY: usize = 64;
@@ -59,6 +62,7 @@ pub struct Launch<M: Machine> {
     config: M::Config,
     replica: replica::Settings,
     journal: JournalSettings,
+    monitor: Option<Monitor>,
 }
 
 /// What goes on the pipeline's edges.
@@ -89,6 +93,7 @@ pub struct Live {
     latency: LatencyGauge,
     watch: Watch,
     memory: Option<u64>,
+    sources: Sources,
 }
 
 /// How a run went.
@@ -169,6 +174,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             first_seq,
             ages,
             journal: config.journal.clone(),
+            monitor: None,
             config: config.config.clone(),
             replica: replica::Settings {
                 compare: config.journal.replica,
@@ -216,6 +222,12 @@ impl<M: Machine + Send + 'static> Launch<M> {
         &self.clock
     }
 
+    /// Lets `monitor` follow the journal, and shows what it needs besides.
+    #[must_use]
+    pub fn monitored(self, monitor: Monitor) -> Self {
+        Self { monitor: Some(monitor), ..self }
+    }
+
     /// Ends the run before it has seen an event, where its edges cannot be opened: the journal stays clean.
     pub fn give_up(self) {
         let Begun { driver, mut writer, .. } = self.begun;
@@ -240,6 +252,27 @@ impl<M: Machine + Send + 'static> Launch<M> {
         let run = writer.run();
         let (durable, released, durable_report) =
             durable_parts(&mut writer, &self.dir, &self.clock, &self.control);
+        let monitor = match self.monitor {
+            Some(monitor) => {
+                let (reader, tailers) = prime(vec![Box::new(monitor)], &self.dir, &resume, self.first_seq)?;
+                Some(MonitorStage::new(Tail::new(reader, tailers)))
+            }
+            None => None,
+        };
+        let sources = Sources {
+            dir: self.dir.clone(),
+            control: self.control.clone(),
+            watch: watch.clone(),
+            durable: durable.as_ref().map(DurableStage::position),
+            storage: preallocator.watch(),
+            min_free: u64::from(self.journal.min_free_mib) << 20,
+            stages: StageTimes::default(),
+            rings: RingGauges::default(),
+            pulse: monitor.as_ref().map(MonitorStage::pulse).unwrap_or_default(),
+            lines: None,
+            vitals: None,
+        };
+        let stages = monitor.as_ref().map(|_| sources.stages.clone());
         let (tracer, drain) = Tracer::channel();
         let (tail, tailers) = if edges.tailers.is_empty() {
             (None, Vec::new())
@@ -266,7 +299,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             .flatten()
             .map(|(name, tail)| OutputStage::new(name, tail, self.control.clone()))
             .collect();
-        let trace = TraceWriter::create(&self.dir, run, drain)?;
+        let trace = TraceWriter::create(&self.dir, run, drain)?.showing(stages);
         let latency = trace.gauge();
         let parts = HelperParts {
             preallocator,
@@ -281,6 +314,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         let mut retention = RetentionStage::new(&self.dir, &self.journal, self.ages);
         if let Some(retention) = &mut retention {
             outputs.iter().for_each(|stage| retention.stay_behind(stage.passed()));
+            monitor.iter().filter_map(MonitorStage::passed).for_each(|passed| retention.stay_behind(passed));
         }
         let helper = helper.with_retention(retention);
         let journal_dir = self.dir.clone();
@@ -297,6 +331,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
             control: self.control.clone(),
             durable,
             released: released.map(|released| released.position()),
+            rings: sources.rings.clone(),
         };
         // A run without it is a run that cannot be told to stop trading, but for signals: said, and gone on with.
         let operators = OperatorSocket::bind(&journal_dir)
@@ -306,6 +341,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         for stage in outputs {
             specs.push(beside_the_helper(stage.label(), Idle::BACKOFF, stage, &self.plan));
         }
+        specs.extend(monitor.map(monitor_thread));
         ask(&commands, Operator::says("pricewright", OperatorCommand::START, 0).into());
         let guard = GuardStage::new(operators, commands, edges.watchdog, self.control.clone());
         // The last to end: it watches the others while they do.
@@ -315,7 +351,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         for (name, core) in running.refused_pins() {
             tracing::warn!("thread {name} could not be pinned to core {core}: latencies will show it");
         }
-        Ok(Live { running, report, durable_report, control: self.control, latency, watch, memory })
+        Ok(Live { running, report, durable_report, control: self.control, latency, watch, memory, sources })
     }
 
     /// The replica, standing behind the run's first records; how to watch it; bytes that its machine reserves.
@@ -378,6 +414,17 @@ fn beside_the_helper(name: &str, idle: Idle, stage: impl Stage + 'static, plan: 
     }
 }
 
+/// Nobody waits for it: on any core, and mostly asleep.
+fn monitor_thread(stage: MonitorStage) -> ThreadSpec {
+    ThreadSpec {
+        name: monitor::NAME.to_owned(),
+        core: None,
+        idle: Idle::Park(idle::MAX_PARK),
+        budget: OUTPUT_BUDGET,
+        stages: vec![Box::new(stage)],
+    }
+}
+
 /// Takes out of `writer` what makes its records durable; with it how far decisions may go, in mode `sync`.
 fn durable_parts(
     writer: &mut Writer,
@@ -404,6 +451,11 @@ impl Live {
     /// Receive to order, as it stands.
     pub fn latency(&self) -> &LatencyGauge {
         &self.latency
+    }
+
+    /// What figures are read from beside the journal. Market data lines and a shop's clients are the edges' own.
+    pub fn sources(&self) -> Sources {
+        self.sources.clone()
     }
 
     /// How the replica does.

@@ -7,6 +7,7 @@ use pricewright_core::kernel::{Class, DecisionRef, EndReason, Kind, Machine, Rec
 
 use super::core_loop::{CoreLoop, DRAIN, guarded};
 use super::edge::{Feed, Gateway, RemoteGateway};
+use super::ring_gauge::RingGauge;
 use super::run_control::RunControl;
 use super::stage::Stage;
 use crate::clock::Clock;
@@ -26,13 +27,20 @@ pub struct IngressStage<F, C> {
     feed: F,
     clock: C,
     ring: Producer,
+    gauge: RingGauge,
     control: RunControl,
 }
 
 impl<F: Feed, C: Clock> IngressStage<F, C> {
     /// Puts the parts together.
     pub fn new(feed: F, clock: C, ring: Producer, control: RunControl) -> Self {
-        Self { feed, clock, ring, control }
+        Self { feed, clock, ring, gauge: RingGauge::default(), control }
+    }
+
+    /// Shows how full its ring is.
+    #[must_use]
+    pub(super) fn showing(self, gauge: RingGauge) -> Self {
+        Self { gauge, ..self }
     }
 }
 
@@ -42,6 +50,7 @@ impl<F: Feed, C: Clock> Stage for IngressStage<F, C> {
     }
 
     fn poll(&mut self, budget: usize) -> usize {
+        self.gauge.poll(&self.ring);
         match self.feed.poll(&mut self.clock, &mut self.ring, budget) {
             Ok(0) if self.feed.ended() => {
                 self.control.input_ended();
@@ -167,6 +176,7 @@ pub struct GatewayStage<G, C> {
     /// Cells of `answers` that the ring has taken already.
     taken: usize,
     ring: Producer,
+    gauge: RingGauge,
     control: RunControl,
 }
 
@@ -189,8 +199,15 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
             answers: RecordBuf::with_capacity(8192),
             taken: 0,
             ring,
+            gauge: RingGauge::default(),
             control,
         }
+    }
+
+    /// Shows how full its ring is.
+    #[must_use]
+    pub(super) fn showing(self, gauge: RingGauge) -> Self {
+        Self { gauge, ..self }
     }
 
     fn turn(&mut self, budget: usize) -> Result<usize> {
@@ -243,6 +260,7 @@ impl<G: Gateway, C: Clock> Stage for GatewayStage<G, C> {
     }
 
     fn poll(&mut self, budget: usize) -> usize {
+        self.gauge.poll(&self.ring);
         let turn = self.turn(budget);
         self.control.worked("gateway", turn)
     }

@@ -14,6 +14,7 @@ use super::helper::HelperStage;
 use super::idle::Idle;
 use super::operator::Asked;
 use super::plan::{Plan, PlanError, PlannedThread, Role};
+use super::ring_gauge::RingGauges;
 use super::run_control::RunControl;
 use super::sequencer::Sequencer;
 use super::split::{GatewayStage, IngressStage, SequencerStage};
@@ -59,6 +60,8 @@ pub struct Parts<M, F, G, C> {
     pub durable: Option<DurableStage>,
     /// Decisions leave only when they are durable: how far that is.
     pub released: Option<DurablePosition>,
+    /// Where rings are shown.
+    pub rings: RingGauges,
 }
 
 /// The plan that `settings` ask for on this machine's cores.
@@ -133,6 +136,7 @@ impl<M, F, G, C> Parts<M, F, G, C> {
             control: self.control,
             durable: self.durable,
             released: self.released,
+            rings: self.rings,
         }
     }
 }
@@ -155,7 +159,8 @@ where
     let (records, input) = ring(parts.ring_cells);
     stages.put(
         Role::Ingress,
-        IngressStage::new(parts.feed, parts.clock.clone(), records, parts.control.clone()),
+        IngressStage::new(parts.feed, parts.clock.clone(), records, parts.control.clone())
+            .showing(parts.rings.add("ingress")),
     );
     if gateway_inline {
         let core = CoreLoop::new(parts.sequencer, parts.gateway, parts.clock, parts.commands);
@@ -171,7 +176,8 @@ where
             tail,
             answers,
             parts.control.clone(),
-        );
+        )
+        .showing(parts.rings.add("gateway"));
         stages.put(Role::Gateway, gateway);
         let core = CoreLoop::new(parts.sequencer, open_orders, parts.clock, parts.commands);
         stages.put(Role::Machine, SequencerStage::new(input, Some(answered), core, parts.control));

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use pricewright_core::kernel::table::{Operator, RunEnd};
-use pricewright_core::kernel::{Machine, Nanos, OperatorCommand};
+use pricewright_core::kernel::{Machine, Nanos, OperatorCommand, Standing};
 
 use super::follow::{Follower, Progress};
 use super::snapshot::{Identity, Place, Snapshot, dir};
@@ -33,6 +33,8 @@ use crate::pipeline::resume::Resume;
 use crate::pipeline::run_control::RunControl;
 use crate::pipeline::stage::Stage;
 
+/// How often its machine says where it stands, where somebody wants to know.
+const STANDING_EVERY: Duration = Duration::from_millis(250);
 /// How long the end of a run waits for the replica to compare what is left.
 pub const CATCH_UP: Duration = Duration::from_secs(10);
 /// Records between two looks at the time while it catches up at the end.
@@ -97,6 +99,8 @@ struct Shared {
     writing: AtomicBool,
     alarm: Mutex<Option<String>>,
     trouble: Mutex<Option<String>>,
+    standing_wanted: AtomicBool,
+    standing: Mutex<Option<Standing>>,
 }
 
 /// What a [`Watch`] shows.
@@ -138,6 +142,16 @@ impl Watch {
             alarm: text(&shared.alarm),
             trouble: text(&shared.trouble),
         }
+    }
+
+    /// Asks the replica to say now and then what its machine says of itself.
+    pub fn want_standing(&self) {
+        self.shared.standing_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// What its machine last said of itself; `None` where nobody asked, there is no machine, or it is not to be believed.
+    pub fn standing(&self) -> Option<Standing> {
+        self.shared.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn say(slot: &Mutex<Option<String>>, text: String) {
@@ -198,6 +212,7 @@ pub struct Replica<M, C> {
     taken_at: Instant,
     taken_seq: u64,
     rest_until: Instant,
+    standing_at: Instant,
     /// False after an alarm: the state is nothing to begin from then, and the reader may not go on.
     healthy: bool,
     files: Option<(Sender<Box<Snapshot>>, JoinHandle<()>)>,
@@ -242,6 +257,7 @@ impl<M: Machine, C: Clock> Replica<M, C> {
             end: None,
             taken_at: now,
             rest_until: now,
+            standing_at: now,
             healthy: true,
             files: Some((jobs, thread)),
             watch: watch.clone(),
@@ -296,6 +312,9 @@ impl<M: Machine, C: Clock> Replica<M, C> {
         } else {
             self.watch.shared.lag_ns.store(0, Ordering::Relaxed);
         }
+        if self.watch.shared.standing_wanted.load(Ordering::Relaxed) {
+            self.show_standing();
+        }
         usize::try_from(work).unwrap_or(usize::MAX)
     }
 
@@ -307,6 +326,20 @@ impl<M: Machine, C: Clock> Replica<M, C> {
             let decisions = follower.counts().1.saturating_sub(self.begun.decisions);
             shared.decisions.store(decisions, Ordering::Relaxed);
         }
+    }
+
+    /// A machine that panics over what it says of itself only says nothing: the run goes on without.
+    fn show_standing(&mut self) {
+        let at = Instant::now();
+        if at < self.standing_at {
+            return;
+        }
+        self.standing_at = at + STANDING_EVERY;
+        let (now, follower) = (self.clock.now(), self.follower.as_ref().filter(|_| self.healthy));
+        let standing = follower.and_then(|follower| {
+            catch_unwind(AssertUnwindSafe(|| follower.driver().machine().standing(now))).ok()
+        });
+        *self.watch.shared.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
     fn alarm(&mut self, seq: u64, what: String) {

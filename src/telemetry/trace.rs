@@ -21,6 +21,7 @@ use hdrhistogram::Histogram;
 use rtrb::RingBuffer;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::metrics::{Distribution, Latencies};
 use crate::error::{Error, Result};
 
 /// Entries that may wait for the helper.
@@ -125,6 +126,44 @@ impl LatencyGauge {
     }
 }
 
+/// How long stages took, shown to other threads. Clones show the same.
+#[derive(Clone, Debug, Default)]
+pub struct StageTimes {
+    sequence: Latencies,
+    decide: Latencies,
+    send: Latencies,
+    receive_to_order: Latencies,
+}
+
+impl StageTimes {
+    pub(super) fn take(&self, entry: &TraceEntry) {
+        let between = |from: i64, to: i64| u64::try_from(to.saturating_sub(from)).unwrap_or(0);
+        // What came from inside was not received, and has both stamps the same.
+        let received = entry.received < entry.sequenced;
+        if received {
+            self.sequence.take(between(entry.received, entry.sequenced));
+        }
+        self.decide.take(between(entry.sequenced, entry.decided));
+        if entry.sent > 0 {
+            self.send.take(between(entry.decided, entry.sent));
+        }
+        if entry.sent > 0 && received {
+            self.receive_to_order.take(between(entry.received, entry.sent));
+        }
+    }
+
+    /// Every stage as it stands.
+    pub fn read(&self) -> Vec<(&'static str, Distribution)> {
+        let stages = [
+            ("sequence", &self.sequence),
+            ("decide", &self.decide),
+            ("send", &self.send),
+            ("receive_to_order", &self.receive_to_order),
+        ];
+        stages.map(|(name, times)| (name, times.read())).into()
+    }
+}
+
 /// Writes the file and keeps the histogram.
 #[derive(Debug)]
 pub struct TraceWriter {
@@ -134,6 +173,8 @@ pub struct TraceWriter {
     /// Receive to order, in ns.
     receive_to_order: Histogram<u64>,
     gauge: LatencyGauge,
+    /// Where stages are shown, if somebody looks.
+    stages: Option<StageTimes>,
     /// The disk took no more: the rest of the run is counted, not written.
     full: bool,
     /// When the file last had everything, and whether something was written since: others read it while the run goes on.
@@ -157,12 +198,19 @@ impl TraceWriter {
         file.write_all(MAGIC).and_then(|()| file.write_all(&run.to_le_bytes())).map_err(complain)?;
         let receive_to_order = new_histogram()?;
         let (flushed, dirty, gauge) = (Instant::now(), false, LatencyGauge::default());
-        Ok(Self { drain, file, path: path.clone(), receive_to_order, gauge, full: false, flushed, dirty })
+        let path = path.clone();
+        Ok(Self { drain, file, path, receive_to_order, gauge, stages: None, full: false, flushed, dirty })
     }
 
     /// Where the present latencies are published.
     pub fn gauge(&self) -> LatencyGauge {
         self.gauge.clone()
+    }
+
+    /// Shows how long stages take.
+    #[must_use]
+    pub fn showing(self, stages: Option<StageTimes>) -> Self {
+        Self { stages, ..self }
     }
 
     /// Takes up to `budget` waiting entries. Returns how many it took.
@@ -173,6 +221,9 @@ impl TraceWriter {
         {
             taken += 1;
             self.write(&entry);
+            if let Some(stages) = &self.stages {
+                stages.take(&entry);
+            }
             // What came from inside was not received, and has both stamps the same.
             if entry.sent > 0 && entry.received < entry.sequenced {
                 let latency = u64::try_from(entry.sent - entry.received).unwrap_or(0);

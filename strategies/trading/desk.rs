@@ -15,7 +15,7 @@ use pricewright_core::kernel::table::{
 };
 use pricewright_core::kernel::{
     CancelReason, Control, DisplayUnits, EventRef, Health, InstrumentId, InstrumentUnits, Machine, Nanos,
-    OperatorCommand, Outbox, Probe, RejectReason, Reserved, SnapshotError, SourceId, Text, Ticks,
+    OperatorCommand, Outbox, Probe, RejectReason, Reserved, SnapshotError, SourceId, Standing, Text, Ticks,
     TradingState, Venue,
 };
 use pricewright_core::market::instrument::Instrument;
@@ -155,6 +155,10 @@ impl Machine for Desk {
             | EventRef::LineId(_)
             | EventRef::InputFile(_) => {}
         }
+    }
+
+    fn standing(&self, now: Nanos) -> Standing {
+        self.stand(now)
     }
 
     fn snapshot(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {

@@ -4,7 +4,7 @@
 //! [`venue`] applies what venues say of our orders; [`doubt`] what is done where that is not known; [`reconcile`] holds
 //! fills against the drop copy; [`quoting`] asks the strategy and takes its intents through the gate; [`strategy`] is the
 //! list of strategies and what they see; [`market_maker`] is the first of them; [`memo`] saves work that is done already;
-//! [`config`] documents every key.
+//! [`standing`] says where the desk stands; [`config`] documents every key.
 
 pub mod config;
 mod day;
@@ -17,6 +17,7 @@ pub mod market_maker;
 mod memo;
 mod quoting;
 mod reconcile;
+mod standing;
 mod state;
 pub mod strategy;
 mod venue;

@@ -254,7 +254,7 @@ impl Desk {
     }
 
     /// The mid is known to hold as long as the feed is heard; a trade is as old as it is.
-    fn reference(&self, id: InstrumentId) -> Option<Reference> {
+    pub(super) fn reference(&self, id: InstrumentId) -> Option<Reference> {
         let state = self.state.instrument(id)?;
         match (state.features.touch, state.last_trade) {
             (Some(touch), _) => Some(Reference { price: touch.half_ticks(), at: self.state.heard? }),

@@ -17,6 +17,7 @@ mod reach;
 mod reconcile;
 mod records;
 mod stage;
+mod standing;
 mod world;
 use records::replay;
 use world::{World, name_of};

@@ -16,9 +16,10 @@ use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, PathArgumen
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PAGE: &str = "docs/configuration.md";
 /// Where settings are declared.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "src/config.rs",
     "src/config/keep.rs",
+    "src/config/metrics.rs",
     "src/pipeline/plan.rs",
     "strategies/trading/config.rs",
     "strategies/trading/strategy.rs",
@@ -122,7 +123,9 @@ impl Reference {
         let examples: Vec<String> = EXAMPLES.iter().map(|name| read(name)).collect();
         let mut this = Self { declared, examples, defaults: Vec::new(), page: String::new() };
         // A feed must have one source; which is no default.
-        let made_up = "machine = \"flash_sale\"\n[feed.jsonl.generated]\n[config]\n".to_owned();
+        let made_up =
+            "machine = \"flash_sale\"\n[feed.jsonl.generated]\n[metrics]\nlisten = 9464\n[config]\n"
+                .to_owned();
         this.defaults = vec![
             filled_in::<FlashSale>(made_up),
             this.filled::<Desk>(0),

@@ -18,6 +18,7 @@ mod journal_export;
 mod limits;
 mod loss;
 mod market;
+mod metrics;
 mod operator;
 mod packets;
 mod pricing;

@@ -2,7 +2,7 @@
 //! wrap around a limit.
 
 use super::duplicate::DuplicateGuard;
-use super::{GateContext, Intent, RiskConfig, Verdict};
+use super::{GateContext, Intent, Reference, RiskConfig, Verdict};
 use crate::kernel::probe::units;
 use crate::kernel::{Control, Health, Probe, Relation, SessionPhase, Side, Ticks, TradingState};
 use crate::market::order::notional;
@@ -122,11 +122,17 @@ pub(super) fn repetition<P: Probe>(
 /// How far the price lies above the reference, in bps rounded away from it; negative below. `None` without a positive
 /// reference or with a price out of range.
 fn deviation_bps(intent: &Intent, context: &GateContext) -> Option<i64> {
-    let reference = i128::from(context.reference?.price.0);
-    if reference <= 0 || !in_range(intent.price) {
+    away_bps(intent.price, context.reference?)
+}
+
+/// As [`deviation_bps`], of any price from a reference.
+#[inline]
+pub(super) fn away_bps(price: Ticks, reference: Reference) -> Option<i64> {
+    let reference = i128::from(reference.price.0);
+    if reference <= 0 || !in_range(price) {
         return None;
     }
-    let scaled = (i128::from(intent.price.0) * 2 - reference) * BPS;
+    let scaled = (i128::from(price.0) * 2 - reference) * BPS;
     let away = (scaled.abs() + reference - 1) / reference;
     Some(minor(away * scaled.signum()).0)
 }
