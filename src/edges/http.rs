@@ -25,6 +25,7 @@ use super::vitals::Vitals;
 use crate::error::{Error, Result};
 use crate::pipeline::helper::Tailer;
 
+mod connections;
 mod door;
 pub(super) mod server;
 

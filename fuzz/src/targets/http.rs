@@ -26,7 +26,7 @@ fn address() -> SocketAddr {
 }
 
 /// What comes back for these pieces, as far as it comes in time.
-fn ask<'a>(pieces: impl Iterator<Item = &'a [u8]>, ends: bool, patience: Duration) -> Vec<u8> {
+fn ask<'a>(pieces: impl Iterator<Item = &'a [u8]>, patience: Duration) -> Vec<u8> {
     let mut stream = TcpStream::connect(address()).expect("the server listens");
     stream.set_read_timeout(Some(patience)).expect("a time-out");
     stream.set_nodelay(true).expect("no delay");
@@ -36,10 +36,8 @@ fn ask<'a>(pieces: impl Iterator<Item = &'a [u8]>, ends: bool, patience: Duratio
             break;
         }
     }
-    // A server may take the end of requests for the end of the connection.
-    if ends {
-        let _ = stream.shutdown(Shutdown::Write);
-    }
+    // It may have closed before.
+    let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
     let mut buffer = [0; 4_096];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
@@ -52,9 +50,9 @@ fn ask<'a>(pieces: impl Iterator<Item = &'a [u8]>, ends: bool, patience: Duratio
 pub fn http(data: &[u8]) {
     let mut input = Input::new(data);
     let step = 1 + usize::from(input.byte()) * 4;
-    let answer = ask(input.rest().chunks(step), true, PATIENCE);
+    let answer = ask(input.rest().chunks(step), PATIENCE);
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{}", String::from_utf8_lossy(&answer));
-    let answer = ask(std::iter::once(QUESTION), false, Duration::from_secs(30));
+    let answer = ask(std::iter::once(QUESTION), Duration::from_secs(30));
     assert!(answer.starts_with(b"HTTP/1.1 "), "it answers no more: {}", String::from_utf8_lossy(&answer));
 }
 

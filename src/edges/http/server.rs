@@ -1,6 +1,5 @@
 //! A server of a few pages on a thread of its own: never the pipeline's, with the places and times of [`Door`].
 
-use std::future::IntoFuture as _;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::oneshot;
 
+use super::connections;
 use super::door::Door;
 use crate::error::{Error, Result};
 
@@ -94,13 +94,13 @@ async fn answer(
         // An error means that the sender is gone, which is an end too.
         let _end = ending.await;
     };
-    let server = tokio::spawn(axum::serve(door, router).with_graceful_shutdown(graceful).into_future());
+    let server = tokio::spawn(connections::serve(door, router, graceful));
     // An error means that the owner is gone, which is a stop too.
     let _stop = stopped.await;
     drop(begin);
     // A client that keeps its connection open must not keep the run: after the grace it is cut off.
     match tokio::time::timeout(GRACE, server).await {
-        Ok(Ok(served)) => served,
+        Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(io::Error::other(error)),
         Err(_late) => Ok(()),
     }

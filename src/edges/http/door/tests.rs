@@ -2,6 +2,7 @@ use std::io::Read as _;
 use std::net::TcpStream as Client;
 
 use super::*;
+use crate::edges::http::connections::serve;
 
 /// A door with `places` on a thread of its own that answers nothing; its address.
 fn door(places: usize) -> SocketAddr {
@@ -12,9 +13,8 @@ fn door(places: usize) -> SocketAddr {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener).expect("registered");
-            let served = axum::serve(Door::new(listener, places), axum::Router::new());
             // As long as the test.
-            let _ended = served.await;
+            serve(Door::new(listener, places), axum::Router::new(), std::future::pending()).await;
         });
     });
     address
