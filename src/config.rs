@@ -650,7 +650,7 @@ impl ConfigText {
         if let Some(message) = clients::complaint(config) {
             return complain(message);
         }
-        if let Some(message) = config.metrics.as_ref().and_then(MetricsSettings::complaint) {
+        if let Some(message) = config.metrics.as_ref().and_then(|metrics| metrics.complaint(config)) {
             return complain(message);
         }
         if let Some(ouch) = &config.gateway.ouch

@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::PipelineConfig;
+
 /// `[metrics]`: figures for Prometheus and probes, over HTTP; nothing is served without it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,10 +51,20 @@ fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
 }
 
 impl MetricsSettings {
-    /// What is wrong with them, and what helps.
-    pub(super) fn complaint(&self) -> Option<&'static str> {
-        let fits = (1..=MOST_CLIENTS).contains(&self.max_clients);
-        (!fits).then_some("[metrics] max_clients: give 1 to 1000")
+    /// What is wrong with them in `config`, and what helps.
+    pub(super) fn complaint<C>(&self, config: &PipelineConfig<C>) -> Option<&'static str> {
+        if !(1..=MOST_CLIENTS).contains(&self.max_clients) {
+            return Some("[metrics] max_clients: give 1 to 1000");
+        }
+        // With port 0 the kernel gives each its own.
+        let same = |other: Option<SocketAddr>| self.listen.port() != 0 && other == Some(self.listen);
+        if same(config.gateway.http.as_ref().map(|http| http.listen)) {
+            return Some("[metrics] listen: [gateway.http] listens there; give another port");
+        }
+        if same(config.feed.jsonl.as_ref().and_then(|feed| feed.listen)) {
+            return Some("[metrics] listen: [feed.jsonl] listens there; give another port");
+        }
+        None
     }
 
     /// What is allowed and hardly meant.

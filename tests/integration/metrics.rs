@@ -43,6 +43,32 @@ Counters count from the start of the run. Orders by state and limits are read fr
 delay is `pricewright_replica_lag_seconds`. A figure that a run has no use for is left out. Rates are for Prometheus to make:
 `rate(pricewright_events_total[1m])`.
 
+```yaml
+scrape_configs:
+  - job_name: pricewright
+    static_configs: [{targets: [\"127.0.0.1:9464\"]}]
+```
+
+Rules to begin with; a desk needs most of them, a shop the first, the second and the last four:
+
+```yaml
+groups:
+  - name: pricewright
+    rules:
+      - {alert: PricewrightGone, expr: 'up{job=\"pricewright\"} == 0', for: 10s}
+      - {alert: PricewrightLatched, expr: 'pricewright_latched == 1'}
+      - {alert: PricewrightBookNotValid, expr: 'pricewright_book_health{health=\"valid\"} == 0', for: 10s}
+      - {alert: PricewrightNoSession, expr: 'pricewright_session_phase{session=\"orders\",phase=\"ready\"} == 0', for: 10s}
+      - {alert: PricewrightKernelDrops, expr: 'increase(pricewright_feed_kernel_drops_total[5m]) > 0'}
+      - {alert: PricewrightOrdersInDoubt, expr: 'pricewright_orders{state=\"in_doubt\"} > 0', for: 1m}
+      - {alert: PricewrightPositionBreak, expr: 'pricewright_position_breaks > 0'}
+      - {alert: PricewrightDailyLoss, expr: 'pricewright_limit_used_ratio{limit=\"max_daily_loss\"} > 0.8'}
+      - {alert: PricewrightDeadLetters, expr: 'sum by (job, reason) (rate(pricewright_dead_letters_total[5m])) > 1'}
+      - {alert: PricewrightStorage, expr: 'pricewright_journal_free_bytes < 2 * pricewright_journal_free_wanted_bytes'}
+      - {alert: PricewrightNotDurable, expr: 'pricewright_durable_lag_seconds > 1', for: 10s}
+      - {alert: PricewrightSelfCheck, expr: 'pricewright_replica_alarm == 1'}
+```
+
 This page is made from the table in `src/telemetry/metrics/table.rs` by a test (`PRICEWRIGHT_WRITE_DOCS=1 cargo test metrics`).
 
 | name | type | unit | labels | meaning |
@@ -261,6 +287,8 @@ fn settings_that_cannot_be_or_are_hardly_meant_are_said() {
     assert!(said.contains("max_clients") && said.contains("1 to 1000"), "{said}");
     let said = check("max_clients = 3", 2);
     assert!(said.contains("listen"), "{said}");
+    let said = check("listen = 7002\n[gateway.http]\nlisten = \"127.0.0.1:7002\"", 2);
+    assert!(said.contains("[gateway.http] listens there"), "{said}");
     let said = check("listen = \"0.0.0.0:9464\"", 0);
     assert!(said.contains("warning") && said.contains("metrics.listen"), "{said}");
     let said = check("listen = 9464", 0);

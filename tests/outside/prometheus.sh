@@ -114,8 +114,16 @@ if printf '# HELP a_total x\n# TYPE a_total gauge\na_total 1\n' | promtool check
     fail "promtool finds nothing wrong with a gauge that is called a total"
 fi
 
+# The rules that the documentation gives can be used, and name only what there is.
+sed -n '/^groups:/,/^```/{/^```/!p}' "$here/../../docs/metrics.md" >"$work/rules.yml"
+promtool check rules "$work/rules.yml" || fail "the rules of docs/metrics.md cannot be used"
+while read -r name; do
+    grep -qF "| \`$name\` |" "$here/../../docs/metrics.md" || fail "a rule of docs/metrics.md needs $name, which there is not"
+done < <(grep -o 'pricewright_[a-z_]*' "$work/rules.yml" | sort -u)
+
 cat >"$work/prometheus.yml" <<YAML
-global: {scrape_interval: 1s, scrape_timeout: 1s}
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: ["$work/rules.yml"]
 scrape_configs:
   - job_name: desk
     static_configs: [{targets: ["$desk_page"]}]
@@ -196,6 +204,7 @@ for job in desk shop; do
     holds "abs(time() - process_start_time_seconds{job=\"$job\"}) < 600"
     holds "pricewright_build_info{job=\"$job\"} == 1"
 done
+never 'ALERTS{alertname=~"PricewrightLatched|PricewrightBookNotValid|PricewrightNoSession|PricewrightSelfCheck",alertstate="firing"}'
 holds 'pricewright_durable_lag_records{job="desk"} >= 0'
 holds 'pricewright_durable_lag_seconds{job="desk"} < 5'
 # The shop: what was said to it, to the line.
