@@ -396,6 +396,14 @@ pub struct OuchGateway {
     /// unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop_copy: Option<SocketAddr>,
+    /// How often in µs, while there is nothing else to do, bytes are sent down the kernel's path that orders take, to a
+    /// connection of this machine's own, so that an order after a quiet time finds the path in the caches. 0 never does.
+    #[serde(default = "warm_us")]
+    pub warm_us: u32,
+}
+
+const fn warm_us() -> u32 {
+    1_000
 }
 
 /// `[gateway.jsonl]`.
@@ -412,9 +420,9 @@ pub struct JsonlGateway {
     pub dead_letter: Option<PathBuf>,
     /// Send prices back to the TCP clients of the feed.
     pub tcp: bool,
-    /// With `tcp`: how long in ms a client that has sent lines must be silent, with its input not ended, before prices go to
-    /// it. A client that never sends has them at once. 0 sends to everybody at once; then one that closes without reading
-    /// loses the lines that its kernel has not sent yet.
+    /// With `tcp`: how long in ms a client must be silent, with its input not ended, before prices go to it; also from when it
+    /// came. 0 sends to everybody at once; then one that closes without reading loses the lines that its kernel has not sent
+    /// yet.
     pub quiet_ms: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The first screen: a simulated exchange and a market maker on this machine.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::{DisplayUnits, Machine as _, Minor, Nanos};
@@ -34,8 +34,10 @@ use crate::telemetry::status::Tally;
 pub(super) const DESK_TOML: &str = include_str!("../../strategies/trading/desk.toml");
 /// The demo's length where nothing is said.
 const SECONDS: u64 = 30;
-/// Rounds of the bare echo at the end.
-const ECHO_ROUNDS: usize = 2_000;
+/// Orders of the bare echo at the end, at most.
+const ECHO_ORDERS: u64 = 2_000;
+/// How long the bare echo may take.
+const ECHO_LIMIT: Duration = Duration::from_secs(3);
 /// The self-check's lag is shown above this.
 const LAG_SHOWN: Nanos = Nanos::from_millis(1_000);
 /// Background messages a second.
@@ -120,6 +122,7 @@ struct Finished {
     outcome: Outcome,
     tally: Tally,
     lines: LineCounts,
+    ran: Duration,
     echo: Option<Histogram<u64>>,
     signals: Signals,
 }
@@ -148,9 +151,11 @@ impl Run<'_> {
             note(&assembled.live.replica_text(&self.plan, &self.config.journal));
         }
         let watch = assembled.live.watch().clone();
+        let begin = Instant::now();
         let outcome = assembled.live.wait(limit, |elapsed| {
             status.tick(elapsed, |seconds| status_parts(seconds, &seen.tally(), &watch.status(), &units));
         });
+        let ran = begin.elapsed();
         let shown = status.finish();
         let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
         outcome.check(self.dir)?;
@@ -160,14 +165,20 @@ impl Run<'_> {
             remove_old("demo")?;
         }
         let lines = assembled.lines.map(|lines| lines.read()).unwrap_or_default();
-        let echo = bare_echo(self.echo_config());
-        if let Err(error) = &echo {
-            tracing::warn!(%error, "the bare echo could not be measured");
-        }
-        Ok(Finished { outcome, tally: seen.tally(), lines, echo: echo.ok(), signals })
+        let echo = match self.echo_config(&outcome, &lines).map(bare_echo) {
+            Some(Ok(echo)) => Some(echo),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the bare echo could not be measured");
+                None
+            }
+            None => None,
+        };
+        Ok(Finished { outcome, tally: seen.tally(), lines, ran, echo, signals })
     }
 
-    fn echo_config(&self) -> EchoConfig {
+    /// An echo that sends as often as the run did, under the same feed, which goes on; `None` where no order was sent.
+    fn echo_config(&self, outcome: &Outcome, lines: &LineCounts) -> Option<EchoConfig> {
+        let orders = outcome.receive_to_order.as_ref().map_or(0, Histogram::len);
         let core_of = |role: Role| {
             self.plan
                 .threads()
@@ -175,12 +186,20 @@ impl Run<'_> {
                 .find(|thread| thread.stages.contains(&role))
                 .and_then(|thread| thread.core)
         };
-        EchoConfig { rounds: ECHO_ROUNDS, core: core_of(Role::Ingress), sender_core: core_of(Role::Helper) }
+        Some(EchoConfig {
+            lines: self.config.feed.nasdaq.as_ref()?.lines.clone(),
+            every: lines.packets.checked_div(orders)?,
+            orders: ECHO_ORDERS,
+            limit: ECHO_LIMIT,
+            core: core_of(Role::Ingress),
+            peer_core: core_of(Role::Helper),
+        })
     }
 
     fn report(&self, finished: &Finished, exchange: &SimSummary) -> Result<()> {
         let units = Desk::units(&self.config.config);
-        let Finished { outcome, tally, lines, echo, signals } = finished;
+        let Finished { outcome, tally, lines, ran, echo, signals } = finished;
+        let rate = orders_a_second(outcome, *ran);
         let size = dir_size(self.dir);
         if self.args.json {
             let mut all = tally.to_json(&units);
@@ -190,6 +209,7 @@ impl Run<'_> {
                 "ended": outcome.reason.name(),
                 "lines": lines,
                 "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
+                "orders_per_s": rate,
                 "bare_echo_ns": echo.as_ref().map(quantiles),
                 "plan": self.plan.to_string(),
                 "self_check": super::run::self_check(&outcome.replica),
@@ -208,7 +228,7 @@ impl Run<'_> {
             dollars(&units, tally.profit(&units)),
         ));
         say(UNINFORMED);
-        say(&latency_line(outcome.receive_to_order.as_ref(), echo.as_ref()));
+        say(&latency_line(outcome.receive_to_order.as_ref(), rate, echo.as_ref()));
         for sentence in [lines.complaint(), lines.recovery()].into_iter().flatten() {
             say(&sentence);
         }
@@ -246,16 +266,22 @@ fn try_lines() -> String {
     )
 }
 
-fn latency_line(orders: Option<&Histogram<u64>>, echo: Option<&Histogram<u64>>) -> String {
+/// How often packets caused orders, a second.
+fn orders_a_second(outcome: &Outcome, ran: Duration) -> u64 {
+    let orders = outcome.receive_to_order.as_ref().map_or(0, Histogram::len);
+    (orders as f64 / ran.as_secs_f64().max(1e-3)).round() as u64
+}
+
+fn latency_line(orders: Option<&Histogram<u64>>, rate: u64, echo: Option<&Histogram<u64>>) -> String {
     let pair = |histogram: &Histogram<u64>| {
         (micros(histogram.value_at_quantile(0.5)), micros(histogram.value_at_quantile(0.99)))
     };
     let mut text = match orders.filter(|histogram| !histogram.is_empty()).map(pair) {
-        Some((p50, p99)) => format!("Receive to order p50 {p50} p99 {p99} µs"),
+        Some((p50, p99)) => format!("Receive to order p50 {p50} p99 {p99} µs at {rate} a second"),
         None => "Receive to order: no order was sent".to_owned(),
     };
     if let Some((p50, p99)) = echo.map(pair) {
-        text.push_str(&format!(" (bare echo through the same sockets: {p50} / {p99})"));
+        text.push_str(&format!(" (bare echo, same sockets and pace: {p50} / {p99})"));
     }
     text
 }

@@ -37,6 +37,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::io::sys;
 use crate::journal::JournalError;
 use crate::machines::Hosted;
 use crate::telemetry::console;
@@ -46,6 +47,9 @@ use args::{Cli, Command};
 pub fn main<Own: Hosted>() -> ExitCode {
     let cli = Cli::parse();
     say_panics();
+    sys::say_bus_errors();
+    // A file beyond the limit of the shell (`ulimit -f`) is an error of the write, as a full disk is.
+    sys::ignore(libc::SIGXFSZ);
     let code = match start_logs().and_then(|()| dispatch::<Own>(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if nobody_reads(&error) => ExitCode::SUCCESS,

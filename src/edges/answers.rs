@@ -1,7 +1,7 @@
 //! What goes back to the TCP clients of a feed of lines: every price, and how far their own lines were taken.
 //!
-//! * **Prices** go to every client, each once, from when it came. A client that only listens has them at once. One that sends
-//!   lines has them when it has sent nothing for a pause, or has ended its input: bytes that a client has not read when it
+//! * **Prices** go to every client, each once, from when it came. A client has them while it has sent nothing for a pause (that
+//!   behind its coming included), or has ended its input: bytes that a client has not read when it
 //!   closes make its kernel throw away the lines that it had still to send, so that nothing is put there while lines come.
 //!   What waits is kept in memory up to [`HELD`]; beyond that it is read from the journal again, so that a client which does
 //!   not read costs no memory and loses nothing that the journal still holds.

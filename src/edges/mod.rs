@@ -20,3 +20,4 @@ pub mod ouch;
 mod output_file;
 pub mod recorder;
 pub mod vitals;
+mod warm_path;

@@ -15,6 +15,7 @@ use pricewright_feeds::nasdaq::{Alpha, SessionDay, SessionId};
 use super::drop_copy::DropCopyLink;
 use super::nasdaq::instruments;
 use super::recorder::Recorder;
+use super::warm_path::WarmPath;
 use crate::config::OuchGateway as Settings;
 use crate::error::{Error, Result};
 use crate::io::IoError;
@@ -55,6 +56,7 @@ pub struct OuchGateway {
     handle: SessionHandle,
     recorder: Option<Recorder>,
     drop_copy: Option<DropCopyLink>,
+    warm: Option<WarmPath>,
     closing: bool,
 }
 
@@ -98,6 +100,7 @@ impl OuchGateway {
             handle: SessionHandle::default(),
             recorder,
             drop_copy: None,
+            warm: WarmPath::open(settings.warm_us)?,
             closing: false,
         };
         match TcpConnection::connect(settings.address, CONNECT_TIMEOUT) {
@@ -394,8 +397,12 @@ impl DecisionSink for OuchGateway {
 
 impl Gateway for OuchGateway {
     #[inline]
-    fn flush(&mut self, _now: Nanos) -> Result<bool> {
-        Ok(!self.entry.output().is_empty() && self.send())
+    fn flush(&mut self, now: Nanos) -> Result<bool> {
+        let sent = !self.entry.output().is_empty() && self.send();
+        if sent && let Some(warm) = &mut self.warm {
+            warm.used(now);
+        }
+        Ok(sent)
     }
 
     fn poll(&mut self, now: Nanos, answers: &mut RecordBuf) -> Result<usize> {
@@ -415,7 +422,13 @@ impl Gateway for OuchGateway {
             self.broken(answers, &error)?;
         }
         self.send();
-        Ok(work + copied)
+        let done = work + copied;
+        if done == 0
+            && let Some(warm) = &mut self.warm
+        {
+            warm.idle(now);
+        }
+        Ok(done)
     }
 
     fn open_orders(&self) -> usize {

@@ -108,8 +108,9 @@ fn ms_since(start: Instant) -> u64 {
 }
 
 /// Whether a client is sending, for whoever answers it: bytes that a client has not read when it closes make its kernel throw
-/// away what it had still to send, so that nothing is put there while lines come.
-#[derive(Clone, Debug)]
+/// away what it had still to send, so that nothing is put there while lines come. Only what a look at the connection has
+/// found counts: one that is not looked at, because others keep its reader busy, is not quiet, nor is one that just came.
+#[derive(Clone, Debug, Default)]
 pub struct Talk {
     shared: Arc<Shared>,
 }
@@ -117,41 +118,39 @@ pub struct Talk {
 #[derive(Debug)]
 struct Shared {
     start: Instant,
-    /// Since when there was nothing to receive, in ms from `start` plus one; 0 while lines come.
-    quiet_since: AtomicU64,
-    /// Nothing has ever come.
-    listens: AtomicBool,
+    /// The first look since lines came that found nothing, in ms from `start` plus one; 0 where there was none.
+    dry_from: AtomicU64,
+    /// The last such look.
+    dry_until: AtomicU64,
 }
 
-impl Default for Talk {
+impl Default for Shared {
     fn default() -> Self {
-        let shared =
-            Shared { start: Instant::now(), quiet_since: AtomicU64::new(1), listens: AtomicBool::new(true) };
-        Self { shared: Arc::new(shared) }
+        Self { start: Instant::now(), dry_from: AtomicU64::new(0), dry_until: AtomicU64::new(0) }
     }
 }
 
 impl Talk {
     /// Bytes came.
     pub fn came(&self) {
-        self.shared.listens.store(false, Ordering::Relaxed);
-        self.shared.quiet_since.store(0, Ordering::Release);
+        self.shared.dry_from.store(0, Ordering::Release);
     }
 
     /// There was nothing to receive.
     pub fn is_dry(&self) {
-        if self.shared.quiet_since.load(Ordering::Relaxed) == 0 {
-            self.shared.quiet_since.store(ms_since(self.shared.start), Ordering::Release);
+        let now = ms_since(self.shared.start);
+        self.shared.dry_until.store(now, Ordering::Relaxed);
+        if self.shared.dry_from.load(Ordering::Relaxed) == 0 {
+            self.shared.dry_from.store(now, Ordering::Release);
         }
     }
 
-    /// True where nothing has ever come, or nothing for `pause`.
+    /// True where looks over a time of `pause` have found nothing to receive, the last one among them; always where `pause`
+    /// is zero.
     pub fn is_quiet(&self, pause: Duration) -> bool {
-        if self.shared.listens.load(Ordering::Relaxed) {
-            return true;
-        }
-        let since = self.shared.quiet_since.load(Ordering::Acquire);
-        since > 0 && Duration::from_millis(ms_since(self.shared.start).saturating_sub(since)) >= pause
+        let from = self.shared.dry_from.load(Ordering::Acquire);
+        let until = self.shared.dry_until.load(Ordering::Relaxed);
+        pause.is_zero() || (from > 0 && Duration::from_millis(until.saturating_sub(from)) >= pause)
     }
 }
 

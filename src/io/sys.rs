@@ -98,6 +98,27 @@ pub(crate) fn ignore(signal: libc::c_int) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
+/// What is said where a mapped file was cut short behind our back: the kernel ends the process then (SIGBUS).
+const CUT_SHORT: &[u8] =
+    b"pricewright: a file in use was cut short by somebody else, or its disk failed (SIGBUS): the process \
+ends. What was written is in the journal: `pricewright journal verify DIR` says how far.\n";
+
+extern "C" fn say_cut_short(_signal: libc::c_int) {
+    // SAFETY: `write` may be called in a handler, and the text is static. The handler runs once: behind it the access that failed
+    // is tried again and ends the process.
+    let _written = unsafe { libc::write(libc::STDERR_FILENO, CUT_SHORT.as_ptr().cast(), CUT_SHORT.len()) };
+}
+
+/// Has a bus error say a word before it ends the process.
+pub(crate) fn say_bus_errors() {
+    // SAFETY: all-zero is a valid `sigaction`: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    let handler: extern "C" fn(libc::c_int) = say_cut_short;
+    (action.sa_sigaction, action.sa_flags) = (handler as libc::sighandler_t, libc::SA_RESETHAND);
+    // SAFETY: the handler does nothing that a handler must not; where it cannot be set the process ends without a word.
+    unsafe { libc::sigaction(libc::SIGBUS, &raw const action, std::ptr::null_mut()) };
+}
+
 /// Columns of the terminal behind `fd`; `None` where it is none, or does not say.
 pub(crate) fn columns(fd: BorrowedFd<'_>) -> Option<usize> {
     // SAFETY: all-zero is a valid `winsize`.

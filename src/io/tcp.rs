@@ -84,6 +84,14 @@ impl TcpConnection {
         Ok(Self { stream, pending: touched(SEND_BUFFER_LEN), start: 0, end: 0 })
     }
 
+    /// The own address and port.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
     /// Receives what has come into `buffer`. Never waits.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The exchange on sockets: one thread that sleeps in `poll(2)` and never spins.
+//! The exchange on sockets: one thread that sleeps in `ppoll(2)` and never spins.
 //!
 //! ```text
 //!  exchange's tape ─► MoldUDP64 packets ─► line A, line B, each with its faults   (multicast or unicast)
@@ -8,8 +8,7 @@
 //!  GLIMPSE over SoupBinTCP ◄── a copy of the tape, on a thread of its own
 //! ```
 //!
-//! It wakes when a socket is ready, or when the background flow is due, in whole milliseconds: what is due by then goes
-//! out together. When the session ends, re-requests are answered and the end is repeated until nobody has asked for a
+//! It wakes when a socket is ready, or when the background flow is due: what is due by then goes out together. When the session ends, re-requests are answered and the end is repeated until nobody has asked for a
 //! while, so that receivers on lossy lines can complete their books.
 
 mod client;

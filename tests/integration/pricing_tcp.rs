@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -251,6 +253,38 @@ fn a_client_that_sends_closes_and_reads_nothing_loses_no_line() {
         let left = 1_000_000 - i64::try_from(lines).expect("few");
         until("lines are missing", || stock(&service) == left);
     }
+    service.end(&place);
+}
+
+/// It must not have been sent the other's prices in the moment between its coming and the first look at what it sent.
+#[test]
+fn who_comes_sends_and_closes_while_another_sends_loses_no_line() {
+    const LINES: i64 = 2_000;
+    let place = Place::new();
+    let service = start(&place);
+    let mut busy = Client::connect(service.tcp);
+    busy.say(&inventory("B", 100_000_000, "10000.00"));
+    busy.say(&inventory("A", 1_000_000, "10000.00"));
+    until("no stock", || http_get(service.http, "/prices/A").1.contains("\"stock\":1000000,"));
+    let ended = Arc::new(AtomicBool::new(false));
+    let sends = {
+        let ended = Arc::clone(&ended);
+        std::thread::spawn(move || {
+            while !ended.load(Ordering::Acquire) {
+                busy.say(&purchase("B", 1).repeat(500));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        })
+    };
+    for round in 1..=10 {
+        let mut client = Client::connect(service.tcp);
+        // One write, which the kernel takes whole.
+        client.say(&purchase("A", 1).repeat(LINES as usize));
+        drop(client);
+        until("lines are missing", || stock(&service) == 1_000_000 - round * LINES);
+    }
+    ended.store(true, Ordering::Release);
+    sends.join().expect("the other client");
     service.end(&place);
 }
 

@@ -229,3 +229,29 @@ fn a_log_level_that_is_none_is_refused() {
     assert!(said.contains("\"loud\" is no level; give a level (error, warn, info"), "{said}");
     assert!(!place.path("j").exists());
 }
+
+#[test]
+fn a_file_beyond_the_shells_limit_is_an_error_of_the_file() {
+    let place = Place::new();
+    // 512-byte blocks: 256 KB, less than a segment.
+    let command =
+        format!("ulimit -f 500; exec {} run {STDIN} --journal j", env!("CARGO_BIN_EXE_pricewright"));
+    let ran = place.start_other("sh", &["-c", &command]).finish();
+    assert_eq!(ran.code, Some(2), "{ran:#?}");
+    assert!(ran.err.iter().any(|line| line.contains("File too large")), "{ran:#?}");
+}
+
+#[test]
+fn a_journal_cut_short_under_a_run_is_said() {
+    let place = Place::new();
+    let mut run = place.start(&["run", STDIN, "--journal", "j"]);
+    run.input(&format!("{INVENTORY}\n"));
+    run.wait_out("175.00");
+    let segment = std::fs::OpenOptions::new().write(true).open(place.path("j/journal-00000001.pwj"));
+    segment.expect("it is there").set_len(0).expect("cut");
+    run.input(&format!("{}\n", INVENTORY.replace("\"A\"", "\"B\"")));
+    let ran = run.finish_with_open_input();
+    // Ended by the signal, and not without a word.
+    assert_eq!(ran.code, None, "{ran:#?}");
+    assert!(ran.err.iter().any(|line| line.contains("was cut short")), "{ran:#?}");
+}

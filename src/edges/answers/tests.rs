@@ -107,9 +107,12 @@ fn a_client_that_has_ended_gets_its_answers_and_then_the_end() {
 /// Unread bytes make a closing client's kernel throw away the lines that it has still to send.
 #[test]
 fn nothing_goes_to_a_client_that_is_sending() {
-    let mut stage = Stage::new(false, EVER);
-    let (mut listener, _) = stage.client(1);
+    let mut stage = Stage::new(false, Duration::from_millis(1));
+    let (mut listener, silent) = stage.client(1);
     let (mut sender, talk) = stage.client(2);
+    silent.is_dry();
+    nap(Duration::from_millis(5));
+    silent.is_dry();
     talk.came();
     stage.price();
     stage.answers.flush().expect("flushed");
@@ -136,6 +139,7 @@ fn a_client_that_pauses_has_its_prices() {
     assert_eq!(stage.answers.peers[0].held.iter().filter(|byte| **byte == b'\n').count(), 1);
     talk.is_dry();
     nap(Duration::from_millis(5));
+    talk.is_dry();
     stage.price();
     stage.answers.flush().expect("flushed");
     assert!(line(&mut sender).contains("175.00") && line(&mut sender).contains("175.00"));

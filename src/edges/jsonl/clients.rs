@@ -223,7 +223,7 @@ impl Client {
                 }
                 Ok(Received::End) => self.at_end = true,
                 Err(error) => {
-                    tracing::warn!(%error, number = self.number, "a client's connection broke");
+                    tracing::warn!(%error, number = self.number, "a client's connection broke: lines that it had still to deliver are lost");
                     self.at_end = true;
                 }
             }

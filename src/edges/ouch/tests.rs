@@ -37,8 +37,13 @@ fn venue(answer: &'static [u8], logins: usize, close: bool) -> (SocketAddr, Join
 
 /// Polls until the gateway gives up, and gives its words.
 fn fate(address: SocketAddr) -> String {
-    let settings =
-        Settings { address, user: "desk".to_owned(), password_env: String::new(), drop_copy: None };
+    let settings = Settings {
+        address,
+        user: "desk".to_owned(),
+        password_env: String::new(),
+        drop_copy: None,
+        warm_us: 0,
+    };
     let resume = Resume::default();
     let mut gateway =
         OuchGateway::open(&settings, &DisplayUnits::default(), &resume, SessionDay::fixed(0), Nanos(1), None)
@@ -70,8 +75,13 @@ fn a_refused_password_ends_the_run_after_one_login() {
 #[test]
 fn lost_answers_are_said_and_do_not_end_the_run() {
     let (address, venue) = venue(b"\x00\x1fA      DAY1                  50", 1, false);
-    let settings =
-        Settings { address, user: "desk".to_owned(), password_env: String::new(), drop_copy: None };
+    let settings = Settings {
+        address,
+        user: "desk".to_owned(),
+        password_env: String::new(),
+        drop_copy: None,
+        warm_us: 0,
+    };
     let resume = Resume::default();
     let mut gateway =
         OuchGateway::open(&settings, &DisplayUnits::default(), &resume, SessionDay::fixed(0), Nanos(1), None)

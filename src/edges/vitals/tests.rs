@@ -1,18 +1,25 @@
 use super::*;
+use crate::io::wait::nap;
 
 const EVER: Duration = Duration::from_secs(3_600);
 
 #[test]
-fn who_only_listens_is_quiet_and_who_sends_is_not() {
+fn who_was_looked_at_in_vain_for_a_pause_is_quiet() {
+    const PAUSE: Duration = Duration::from_millis(20);
     let talk = Talk::default();
-    assert!(talk.is_quiet(EVER), "nothing has ever come");
-    talk.came();
-    assert!(!talk.is_quiet(Duration::ZERO), "more may be there");
+    assert!(talk.is_quiet(Duration::ZERO), "no pause is asked for");
+    nap(PAUSE);
+    assert!(!talk.is_quiet(PAUSE), "nobody has looked: what it sent may lie there");
     talk.is_dry();
-    assert!(talk.is_quiet(Duration::ZERO));
+    nap(PAUSE);
+    assert!(!talk.is_quiet(PAUSE), "nobody has looked since");
+    nap(PAUSE);
+    talk.is_dry();
+    assert!(talk.is_quiet(PAUSE));
     assert!(!talk.is_quiet(EVER), "it may go on");
     talk.came();
-    assert!(!talk.is_quiet(Duration::ZERO));
+    talk.is_dry();
+    assert!(!talk.is_quiet(PAUSE), "the pause begins anew");
 }
 
 #[test]
