@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+
 use crate::config::problems::Problem;
 use crate::journal::JournalError;
+use crate::sim::SimError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,63 @@ impl Error {
             | Self::Io(_)
             | Self::Sim(_)
             | Self::Usage(_) => 2,
+        }
+    }
+}
+
+impl Error {
+    /// Everything about it as one JSON object: the sentence, where, what helps, and the exit code. What is not known apart
+    /// from the sentence is null.
+    pub fn to_json(&self) -> Value {
+        let mut object = json!({
+            "message": self.to_string(),
+            "place": self.place(),
+            "help": self.help(),
+            "exit": self.exit_code(),
+        });
+        if let (Self::Problems { path, problems }, Some(fields)) = (self, object.as_object_mut()) {
+            if problems.len() > 1 {
+                fields.insert("message".to_owned(), json!(format!("{path}: {} problems", problems.len())));
+            }
+            fields.insert("problems".to_owned(), json!(self.problems()));
+        }
+        object
+    }
+
+    /// Everything that is wrong with a configuration, each by its line and column.
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Problems { problems, .. } => problems.clone(),
+            Self::Config { line, message, .. } => vec![Problem::at(*line, message.clone())],
+            other => vec![Problem::at(None, other.to_string())],
+        }
+    }
+
+    /// The file, directory, address or flag that it is about.
+    fn place(&self) -> Option<Value> {
+        match self {
+            Self::Config { path, line, .. } => Some(json!({ "file": path, "line": line })),
+            Self::Problems { path, problems } => match problems.as_slice() {
+                [only] if only.line > 0 => {
+                    Some(json!({ "file": path, "line": only.line, "column": only.column }))
+                }
+                _ => Some(json!({ "file": path })),
+            },
+            Self::File { path, .. } => Some(json!({ "file": path.display().to_string() })),
+            Self::Journal(error) => error.place(),
+            Self::Io(error) | Self::Sim(SimError::Io(error)) => Some(error.place()),
+            Self::Sim(SimError::Flag { flag, .. }) => Some(json!({ "argument": format!("--{flag}") })),
+            Self::Sim(SimError::Write { path, .. }) => Some(json!({ "file": path.display().to_string() })),
+            Self::Sim(_) | Self::Usage(_) | Self::Failed(_) | Self::Diverged(_) => None,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::File { mend, .. } => Some((*mend).to_owned()),
+            Self::Journal(error) => error.help(),
+            Self::Io(error) | Self::Sim(SimError::Io(error)) => Some(error.help().to_owned()),
+            _ => None,
         }
     }
 }

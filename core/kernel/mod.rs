@@ -1,7 +1,7 @@
 //! The kernel: what an event, a decision and a machine are.
 //!
 //! [`units`] are the newtypes that cross function boundaries, [`record`] the 64-byte cell and the 32-byte header,
-//! [`table`] the one list of record kinds, [`machine`] the contract, [`outbox`] and [`timers`] what a machine may ask
+//! [`table`] the one list of record kinds, [`names`] what venues' numbers and letters mean, [`machine`] the contract, [`outbox`] and [`timers`] what a machine may ask
 //! for, [`probe`] how it explains itself, [`calendar`] the venue's days, [`driver`] the loop body that live, replay, recovery and explanation share.
 
 pub mod calendar;
@@ -9,6 +9,7 @@ pub mod codes;
 pub mod decimal;
 pub mod driver;
 pub mod machine;
+pub mod names;
 pub mod numbers;
 pub mod outbox;
 pub mod probe;

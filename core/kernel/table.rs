@@ -9,10 +9,11 @@ use super::record::{Class, Record, RecordRef};
 use super::schema::RecordSchema;
 use super::units::InstrumentId;
 
-/// Declares the payloads of records: the structs, and what the catalogue says of their fields.
+/// Declares the payloads of records: the structs, and what the catalogue says of their fields. `as NAMES` behind a type takes
+/// the names of its values from [`names`](super::names).
 macro_rules! fields {
     ($($(#[$doc:meta])* $name:ident {
-        $($(#[$field_doc:meta])* $field:ident: $ty:ty,)*
+        $($(#[$field_doc:meta])* $field:ident: $ty:ty $(as $names:ident)?,)*
     })*) => {
         $(
             $(#[$doc])*
@@ -39,7 +40,10 @@ macro_rules! fields {
                         size: size_of::<$ty>(),
                         ty: <$ty as $crate::kernel::schema::Field>::TYPE,
                         unit: <$ty as $crate::kernel::schema::Field>::UNIT,
-                        codes: <$ty as $crate::kernel::schema::Field>::CODES,
+                        codes: $crate::kernel::names::given_or(
+                            <$ty as $crate::kernel::schema::Field>::CODES,
+                            &[$($crate::kernel::names::$names)?],
+                        ),
                     },)*
                 ];
             }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::show::{json as print_json, line, thousands};
+use super::show::{json as print_json, line, thousands, unless_closed};
 use crate::config::warnings::warnings;
 use crate::config::{ConfigText, JournalSettings, KeepSettings, PipelineConfig, Topology};
 use crate::edges::assemble;
@@ -15,13 +15,23 @@ use crate::pipeline::topology::plan_for;
 
 pub(super) fn check<Own: Hosted>(args: &CheckArgs) -> Result<()> {
     let text = ConfigText::read(&args.config)?;
-    let name = text.machine()?;
     let path = text.path.clone();
-    let found = with_machine::<Own, _>(&name, Visit { text, rate: args.rate })??;
-    if args.json {
-        return print_json(&found.json);
+    match look::<Own>(text, args.rate) {
+        Ok(found) if args.json => print_json(&found.json),
+        Ok(found) => line(&format!("{path}: good.\n{}", found.text)),
+        Err(error) => {
+            if args.json {
+                // The verdict stands in the exit code too.
+                print_json(&json!({ "good": false, "problems": error.problems() })).or_else(unless_closed)?;
+            }
+            Err(error)
+        }
     }
-    line(&format!("{path}: good.\n{}", found.text))
+}
+
+fn look<Own: Hosted>(text: ConfigText, rate: Option<u64>) -> Result<Found> {
+    let name = text.machine()?;
+    with_machine::<Own, _>(&name, Visit { text, rate })?
 }
 
 struct Visit {

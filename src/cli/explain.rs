@@ -232,33 +232,34 @@ fn latency_text(explanation: &Explanation) -> String {
 
 fn as_json(dir: &Path, explanation: &Explanation, life: &[Owned], renderer: &Renderer) -> Value {
     let record = |owned: &Owned| renderer.json(owned);
+    let note = |note: &Note| renderer.note_json(note, about(explanation));
     let previous = explanation.previous.as_ref().map(|previous| {
         let changes: Vec<Value> = changes(previous, explanation, renderer)
             .into_iter()
             .map(|[name, then, now]| json!({ "name": name, "before": then, "now": now }))
             .collect();
-        json!({ "decision": record(&previous.decision), "notes": previous.notes, "changes": changes })
+        let notes: Vec<Value> = previous.notes.iter().map(note).collect();
+        json!({ "decision": record(&previous.decision), "notes": notes, "changes": changes })
     });
     json!({
         "journal": dir.display().to_string(),
         "run": explanation.run,
-        "asked": explanation.asked,
+        "seq": explanation.asked,
         "decision": explanation.decision().map(record),
         "event": record(&explanation.event),
         "previous": previous,
-        "notes": explanation.reasons().collect::<Vec<_>>(),
+        "notes": explanation.reasons().map(note).collect::<Vec<_>>(),
         "unexplained": explanation.unexplained,
         "decisions": explanation.decisions.iter().map(record).collect::<Vec<_>>(),
         "life": life.iter().map(record).collect::<Vec<_>>(),
         "received": explanation.mark.map(|mark| json!({
-            "kernel_ns": (mark.queued_ns > 0).then(|| mark.arrived().0),
+            "arrived_at": (mark.queued_ns > 0).then(|| mark.arrived().0),
             "queued_ns": (mark.queued_ns > 0).then_some(mark.queued_ns),
-            "taken_ns": mark.received.0,
+            "taken_at": mark.received.0,
             "line": mark.line,
             "position": mark.first,
         })),
         "latency_ns": explanation.latency.map(|trace| json!({
-            "received": trace.received,
             "sequenced": trace.sequenced.saturating_sub(trace.received),
             "decided": trace.decided.saturating_sub(trace.received),
             "sent": (trace.sent > 0).then(|| trace.sent.saturating_sub(trace.received)),

@@ -157,10 +157,10 @@ pub(super) fn stats_json(stats: &Stats) -> Value {
         "runs": stats.runs,
         "first_seq": stats.first_seq,
         "last_seq": stats.last_seq,
-        "first_now_ns": stats.first_now.0,
-        "last_now_ns": stats.last_now.0,
+        "first_now": stats.first_now.0,
+        "last_now": stats.last_now.0,
         "kinds": stats.kinds.iter().map(|kind| json!({
-            "kind": kind.kind, "name": kind.name, "class": kind.class.name(), "records": kind.records, "bytes": kind.bytes,
+            "kind": kind.name, "number": kind.kind, "class": kind.class.name(), "records": kind.records, "bytes": kind.bytes,
         })).collect::<Vec<_>>(),
     })
 }

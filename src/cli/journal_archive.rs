@@ -104,16 +104,16 @@ fn report_archive(
         return print_json(&json!({
             "journal": dir.display().to_string(),
             "archive": args.to.display().to_string(),
-            "segments": archived.segments.iter().map(segment_json).collect::<Vec<_>>(),
+            "archived": archived.segments.iter().map(segment_json).collect::<Vec<_>>(),
             "bytes": bytes,
             "packed_bytes": archived.packed_bytes,
-            "already": archived.already,
+            "segments_already": archived.already,
             "side_files": archived.side_files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
-            "removed": archived.removed,
-            "needed": archived.needed,
+            "segments_removed": archived.removed,
+            "segments_needed": archived.needed,
             "newest_stays": archived.newest_stays,
             "tables": tables.map(|(path, exported)| json!({
-                "path": path.display().to_string(), "records": exported.records,
+                "out": path.display().to_string(), "records": exported.records,
             })),
         }));
     }
@@ -189,9 +189,9 @@ fn report_prune(args: &PruneArgs, dir: &Path, plan: &Plan) -> Result<()> {
         return print_json(&json!({
             "journal": dir.display().to_string(),
             "dry_run": args.dry_run,
-            "segments": plan.remove.iter().map(|(segment, _)| segment_json(segment)).collect::<Vec<_>>(),
+            "removed": plan.remove.iter().map(|(segment, _)| segment_json(segment)).collect::<Vec<_>>(),
             "bytes": bytes,
-            "needed": plan.needed,
+            "segments_needed": plan.needed,
         }));
     }
     let done = if args.dry_run { "would be removed" } else { "removed" };

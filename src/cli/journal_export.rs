@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::journal::JournalError;
 use crate::journal::export::{Exported, Format, Selection, Target, export as export_records};
 
-/// `--out -`.
-const STDOUT: &str = "-";
+/// `--out -`, `--json -`.
+pub(super) const STDOUT: &str = "-";
 
 pub(super) fn export(args: &ExportArgs) -> Result<()> {
     let dir = journal_dir(args.dir.as_deref())?;
@@ -24,6 +24,12 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
         _ => Format::Jsonl,
     };
     let target = target(args, format)?;
+    if args.json && format == Format::Csv && target == Target::Stdout {
+        return Err(Error::Usage(
+            "--json: CSV would be on standard output, which then is for JSON alone: name a directory with --out DIR"
+                .to_owned(),
+        ));
+    }
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
     {
@@ -71,9 +77,9 @@ fn report(args: &ExportArgs, dir: &Path, out: &Path, exported: &Exported, second
             "journal": dir.display().to_string(),
             "out": out.display().to_string(),
             "records": exported.records,
-            "seconds": seconds,
+            "elapsed_s": seconds,
             "files": exported.files.iter().map(|file| json!({
-                "path": file.path.display().to_string(), "records": file.records, "bytes": file.bytes,
+                "file": file.path.display().to_string(), "records": file.records, "bytes": file.bytes,
             })).collect::<Vec<_>>(),
         }));
     }

@@ -23,8 +23,8 @@ pub(super) fn seal(args: &SealArgs) -> Result<()> {
             "first_seq": reach.first_seq,
             "last_seq": reach.last_seq,
             "not_sealed": unsealed,
-            "chain_head": hex(&reach.link),
-            "sealed_at": sealed.seal.sealed_at.to_string(),
+            "head": hex(&reach.link),
+            "sealed_at": nanos(sealed.seal.sealed_at),
             "key": sealed.seal.key.to_string(),
         }));
     }
@@ -43,6 +43,11 @@ pub(super) fn seal(args: &SealArgs) -> Result<()> {
         sealed.path.display(),
         sealed.seal.key,
     ))
+}
+
+/// ns since 1970, as every stamp in JSON.
+pub(super) fn nanos(stamp: jiff::Timestamp) -> i64 {
+    i64::try_from(stamp.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// A damaged journal is a fault that was found, not a wrong argument.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::VerifyArgs;
 use super::journal::stats_json;
+use super::journal_seal::nanos;
 use super::progress::spinner;
 use super::show::{hex, json as print_json, line, stamp, thousands, unless_closed};
 use super::where_is::journal_dir;
@@ -171,6 +172,14 @@ fn tail_text(tail: &Tail) -> String {
     }
 }
 
+fn tail_name(tail: &Tail) -> &'static str {
+    match tail {
+        Tail::Sealed => "sealed",
+        Tail::Open => "open",
+        Tail::Torn { .. } => "torn",
+    }
+}
+
 fn report(dir: &Path, found: &Verification) -> Value {
     let name = dir.display().to_string();
     let stats = stats_json(&found.stats);
@@ -178,7 +187,8 @@ fn report(dir: &Path, found: &Verification) -> Value {
         Outcome::Good(tail) => json!({
             "journal": name,
             "outcome": "good",
-            "tail": tail_text(tail),
+            "tail": tail_name(tail),
+            "tail_text": tail_text(tail),
             "chain": found.chain.map(|chain| json!({
                 "first_seq": chain.first_seq, "last_seq": chain.last_seq, "head": hex(&chain.link),
             })),
@@ -210,14 +220,14 @@ fn seal_json(found: &SealFound) -> Value {
         SealVerdict::Holds => "holds",
         SealVerdict::Gone => "gone",
         SealVerdict::Repaired => "repaired",
-        SealVerdict::NotJudged => "not judged",
+        SealVerdict::NotJudged => "not_judged",
     };
     json!({
         "file": found.path.display().to_string(),
         "verdict": verdict,
         "first_seq": found.seal.reach.first_seq,
         "last_seq": found.seal.reach.last_seq,
-        "sealed_at": found.seal.sealed_at.to_string(),
+        "sealed_at": nanos(found.seal.sealed_at),
         "key": found.seal.key.to_string(),
     })
 }

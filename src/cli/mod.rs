@@ -10,6 +10,7 @@ mod check;
 mod config_keys;
 mod demo;
 mod demo_market;
+mod errors;
 mod explain;
 mod init;
 mod journal;
@@ -32,7 +33,7 @@ mod where_is;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -41,11 +42,18 @@ use crate::io::sys;
 use crate::journal::JournalError;
 use crate::machines::Hosted;
 use crate::telemetry::console;
+use crate::telemetry::json_log::JsonLog;
 use args::{Cli, Command};
 
 /// Reads the command line and does what it says.
 pub fn main<Own: Hosted>() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, json) = match errors::parse() {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
+    };
+    if json {
+        console::speak_json();
+    }
     say_panics();
     sys::say_bus_errors();
     // A file beyond the limit of the shell (`ulimit -f`) is an error of the write, as a full disk is.
@@ -54,7 +62,7 @@ pub fn main<Own: Hosted>() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            show::note(&format!("pricewright: {error}"));
+            errors::say(&error);
             ExitCode::from(error.exit_code())
         }
     };
@@ -81,10 +89,13 @@ fn say_panics() {
         let trace = std::backtrace::Backtrace::capture();
         let captured = trace.status() == std::backtrace::BacktraceStatus::Captured;
         let trace = if captured { format!("\n{trace}") } else { String::new() };
-        show::note(&format!("thread {name}: {panic}{trace}"));
+        let text = format!("thread {name}: {panic}{trace}");
         // The process ends with its first thread, and would take the words with it.
         if name == "main" {
+            errors::say_panic(&text);
             show::finish();
+        } else {
+            show::note(&text);
         }
     }));
 }
@@ -112,7 +123,7 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
 }
 
 /// Logs go to standard error, by `PRICEWRIGHT_LOG` (default `warn`, and what a run reports of itself), in colour on a terminal
-/// only. They wait for no reader.
+/// only; under `--json` a JSON object a line. They wait for no reader.
 ///
 /// # Errors
 /// `PRICEWRIGHT_LOG` is no filter of the form `LEVEL` or `TARGET=LEVEL,…`.
@@ -121,9 +132,13 @@ fn start_logs() -> Result<()> {
         Ok(wanted) => log_filter(&wanted)?,
         Err(_) => log_filter(&format!("warn,{}=info", crate::telemetry::news::TARGET))?,
     };
+    // A host program may have a subscriber of its own; then that one stays.
+    if console::speaks_json() {
+        let _already_there = tracing_subscriber::registry().with(JsonLog.with_filter(filter)).try_init();
+        return Ok(());
+    }
     let colours = console::err().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(console::LogLines);
-    // A host program may have a subscriber of its own; then that one stays.
     let _already_there = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     Ok(())
 }

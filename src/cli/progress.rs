@@ -5,10 +5,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::telemetry::console;
+
 /// Work shorter than this shows nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(120);
+
+/// Standard error; nowhere under `--json`, where its lines are JSON.
+pub(super) fn target() -> ProgressDrawTarget {
+    if console::speaks_json() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+}
 
 /// Does `work`; from its third second on a spinner on standard error says `what` is being done.
 pub(super) fn spinner<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
@@ -18,7 +25,7 @@ pub(super) fn spinner<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
             if waiting.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(what);
+            let bar = ProgressBar::with_draw_target(None, target()).with_message(what);
             while waiting.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
                 bar.tick();
             }
@@ -67,7 +74,7 @@ impl RecordBar {
             return;
         }
         if self.bar.is_hidden() {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.set_draw_target(target());
         }
         self.bar.set_length(all);
         self.bar.set_position(done);

@@ -29,7 +29,7 @@ pub(super) fn packets<Own: Hosted>(args: &ReplayArgs, packets: &Path, dir: &Path
     if args.json {
         return print_json(&json!({
             "packets": count,
-            "recorded_seconds": seconds,
+            "recorded_s": seconds,
             "journal": dir.display().to_string(),
             "records": stats.records,
         }));

@@ -144,6 +144,15 @@ impl Renderer {
         Notes { units: &self.units, instrument: instrument.unwrap_or(InstrumentId(0)) }
     }
 
+    /// One of the machine's reasons about `record` as JSON: its parts, and `text` as people read it.
+    pub(super) fn note_json(&self, note: &Note, record: Option<&Owned>) -> Value {
+        let mut value = serde_json::to_value(note).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("text".to_owned(), Value::from(self.note(note, record)));
+        }
+        value
+    }
+
     /// One of the machine's reasons about `record` in words.
     pub(super) fn note(&self, note: &Note, record: Option<&Owned>) -> String {
         self.notes(record).text(note).replace('\n', " ")

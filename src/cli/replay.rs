@@ -7,12 +7,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::args::ReplayArgs;
+use super::progress::target;
 use super::records::Renderer;
 use super::show::{hex, json as print_json, line, thousands, unless_closed};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
 use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::replay::Owned;
 use crate::replay::begin::Beginning;
 use crate::replay::follow::Divergence;
 use crate::replay::run_info::RunInfo;
@@ -81,7 +83,8 @@ impl MachineVisitor for Visit {
     type Output = Result<Replay>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        let bar = ProgressBar::new(self.until.map_or_else(|| last_seq(&self.dir), Ok)?);
+        let length = self.until.map_or_else(|| last_seq(&self.dir), Ok)?;
+        let bar = ProgressBar::with_draw_target(Some(length), target());
         if let Ok(style) =
             ProgressStyle::with_template("replay {bar:40} {human_pos} of {human_len} records, {eta} left")
         {
@@ -128,13 +131,8 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
         ));
         if let Some(reasons) = &replay.reasons {
             text.push_str("\n  what the machine saw and weighed just then:");
-            let about = match found.as_ref() {
-                Divergence::Decision { journal, .. } => Some(journal.as_ref()),
-                Divergence::Missing { machine, .. } => Some(machine.as_ref()),
-                _ => None,
-            };
             for (_, note) in &reasons.notes {
-                text.push_str(&format!("\n    {}", renderer.note(note, about)));
+                text.push_str(&format!("\n    {}", renderer.note(note, about(found))));
             }
         }
         return text;
@@ -165,13 +163,24 @@ fn as_json(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> serde
         "clean_end": replay.clean,
         "unjournalled_decisions": replay.unjournalled,
         "state_hash": hex(&replay.state_hash),
-        "seconds": replay.seconds,
+        "elapsed_s": replay.seconds,
         "divergence": replay.divergence.as_ref().map(|found| json!({
             "seq": found.seq(),
             "what": describe(found, renderer),
-            "notes": replay.reasons.as_ref().map(|reasons| reasons.notes.iter().map(|(_, note)| note).collect::<Vec<_>>()),
+            "notes": replay.reasons.as_ref().map(|reasons| {
+                reasons.notes.iter().map(|(_, note)| renderer.note_json(note, about(found))).collect::<Vec<_>>()
+            }),
         })),
     })
+}
+
+/// The record that the machine's reasons are about.
+fn about(found: &Divergence) -> Option<&Owned> {
+    match found {
+        Divergence::Decision { journal, .. } => Some(journal.as_ref()),
+        Divergence::Missing { machine, .. } => Some(machine.as_ref()),
+        _ => None,
+    }
 }
 
 fn describe(found: &Divergence, renderer: &Renderer) -> String {

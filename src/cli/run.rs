@@ -8,8 +8,8 @@ use pricewright_core::kernel::DisplayUnits;
 use serde_json::{Value, json};
 
 use super::args::RunArgs;
-use super::show::{micros, note, result, thousands};
-use super::signals::{EarlySignals, Signals};
+use super::show::{micros, note, result, result_line, thousands};
+use super::signals::EarlySignals;
 use super::status_line::{StatusLine, live_parts, log_status};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::{assemble, check};
@@ -90,6 +90,8 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     let decisions_on_stdout = config.gateway.jsonl.as_ref().is_some_and(|jsonl| jsonl.stdout);
     let mut status =
         StatusLine::of_run(decisions_on_stdout, config.runtime.status_s, launch.control().clone());
+    // One form on standard output: the result is a line, if lines stand there.
+    let result = if decisions_on_stdout { result_line } else { result };
     let assembled = assemble(launch, config, vec![Box::new(news.clone())], recorder.clone())?;
     if let Some(address) = assembled.listening {
         note(&format!("reading lines from TCP clients on {address}"));
@@ -128,7 +130,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
         durability: config.journal.durability,
         dir: &dir,
     };
-    end.report(args, &signals)
+    end.report(args, |value| result(value, &signals))
 }
 
 fn durable_text(durability: Durability, report: &DurableReport) -> String {
@@ -143,14 +145,11 @@ fn durable_text(durability: Durability, report: &DurableReport) -> String {
 }
 
 fn durable_json(report: &DurableReport) -> Value {
-    let ns = |quantile| report.delay.value_at_quantile(quantile);
     json!({
         "records": report.records,
         "writes": report.writes,
         "bytes": report.bytes,
-        "delay_ns_p50": ns(0.5),
-        "delay_ns_p99": ns(0.99),
-        "delay_ns_max": report.delay.max(),
+        "delay_ns": quantiles(&report.delay),
     })
 }
 
@@ -165,10 +164,10 @@ struct End<'a> {
 }
 
 impl End<'_> {
-    fn report(&self, args: &RunArgs, signals: &Signals) -> Result<()> {
+    fn report(&self, args: &RunArgs, result: impl FnOnce(&Value) -> Result<()>) -> Result<()> {
         let verdict = self.outcome.check(self.dir);
         if args.json {
-            result(&self.json(), signals)?;
+            result(&self.json())?;
         } else {
             self.text().iter().for_each(|line| note(line));
         }

@@ -31,6 +31,12 @@ pub(super) fn result(value: &serde_json::Value, signals: &Signals) -> Result<()>
     json(value)
 }
 
+/// As [`result`], on one line: the last of the JSON lines on standard output.
+pub(super) fn result_line(value: &serde_json::Value, signals: &Signals) -> Result<()> {
+    signals.end_at_the_next();
+    line(&value.to_string())
+}
+
 /// Waits until everything said is written, but not for a stream that takes nothing.
 pub(super) fn finish() {
     console::out().drain(Some(LINGER));
@@ -103,6 +109,8 @@ pub(super) fn stamp(nanos: i64) -> String {
 }
 
 /// A line for people on standard error. Never waits for a reader.
+///
+/// Under `--json` an object with the text as `note`.
 pub(super) fn note(text: &str) {
-    console::err().line(text);
+    console::err().line(&console::note_text(text));
 }

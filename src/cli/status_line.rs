@@ -58,7 +58,8 @@ impl StatusLine {
     /// Of a run, on standard error: over itself on a terminal, unless standard output writes decisions between; else a line
     /// of the log every `every_s` seconds, none where that is 0.
     pub(super) fn of_run(decisions_on_stdout: bool, every_s: u64, control: RunControl) -> Self {
-        let crowded = decisions_on_stdout && io::stdout().is_terminal();
+        // A line over itself is no JSON.
+        let crowded = (decisions_on_stdout && io::stdout().is_terminal()) || console::speaks_json();
         let (place, every_s) = match (console::err().is_terminal() && !crowded, every_s) {
             (true, _) => (Place::Terminal(console::err()), 1),
             (false, 0) => (Place::Nowhere, 1),

@@ -30,15 +30,33 @@ const EXAMPLES: [&str; 3] = [
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
-    /// Line, counted from 1; 0 if it concerns the whole file.
+    /// Line, counted from 1; 0 (in JSON null) if it concerns the whole file.
+    #[serde(serialize_with = "place")]
     pub line: usize,
-    /// Column in characters, counted from 1; 0 if it concerns the whole file.
+    /// Column in characters, counted from 1; 0 (in JSON null) if it is not known.
+    #[serde(serialize_with = "place")]
     pub column: usize,
     /// What is wrong and what helps.
     pub message: String,
     /// The line's text, and how many characters of it are at fault.
     #[serde(skip)]
     shown: (String, usize),
+}
+
+impl Problem {
+    /// Of a line, or of the whole file, where nothing more is known.
+    pub fn at(line: Option<usize>, message: String) -> Self {
+        Self { line: line.unwrap_or(0), column: 0, message, shown: (String::new(), 0) }
+    }
+}
+
+/// None for 0, which stands for the whole file.
+fn known(place: &usize) -> Option<usize> {
+    (*place > 0).then_some(*place)
+}
+
+fn place<S: serde::Serializer>(place: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&known(place), serializer)
 }
 
 /// Where a key stands: names of tables, `#0` for places in an array, the key last.

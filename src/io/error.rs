@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 /// A socket or file that cannot be used, with the mend.
 #[derive(Debug, thiserror::Error)]
 pub enum IoError {
@@ -40,6 +42,26 @@ pub enum IoError {
 }
 
 impl IoError {
+    /// The address or file that it is about.
+    pub fn place(&self) -> Value {
+        match self {
+            Self::Socket { address, .. } => json!({ "address": address.to_string() }),
+            Self::File { path, .. } => json!({ "file": path.display().to_string() }),
+            Self::Damaged { path, offset, .. } => {
+                json!({ "file": path.display().to_string(), "offset": offset })
+            }
+        }
+    }
+
+    /// What helps.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Socket { source, .. } => socket_mend(source),
+            Self::File { source, .. } => file_mend(source),
+            Self::Damaged { .. } => "restore it from a copy, or record it again",
+        }
+    }
+
     pub(super) fn socket(
         doing: &'static str,
         address: impl Into<SocketAddr>,

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::Nanos;
+use serde_json::{Value, json};
 
 /// An error of the journal; its text is one sentence with the mend.
 #[derive(Debug, thiserror::Error)]
@@ -298,6 +299,51 @@ impl Damage {
 }
 
 impl JournalError {
+    /// The file or directory that it is about, and where in it.
+    pub fn place(&self) -> Option<Value> {
+        match self {
+            Self::Io { path, .. }
+            | Self::DiskFull { path, .. }
+            | Self::NotDurable { path, .. }
+            | Self::Locked { path }
+            | Self::Archive { path }
+            | Self::Empty { path }
+            | Self::NotASegment { path }
+            | Self::UnknownVersion { path, .. }
+            | Self::Exists { path }
+            | Self::Key { path, .. }
+            | Self::NoChain { path }
+            | Self::NoSuchRecord { path, .. } => Some(json!({ "file": path.display().to_string() })),
+            Self::Damaged(damaged) => Some(json!({
+                "file": damaged.path.display().to_string(),
+                "offset": damaged.offset,
+                "seq": damaged.seq,
+            })),
+            Self::Refused(_)
+            | Self::Setting { .. }
+            | Self::TimeWentBack { .. }
+            | Self::NotInCatalogue { .. } => None,
+        }
+    }
+
+    /// What helps, where that is known apart from the sentence.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } => Some(io_mend(source).to_owned()),
+            Self::Damaged(damaged) => Some(damaged.damage.mend().to_owned()),
+            // Their sentences end with it.
+            Self::DiskFull { .. }
+            | Self::Locked { .. }
+            | Self::Empty { .. }
+            | Self::NotASegment { .. }
+            | Self::UnknownVersion { .. }
+            | Self::Exists { .. }
+            | Self::Key { .. }
+            | Self::NoChain { .. } => self.to_string().rsplit_once("; ").map(|(_, help)| help.to_owned()),
+            _ => None,
+        }
+    }
+
     pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_path_buf(), action, source }
     }

@@ -38,6 +38,24 @@ const CLEAR: &[u8] = b"\r\x1b[K";
 static OUT: LazyLock<Console> = LazyLock::new(|| Console::on(io::stdout().as_fd(), "standard output"));
 static ERR: LazyLock<Console> = LazyLock::new(|| Console::on(io::stderr().as_fd(), "standard error"));
 
+/// Whether every line on standard error is a JSON object.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on every line on standard error is a JSON object, for the rest of the process.
+pub fn speak_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether every line on standard error is to be a JSON object.
+pub fn speaks_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// A line for people, in the form that standard error has.
+pub fn note_text(text: &str) -> String {
+    if speaks_json() { serde_json::json!({ "note": text }).to_string() } else { text.to_owned() }
+}
+
 /// A stream with the thread that writes it.
 #[derive(Debug)]
 pub struct Console {
@@ -323,11 +341,11 @@ impl Writer {
             return;
         }
         let text = format!(
-            "pricewright: {} lines were dropped: {} did not take them in time\n",
+            "pricewright: {} lines were dropped: {} did not take them in time",
             dropped - self.told,
             self.shared.name
         );
-        if self.write(text.as_bytes()).is_ok() {
+        if self.write(format!("{}\n", note_text(&text)).as_bytes()).is_ok() {
             self.told = dropped;
         }
     }

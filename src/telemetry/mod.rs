@@ -2,6 +2,7 @@
 //! the side trace, off the hot path; what is said never keeps who says it waiting ([`console`]).
 
 pub mod console;
+pub mod json_log;
 pub mod metrics;
 pub mod news;
 pub mod price_board;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pricewright_core::kernel::names::{self, name_of};
 use pricewright_core::kernel::table::{DeskStatus, PositionChanged};
 use pricewright_core::kernel::{
     Class, Control, DecisionRef, DisplayUnits, EventRef, Health, HealthReason, InstrumentId, Kind, Lots,
@@ -193,7 +194,7 @@ impl Tally {
             "refused": self.refused,
             "refused_by": named(&self.refused_by, |control| control.name(), |control| control.0.into()),
             "venue_rejected": self.venue_rejected,
-            "venue_rejected_by": named(&self.venue_rejected_by, |_| "?", |code| u64::from(*code)),
+            "venue_rejected_by": named(&self.venue_rejected_by, venue_reason, |code| u64::from(*code)),
             "dead_letters": self.rejected,
             "dead_letters_by": named(&self.rejected_by, |reason| reason.name(), |reason| reason.0.into()),
             "positions": positions,
@@ -209,13 +210,21 @@ impl Tally {
     pub fn reasons(&self) -> String {
         let mut parts = Vec::new();
         parts.extend(self.refused_by.iter().map(|(control, n)| (*n, format!("{} {n}", control.name()))));
-        parts.extend(self.venue_rejected_by.iter().map(|(code, n)| (*n, format!("venue code {code} {n}"))));
+        parts.extend(self.venue_rejected_by.iter().map(|(code, n)| match venue_reason(code) {
+            "?" => (*n, format!("venue code {code} {n}")),
+            name => (*n, format!("venue {name} {n}")),
+        }));
         parts.extend(
             self.rejected_by.iter().map(|(reason, n)| (*n, format!("dead letter {} {n}", reason.name()))),
         );
         parts.sort_by_key(|(n, _)| core::cmp::Reverse(*n));
         parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The name of a venue's reason to refuse.
+fn venue_reason(code: &u16) -> &'static str {
+    name_of(names::REJECT, *code).unwrap_or("?")
 }
 
 /// Counts under the names of their codes; a code without a name under its number.

@@ -23,7 +23,7 @@ fn every_command_reads_an_archive_as_its_journal() {
     place.expect(0, &["run", "--seconds", "2", "--journal", "desk"]);
     let done = place.json(&["journal", "archive", "desk", "--to", "old", "--json"]);
     assert_eq!(
-        (done["segments"].as_array().map(Vec::len), &done["removed"]),
+        (done["archived"].as_array().map(Vec::len), &done["segments_removed"]),
         (Some(1), &0.into()),
         "{done:#}"
     );
@@ -43,7 +43,7 @@ fn every_command_reads_an_archive_as_its_journal() {
     assert_eq!(lines(&place, "desk"), lines(&place, "old"));
     let (mut plain, mut packed) = (place.verify("desk"), place.verify("old"));
     for report in [&mut plain, &mut packed] {
-        for key in ["journal", "seconds", "events_per_second"] {
+        for key in ["journal", "elapsed_s", "events_per_second"] {
             report.as_object_mut().expect("an object").remove(key);
         }
     }
@@ -56,7 +56,7 @@ fn every_command_reads_an_archive_as_its_journal() {
     // The newest segment is what the next run begins with.
     let moved = place.json(&["journal", "archive", "desk", "--to", "old", "--move", "--json"]);
     assert_eq!(
-        (&moved["already"], &moved["removed"], &moved["newest_stays"]),
+        (&moved["segments_already"], &moved["segments_removed"], &moved["newest_stays"]),
         (&1.into(), &0.into(), &true.into()),
         "{moved:#}"
     );
@@ -124,9 +124,9 @@ fn a_run_keeps_its_journal_within_limits_and_can_be_restarted_and_replayed() {
     place.verify("j");
     let plan = place.json(&["journal", "prune", "j", "--keep-size", "1kB", "--dry-run", "--json"]);
     let before = lines(&place, "j");
-    assert!(plan["segments"].as_array().is_some_and(|segments| !segments.is_empty()), "{plan:#}");
+    assert!(plan["removed"].as_array().is_some_and(|segments| !segments.is_empty()), "{plan:#}");
     let pruned = place.json(&["journal", "prune", "j", "--keep-size", "1kB", "--json"]);
-    assert_eq!(plan["segments"], pruned["segments"]);
+    assert_eq!(plan["removed"], pruned["removed"]);
     let after = lines(&place, "j");
     assert!(after.len() < before.len() && before.ends_with(&after));
     place.verify("j");
@@ -145,7 +145,7 @@ fn a_run_goes_on_behind_a_moved_journal() {
     let first = run(&format!("{INVENTORY}\n{}", format!("{PURCHASE}\n").repeat(20_000)));
     assert_eq!(first.code, Some(0), "{:#?}", first.err);
     let moved = place.json(&["journal", "archive", "j", "--to", "old", "--move", "--json"]);
-    assert!(moved["removed"].as_u64() > Some(0) && moved["newest_stays"] == true, "{moved:#}");
+    assert!(moved["segments_removed"].as_u64() > Some(0) && moved["newest_stays"] == true, "{moved:#}");
     let second = run(&format!("{}\n", PURCHASE.replace("\"qty\":1", "\"qty\":100000")));
     assert_eq!(second.code, Some(0), "{second:#?}");
     let price = second.out.join("\n");

@@ -69,7 +69,7 @@ fn a_desks_journal_reads_the_same_everywhere_and_is_whole_in_tables() {
         .expect("files")
         .iter()
         .map(|file| {
-            let path = PathBuf::from(file["path"].as_str().expect("a path"));
+            let path = PathBuf::from(file["file"].as_str().expect("a path"));
             // A configuration's text has line ends within a row.
             let mut table =
                 csv::Reader::from_path(place.path(path.to_str().expect("UTF-8"))).expect("a table");

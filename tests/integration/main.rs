@@ -15,6 +15,8 @@ mod explain;
 mod itchy_judge;
 mod journal_archive;
 mod journal_export;
+mod json_errors;
+mod json_schema;
 mod limits;
 mod loss;
 mod market;

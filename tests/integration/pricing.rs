@@ -103,7 +103,7 @@ fn explain_names_the_cause() {
     let ran = place.run(&["run", STDIN, "--journal", "j"], &input);
     let seq = objects(&ran.out).last().expect("a price")["seq"].as_u64().expect("a number");
     let why = place.json(&["explain", "--json", "j", &seq.to_string()]);
-    assert_eq!(why["asked"], seq);
+    assert_eq!(why["seq"], seq);
     assert_eq!(why["decision"]["kind"], "PricePublished");
     assert_eq!(why["decision"]["fields"]["price"], 17_500);
     assert_eq!(why["event"]["kind"], "Purchase");
@@ -365,7 +365,7 @@ fn a_stalled_reader_of_standard_output_does_not_stop_the_helper() {
     let prices = ended.stdout.iter().filter(|byte| **byte == b'\n').count();
     let stats = place.json(&["journal", "stats", "j", "--json"]);
     let kinds = stats["kinds"].as_array().expect("kinds");
-    let published = kinds.iter().find(|kind| kind["name"] == "PricePublished").expect("prices");
+    let published = kinds.iter().find(|kind| kind["kind"] == "PricePublished").expect("prices");
     assert!(prices > 3_000, "{prices} prices");
     assert_eq!(published["records"], prices);
 }

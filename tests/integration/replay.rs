@@ -305,7 +305,7 @@ fn explained(place: &Place, records: &[Owned]) {
     let ask = |record: &Owned| {
         let asked = seq_of(record);
         let told = place.json(&["explain", "--json", "live", &asked.to_string()]);
-        assert_eq!(told["asked"], asked);
+        assert_eq!(told["seq"], asked);
         assert_eq!(told["decision"]["seq"], asked);
         assert_eq!(told["decision"]["kind"], name_of(record));
         assert_eq!(told["event"]["seq"], asked - u64::from(of(record).header().cause), "the cause");
@@ -347,7 +347,7 @@ fn explained(place: &Place, records: &[Owned]) {
     // Without a number: the last order. A record about the run itself, or none: refused.
     let last = place.json(&["explain", "--json", "live"]);
     let order = |record: &&Owned| matches!(name_of(record), "PlaceOrder" | "ReplaceOrder" | "CancelOrder");
-    assert!(records.iter().any(|record| order(&record) && last["asked"] == seq_of(record)), "{last:#}");
+    assert!(records.iter().any(|record| order(&record) && last["seq"] == seq_of(record)), "{last:#}");
     an_order_explained(place, records);
     place.expect(2, &["explain", "live", "1"]);
     place.expect(2, &["explain", "live", "999999999"]);
@@ -360,7 +360,7 @@ fn an_order_explained(place: &Place, records: &[Owned]) {
     let order = records.iter().rfind(sent).expect("an order");
     let client = of(order).get::<PlaceOrder>().expect("an order").client.to_string();
     let told = place.json(&["explain", "live", "--order", &client, "--json"]);
-    assert_eq!(told["asked"], seq_of(order));
+    assert_eq!(told["seq"], seq_of(order));
     let life = told["life"].as_array().expect("its life");
     assert_eq!(life[0]["seq"], seq_of(order), "it begins with the decision that sent it");
     assert!(life.len() > 1, "the venue answered: {told:#}");
@@ -402,7 +402,7 @@ fn inspected(place: &Place, records: &[Owned]) {
     assert_eq!(stats["records"], records.len());
     assert_eq!(stats["runs"], 1);
     for kind in stats["kinds"].as_array().expect("a list") {
-        let name = kind["name"].as_str().expect("a name");
+        let name = kind["kind"].as_str().expect("a name");
         let counted = records.iter().filter(|record| name_of(record) == name).count();
         assert_eq!(kind["records"], counted, "{name}");
     }

@@ -146,7 +146,7 @@ fn a_live_run_says_what_it_does_and_how_it_did() {
     place.write("desk.toml", &market.configure(&text));
     let exchange = market.start(&place, &["DEMO"], 3, 500, 0);
     let desk = place.start(&["run", "desk.toml", "--journal", "live", "--json"]);
-    for words in ["session up: orders may be sent", "feed valid", "status positions="] {
+    for words in ["session up: orders may be sent", "feed valid", "\"message\":\"status\""] {
         desk.after(words);
     }
     place.json(&["operator", "kill", "live", "--name", "ann", "--json"]);
@@ -186,7 +186,7 @@ fn a_live_run_says_what_it_does_and_how_it_did() {
     let stats = place.json(&["journal", "stats", "live", "--json"]);
     let kinds = stats["kinds"].as_array().expect("kinds");
     let count = |name: &str| {
-        kinds.iter().find(|kind| kind["name"] == name).and_then(|kind| kind["records"].as_u64()).unwrap_or(0)
+        kinds.iter().find(|kind| kind["kind"] == name).and_then(|kind| kind["records"].as_u64()).unwrap_or(0)
     };
     assert_eq!(result["fills"], count("PositionChanged"));
     assert_eq!(result["orders"], count("PlaceOrder") + count("ReplaceOrder"));

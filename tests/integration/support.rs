@@ -170,6 +170,10 @@ impl Process {
     /// The rest of the first line of standard error that holds `mark`, behind it.
     pub(crate) fn after(&self, mark: &str) -> String {
         let line = self.err.wait_for(|line| line.contains(mark), mark);
+        // Under `--json` it stands in an object.
+        let note =
+            serde_json::from_str(&line).ok().and_then(|line: Value| Some(line["note"].as_str()?.to_owned()));
+        let line = note.unwrap_or(line);
         line.split_once(mark).expect("it is there").1.trim().to_owned()
     }
 

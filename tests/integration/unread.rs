@@ -223,7 +223,7 @@ fn a_result_waits_for_its_reader_behind_everything_else() {
         loop {
             let said = place.run(&["journal", "verify", "j", "--json"], "");
             let verdict: Value = serde_json::from_str(&said.out.join("\n")).unwrap_or_default();
-            if verdict["tail"] == "its end is sealed" {
+            if verdict["tail"] == "sealed" {
                 return;
             }
             assert!(start.elapsed() < BOUND, "{said:#?}");

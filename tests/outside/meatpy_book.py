@@ -29,7 +29,7 @@ def book_of(processors):
 
 
 def line_of(order):
-    return (order["symbol"], order["side"], order["order"], order["price"], order["qty"])
+    return (order["symbol"], order["side"], order["order"], int(str(order["price"]).replace(".", "")), order["qty"])
 
 
 def compare(what, ours, theirs):

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Judges from outside: an ITCH file that the simulated exchange wrote through the Python library meatpy, packets on
 # loopback through tshark's dissectors, seals of journals through OpenSSL, their chain through a Python reader, Parquet
-# tables through pyarrow, metrics of live runs through Prometheus. Builds and installs what it needs; ends its own processes;
-# non-zero on failure.
+# tables through pyarrow, metrics of live runs through Prometheus, output under --json through jsonschema. Builds and installs
+# what it needs; ends its own processes; non-zero on failure.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${CARGO_TARGET_DIR:-target}"
@@ -22,3 +22,4 @@ bash tests/outside/prometheus.sh "$work"
 cargo build --features parquet --bin pricewright
 export PRICEWRIGHT_PARQUET="$target/debug/pricewright"
 bash tests/outside/parquet.sh "$work"
+bash tests/outside/json_schema.sh "$work"

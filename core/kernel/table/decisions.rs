@@ -184,7 +184,7 @@ fields! {
         /// What set it.
         control: Control,
         /// Zero where set, 1 where an operator released it.
-        released: u8,
+        released: u8 as YES_NO,
         /// Zero.
         spare: [u8; 5],
         /// Who asked, where somebody did.

@@ -22,9 +22,9 @@ fields! {
         /// How many of `bytes` are the answer's.
         kept: u16,
         /// The venue's message letter; 0 where there is none.
-        letter: u8,
+        letter: u8 as MESSAGE,
         /// 1 where the record of what could be read follows, 0 where nothing does.
-        follows: u8,
+        follows: u8 as YES_NO,
         /// What is wrong with it.
         text: Text<80>,
         /// The answer, from `offset` on.
@@ -57,7 +57,7 @@ fields! {
         /// Instrument.
         instrument: InstrumentId,
         /// 0 where no price was said: the mark is taken.
-        priced: u8,
+        priced: u8 as YES_NO,
         /// Zero.
         spare: [u8; 5],
         /// Who said so.
@@ -83,9 +83,9 @@ fields! {
         /// Made or took.
         liquidity: Liquidity,
         /// 1 where the venue broke this execution.
-        broken: u8,
+        broken: u8 as YES_NO,
         /// The venue's letter for the reason of a break.
-        reason: u8,
+        reason: u8 as BREAK,
         /// The drop copy.
         source: SourceId,
         /// Zero.
@@ -103,7 +103,7 @@ fields! {
         /// `CATCHING_UP` after a login, `READY` whenever the venue says that there is nothing more.
         phase: SessionPhase,
         /// The venue's letter for the reason, where it gave one.
-        reason: u8,
+        reason: u8 as LOGIN,
         /// Zero.
         spare: u64,
     }
@@ -129,9 +129,9 @@ fields! {
         /// Whether it rests now.
         live: Liveness,
         /// The venue's message letter.
-        message: u8,
+        message: u8 as MESSAGE,
         /// The venue's letter for the reason of a cancel.
-        reason: u8,
+        reason: u8 as CANCEL,
         /// The drop copy.
         source: SourceId,
         /// Zero.
@@ -153,7 +153,7 @@ fields! {
         /// Side.
         side: SideCode,
         /// 0: in doubt. Known again 1: by the drop copy, 2: by an operator's stated position.
-        resolved: u8,
+        resolved: u8 as RESOLVED,
         /// Zero.
         spare: u32,
     }
@@ -194,7 +194,7 @@ fields! {
         instrument: InstrumentId,
         /// 1: not in our book. 2: not in the drop copy. 3: price, lots or side differ. 4: broken there, not here. 5: broken
         /// here, not there. 0: resolved, the instrument is released.
-        what: u8,
+        what: u8 as DIFFERENCE,
         /// Our side.
         side: SideCode,
         /// Zero.

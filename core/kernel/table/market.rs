@@ -19,7 +19,7 @@ fields! {
         /// Side.
         side: SideCode,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
     }
 
     /// A resting order was executed at its own price.
@@ -37,7 +37,7 @@ fields! {
         /// The resting order's side, where the venue says it.
         side: SideCode,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
     }
 
     /// A resting order was executed at another price than its own.
@@ -57,7 +57,7 @@ fields! {
         /// The resting order's side, where the venue says it.
         side: SideCode,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
     }
 
     /// A resting order was cancelled in part.
@@ -75,7 +75,7 @@ fields! {
         /// Side, where the venue says it.
         side: SideCode,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
     }
 
     /// A resting order left the book.
@@ -93,7 +93,7 @@ fields! {
         /// Side, where the venue says it.
         side: SideCode,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
     }
 
     /// A resting order was replaced by a new one of the same side; it loses its place in the queue.
@@ -113,7 +113,7 @@ fields! {
         /// Side, where the venue says it.
         side: SideCode,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
     }
 
     /// A trade that does not touch the displayed book.
@@ -131,7 +131,7 @@ fields! {
         /// The resting side, where the venue says it.
         side: SideCode,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
     }
 
     /// An auction's trade.
@@ -147,9 +147,9 @@ fields! {
         /// Instrument.
         instrument: InstrumentId,
         /// The venue's letter for the kind of auction.
-        cross_type: u8,
+        cross_type: u8 as AUCTION,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
         /// Zero.
         spare: u32,
     }
@@ -167,7 +167,7 @@ fields! {
         /// Zero.
         spare2: u8,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
         /// Zero.
         spare3: u32,
     }
@@ -182,7 +182,7 @@ fields! {
         /// Now.
         state: TradingState,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
         /// The venue's reason, its own letters.
         reason: Text<4>,
         /// Zero.
@@ -194,9 +194,9 @@ fields! {
         /// The venue's stamp.
         event_ns: EventNanos,
         /// The venue's letter.
-        code: u8,
+        code: u8 as MARKET_DAY,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
         /// Zero.
         spare: [u8; 22],
     }
@@ -208,9 +208,9 @@ fields! {
         /// The venue's stamp.
         event_ns: EventNanos,
         /// The level that was breached, the venue's digit.
-        level: u8,
+        level: u8 as HALT_LEVEL,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
         /// Zero.
         spare: [u8; 22],
     }
@@ -227,7 +227,7 @@ fields! {
         /// Why.
         reason: HealthReason,
         /// [`market_flags`](super::market_flags).
-        flags: u8,
+        flags: u8 as MARKET_FLAGS,
         /// [`Health::STALE`]: nobody knows what the book holds; it is empty and not to be believed until it starts anew. With
         /// [`HealthReason::SNAPSHOT`] it is filled from here on, and to be believed once a
         /// [`FeedHealth`](super::FeedHealth) says [`HealthReason::RESTORED`].

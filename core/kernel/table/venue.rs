@@ -55,7 +55,7 @@ fields! {
         /// Lots taken off.
         qty: u32,
         /// The venue's letter for the reason.
-        reason: u8,
+        reason: u8 as CANCEL,
         /// Zero.
         spare: [u8; 11],
     }
@@ -85,7 +85,7 @@ fields! {
         /// Our order number.
         client: u64,
         /// The venue's reason code.
-        reason: u16,
+        reason: u16 as REJECT,
         /// Zero.
         spare: [u8; 14],
     }
@@ -103,7 +103,7 @@ fields! {
         /// Now.
         phase: SessionPhase,
         /// The venue's letter for the reason, where it gave one.
-        reason: u8,
+        reason: u8 as LOGIN,
         /// Zero.
         spare: u64,
     }
@@ -135,7 +135,7 @@ fields! {
         /// The venue's number of the match.
         match_number: u64,
         /// The venue's letter for the reason.
-        reason: u8,
+        reason: u8 as BREAK,
         /// Zero.
         spare: [u8; 7],
     }
@@ -147,7 +147,7 @@ fields! {
         /// Our order number.
         client: u64,
         /// `P` pending, `I` rejected (the venue's letters).
-        answer: u8,
+        answer: u8 as CANCEL_HELD,
         /// Zero.
         spare: [u8; 15],
     }
@@ -165,9 +165,9 @@ fields! {
         /// Lots now open, where the venue said it; else `u32::MAX`.
         qty: u32,
         /// The venue's message letter.
-        message: u8,
+        message: u8 as MESSAGE,
         /// The venue's letter for the reason.
-        reason: u8,
+        reason: u8 as RESTATE,
         /// Zero.
         spare: u16,
     }
@@ -177,7 +177,7 @@ fields! {
         /// The venue's stamp.
         event_ns: EventNanos,
         /// The venue's letter: `S` start of day, `E` end of day.
-        code: u8,
+        code: u8 as VENUE_DAY,
         /// Zero.
         spare: [u8; 7],
     }

@@ -34,7 +34,7 @@ pub struct SimSummary {
 }
 
 impl SimSummary {
-    /// Everything as one JSON object. Prices are in units of 1e-4, quantities in shares.
+    /// Everything as one JSON object. Prices are decimal text with the four digits of ITCH, quantities in shares.
     pub fn to_json(&self) -> Value {
         let line = |line: &LineCounters| {
             json!({
@@ -50,7 +50,7 @@ impl SimSummary {
                 "symbol": order.symbol.as_str(),
                 "side": SideCode::from(order.side).name(),
                 "order": order.order,
-                "price": order.price.0,
+                "price": format!("{}.{:04}", order.price.0 / 10_000, order.price.0 % 10_000),
                 "qty": order.qty.0,
             })
         };

@@ -437,7 +437,7 @@ fn a_summary_reads_as_text_and_as_json() {
     assert_eq!(json["lines"][1]["refused"], 4);
     assert_eq!(
         json["book"][0].to_string(),
-        r#"{"order":7,"price":1000100,"qty":300,"side":"sell","symbol":"DEMO"}"#
+        r#"{"order":7,"price":"100.0100","qty":300,"side":"sell","symbol":"DEMO"}"#
     );
 }
 

@@ -73,8 +73,8 @@ fn reasons_are_counted_by_name_and_the_most_frequent_comes_first() {
     take(&mut tally, &letter);
     take(&mut tally, &rejected);
     take(&mut tally, &rejected);
-    assert_eq!(tally.reasons(), "venue code 15 2, dead letter malformed 1");
+    assert_eq!(tally.reasons(), "venue other 2, dead letter malformed 1");
     let json = tally.to_json(&units());
     assert_eq!(json["dead_letters_by"]["malformed"], 1);
-    assert_eq!(json["venue_rejected_by"]["15"], 2);
+    assert_eq!(json["venue_rejected_by"]["other"], 2);
 }

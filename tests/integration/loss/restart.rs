@@ -163,7 +163,8 @@ fn lines_of_json(text: &str) -> Vec<BookLine> {
         let number = |key: &str| order[key].as_i64().expect("a number");
         let side = if order["side"] == "buy" { 'B' } else { 'S' };
         let symbol = order["symbol"].as_str().expect("a symbol").to_owned();
-        (symbol, side, number("order") as u64, number("price"), number("qty"))
+        let price = order["price"].as_str().expect("decimal text").replace('.', "");
+        (symbol, side, number("order") as u64, price.parse().expect("a price"), number("qty"))
     };
     summary["book"].as_array().expect("a book").iter().map(line).collect()
 }

@@ -1,0 +1,93 @@
+//! Errors of commands, as a sentence or, under `--json`, as one JSON object: the last line of standard error.
+//!
+//! Of arguments that cannot be parsed nobody knows what they would have meant: there `--json` among them is enough.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ContextKind;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use serde_json::{Value, json};
+
+use super::args::Cli;
+use super::show::{finish, note};
+use crate::error::Error;
+use crate::telemetry::console;
+
+/// What a panic of the first thread exits with.
+const PANICKED: u8 = 101;
+
+/// The command line, and whether it asks for JSON on standard output. Where it is none, that was said: the exit code.
+pub(super) fn parse() -> Result<(Cli, bool), ExitCode> {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let json = asks_for_json(&matches);
+        Ok((Cli::from_arg_matches(&matches)?, json))
+    });
+    parsed.map_err(|error| {
+        if !error.use_stderr() || !names_json(std::env::args_os().skip(1)) {
+            error.exit()
+        }
+        let said = refused(&error);
+        console::err().line(&json!({ "error": said }).to_string());
+        finish();
+        ExitCode::from(2)
+    })
+}
+
+/// Whether `--json` is among arguments that cannot be parsed.
+fn names_json(args: impl Iterator<Item = OsString>) -> bool {
+    let mut options = args.take_while(|arg| arg != "--");
+    options.any(|arg| arg == "--json" || arg.to_str().is_some_and(|arg| arg.starts_with("--json=")))
+}
+
+/// Whether the command has `--json`, without a file that it would go to.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    let here = match matches.try_get_one::<bool>("json") {
+        Ok(flag) => flag.copied().unwrap_or(false),
+        Err(_) => matches
+            .try_get_one::<PathBuf>("json")
+            .ok()
+            .flatten()
+            .is_some_and(|file| file.as_os_str() == super::journal_export::STDOUT),
+    };
+    here || matches.subcommand().is_some_and(|(_, matches)| asks_for_json(matches))
+}
+
+/// What is wrong with arguments.
+fn refused(error: &clap::Error) -> Value {
+    let text = error.render().to_string();
+    let flat = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = text.split("\n\n").map(flat).filter(|part| !part.is_empty());
+    let message = parts.next().unwrap_or_default();
+    let help: Vec<String> = parts.filter(|part| !part.starts_with("For more information")).collect();
+    let argument = error.get(ContextKind::InvalidArg).or_else(|| error.get(ContextKind::InvalidSubcommand));
+    json!({
+        "message": message.trim_start_matches("error: "),
+        "place": argument.map(|argument| json!({ "argument": argument.to_string() })),
+        "help": (!help.is_empty()).then(|| help.join("; ")),
+        "exit": 2,
+    })
+}
+
+/// Says `error` on standard error.
+pub(super) fn say(error: &Error) {
+    if console::speaks_json() {
+        console::err().line(&json!({ "error": error.to_json() }).to_string());
+    } else {
+        note(&format!("pricewright: {error}"));
+    }
+}
+
+/// Says that the first thread panicked, which is what the process ends with.
+pub(super) fn say_panic(text: &str) {
+    if console::speaks_json() {
+        let error = json!({ "message": text, "place": null, "help": "report it: a panic is a bug", "exit": PANICKED });
+        console::err().line(&json!({ "error": error }).to_string());
+    } else {
+        note(text);
+    }
+}
+
+#[cfg(test)]
+mod tests;
