@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use pricewright_core::kernel::names::{self, name_of};
 use pricewright_core::kernel::{
     Class, Control, Health, InstrumentId, Kind, LimitUse, SendOutcome, SessionPhase, SourceId,
 };
@@ -164,9 +165,9 @@ table! {
         |view, to| for (control, count) in &view.seen.refused {
             to.put(vec![control.name().into()], Value::Count(*count));
         };
-    Counter "pricewright_orders_rejected" ("reason") "Orders that the venue refused, by its code." =>
+    Counter "pricewright_orders_rejected" ("reason") "Orders that the venue refused, by its reason." =>
         |view, to| for (reason, count) in &view.seen.rejected {
-            to.put(vec![reason.to_string().into()], Value::Count(*count));
+            to.put(vec![venue_reason(*reason)], Value::Count(*count));
         };
     Counter "pricewright_fills" ("instrument") "Executions of own orders that were booked." =>
         |view, to| for (instrument, count) in &view.seen.fills {
@@ -272,6 +273,11 @@ fn given(to: &mut Samples, value: Option<u64>) {
 
 fn seconds(nanos: i64) -> f64 {
     nanos as f64 / 1e9
+}
+
+/// A venue's reason to refuse; its number if it has no name.
+fn venue_reason(reason: u16) -> Cow<'static, str> {
+    name_of(names::REJECT, reason).map_or_else(|| reason.to_string().into(), Cow::Borrowed)
 }
 
 fn symbol(view: &View<'_>, instrument: InstrumentId) -> Cow<'static, str> {

@@ -141,7 +141,7 @@ fn the_desks_records_become_figures() {
         "# TYPE pricewright_orders_refused_total counter",
         "pricewright_orders_refused_total{control=\"price_collar\"} 2",
         "pricewright_orders_refused_total{control=\"position\"} 1",
-        "pricewright_orders_rejected_total{reason=\"5\"} 1",
+        "pricewright_orders_rejected_total{reason=\"invalid_peg_type\"} 1",
         "pricewright_fills_total{instrument=\"PRCW\"} 1",
         "pricewright_open_orders{instrument=\"PRCW\"} 2",
         "pricewright_position_lots{instrument=\"PRCW\"} -300",
