@@ -11,10 +11,12 @@ use std::sync::Arc;
 use pricewright::harness::in_memory::{InMemory, Packets, Setup};
 use pricewright::harness::tick::market;
 use pricewright::journal::Reader;
+use pricewright::pipeline::ring_gauge::{RingGauges, RingReading};
 use pricewright::replay::follow::Follower;
 use pricewright::replay::run_info::RunInfo;
-use pricewright_core::kernel::Driver;
-use pricewright_core::kernel::table::RunEnd;
+use pricewright::ring::ring;
+use pricewright_core::kernel::table::{Mark, RunEnd};
+use pricewright_core::kernel::{Driver, Nanos, RecordSink as _, SourceId};
 use pricewright_strategies::trading::Desk;
 
 /// Messages in all; a tenth of them is the warm-up. With 1,120,000 only 7,212 packets cause orders; why is not known.
@@ -97,6 +99,33 @@ fn the_detector_sees_an_allocation_in_the_middle_of_the_hot_path() {
 
     assert_eq!((allocations, frees), (1, 1));
     pipeline.end().unwrap();
+}
+
+/// What a thread in front of a ring does for monitors: 1,024 polls later they see the ring as it is.
+#[test]
+fn showing_how_full_a_ring_is_allocates_nothing() {
+    let gauges = RingGauges::default();
+    let mut gauge = gauges.add("ingress");
+    let (mut records, _consumer) = ring(64);
+    let mark = Mark {
+        first: 1,
+        received: Nanos(1),
+        count: 1,
+        session: 0,
+        line: 0,
+        source: SourceId(1),
+        queued_ns: 0,
+    };
+
+    let (allocations, frees, ()) = counted(|| {
+        gauge.poll(&records);
+        while records.put(&mark, SourceId(1), 0).is_ok() {}
+        (0..1_024).for_each(|_| gauge.poll(&records));
+    });
+
+    assert_eq!((allocations, frees), (0, 0));
+    let shown = gauges.read();
+    assert_eq!(shown, [RingReading { name: "ingress", used: 64, capacity: 64, full: 1 }]);
 }
 
 /// What a restart runs with: a desk that was restored from a snapshot in the middle of a session.

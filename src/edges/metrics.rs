@@ -83,14 +83,14 @@ impl Beat {
         }
     }
 
-    /// For how long it has not moved, where that is too long.
+    /// For how long it has not moved, if that is too long.
     fn stalled_ms(&self) -> Option<u64> {
         let still = self.ms().saturating_sub(self.moved_ms.load(Ordering::Relaxed));
         (u128::from(still) > STALL.as_millis()).then_some(still)
     }
 }
 
-/// Takes the address of `[metrics]`, where it is configured.
+/// Takes the address of `[metrics]`.
 ///
 /// # Errors
 /// If the address cannot be had.

@@ -23,7 +23,7 @@ pub enum Exposition {
 }
 
 impl Exposition {
-    /// The one that an `Accept` header asks for: OpenMetrics where it is taken at least as gladly as plain text.
+    /// The one that an `Accept` header asks for: OpenMetrics if it is taken at least as gladly as plain text.
     pub fn accepted(accept: &str) -> Self {
         let quality = |wanted: &str| {
             let matching = accept.split(',').filter_map(|range| {

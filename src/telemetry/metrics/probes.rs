@@ -53,13 +53,13 @@ impl Verdict {
         Self { status: if reasons.is_empty() { "ok" } else { "failing" }, reasons, checks }
     }
 
-    /// True where everything is well.
+    /// True if everything is well.
     pub fn is_ok(&self) -> bool {
         self.reasons.is_empty()
     }
 }
 
-/// Whether the process works: a supervisor may restart it where it does not. `stalled_ms` is how long the hot thread has not
+/// Whether the process works: a supervisor may restart it if not. `stalled_ms` is how long the hot thread has not
 /// moved, if that is too long.
 pub fn health(view: &View<'_>, stalled_ms: Option<u64>) -> Verdict {
     Verdict::of(alive(view, stalled_ms))
@@ -180,7 +180,7 @@ fn self_check(view: &View<'_>) -> Check {
     check("self_check", view.read.replica.alarm.clone(), "no difference was found")
 }
 
-/// Only where a drop copy was ever at odds with us.
+/// Only if a drop copy was ever at odds with us.
 fn broken(view: &View<'_>) -> Option<Check> {
     if view.seen.breaks.is_empty() {
         return None;

@@ -41,9 +41,9 @@ pub struct Sources {
     pub rings: RingGauges,
     /// Whether the journal is followed for these figures.
     pub pulse: Pulse,
-    /// Market data lines, where there are any.
+    /// Market data lines, if there are any.
     pub lines: Option<LineMonitor>,
-    /// Clients of a shop, where it is one.
+    /// Clients of a shop, if it is one.
     pub vitals: Option<Arc<Vitals>>,
 }
 

@@ -37,7 +37,7 @@ pub struct Healthy {
 /// What is held of an instrument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Lots; negative where short.
+    /// Lots; negative if short.
     pub position: Lots,
     /// Realised profit, fees not deducted.
     pub realised: Minor,
@@ -84,7 +84,7 @@ pub struct Seen {
     pub session: Option<SessionPhase>,
     /// The drop copy's session.
     pub drop_copy: Option<SessionPhase>,
-    /// What set the latch; `None` where it is not set.
+    /// What set the latch; `None` if it is not set.
     pub latch: Option<Control>,
     /// The machine was told that storage is short.
     pub storage_low: bool,
@@ -95,7 +95,7 @@ pub struct Seen {
 }
 
 impl Monitor {
-    /// Follows a run whose first record is `first_seq`; `latched` where an earlier run left the latch set.
+    /// Follows a run whose first record is `first_seq`; `latched` if an earlier run left the latch set.
     pub fn new(first_seq: u64, latched: bool) -> Self {
         let latch = latched.then_some(Control::KILL_LATCH);
         let seen = Seen { latch, ..Seen::default() };

@@ -39,7 +39,7 @@ pub struct Metric {
     pub help: &'static str,
     /// Its labels.
     pub labels: &'static [&'static str],
-    /// Reads its values; none where this run has no such thing.
+    /// Reads its values; none if this run has no such thing.
     pub(super) read: fn(&View<'_>, &mut Samples),
 }
 
@@ -178,7 +178,7 @@ table! {
             to.put(vec![symbol(view, *instrument)], Value::Count(*count));
         };
 
-    Gauge "pricewright_position" ["lots"] ("instrument") "Lots held; negative where short." => |view, to| {
+    Gauge "pricewright_position" ["lots"] ("instrument") "Lots held; negative if short." => |view, to| {
             for (instrument, held) in &view.seen.held {
                 to.put(vec![symbol(view, *instrument)], Value::Whole(held.position.0));
             }

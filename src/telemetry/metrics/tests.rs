@@ -102,7 +102,7 @@ fn well() -> Seen {
 }
 
 #[test]
-fn names_are_of_one_kind_and_told_once() {
+fn names_are_of_one_kind_and_stand_once() {
     let mut names = BTreeSet::new();
     for metric in TABLE {
         let name = metric.sample();
