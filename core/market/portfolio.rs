@@ -26,6 +26,9 @@ pub const FEE_LOTS: i64 = 10_000;
 /// The largest fee or rebate for [`FEE_LOTS`] lots.
 pub const FEE_MAX: Minor = Minor(1 << 40);
 
+/// Money that no sum of trades reaches, by far: 2⁹² is one position at its largest.
+const SOUND_MONEY: u128 = 1 << 120;
+
 /// A price as a whole number of half ticks, so that the middle between two prices is exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -47,6 +50,11 @@ impl From<Ticks> for HalfTicks {
 /// True where a price lies within [`PRICE_MAX`] either way.
 pub fn in_range(price: Ticks) -> bool {
     (-PRICE_MAX.0..=PRICE_MAX.0).contains(&price.0)
+}
+
+/// True where a position lies within [`POSITION_MAX`] either way.
+pub fn is_position(lots: Lots) -> bool {
+    (-POSITION_MAX.0..=POSITION_MAX.0).contains(&lots.0)
 }
 
 /// Money as a record carries it: the nearest value that 64 bits hold.
@@ -107,24 +115,37 @@ impl Holding {
     }
 
     /// Makes the position what somebody who knows says it is. The difference is booked as a trade at `price`, without fee
-    /// and not counted as a fill.
+    /// and not counted as a fill. Returns the difference.
     ///
     /// # Errors
-    /// [`OutOfRange`]; then nothing is booked.
-    pub fn restate(&mut self, position: Lots, price: Ticks) -> Result<(), OutOfRange> {
-        self.trade(position.0.checked_sub(self.position).ok_or(OutOfRange)?, price)
+    /// [`OutOfRange`], also where the position is worth more at `price` than a record's money holds; then nothing is booked.
+    pub fn restate(&mut self, position: Lots, price: Ticks) -> Result<Lots, OutOfRange> {
+        let difference = position.0.checked_sub(self.position).ok_or(OutOfRange)?;
+        let each = i128::from(price.0) * i128::from(self.tick_value.0);
+        let worth = each.checked_mul(i128::from(position.0)).ok_or(OutOfRange)?;
+        i64::try_from(worth).map_err(|_| OutOfRange)?;
+        self.trade(difference, price)?;
+        Ok(Lots(difference))
+    }
+
+    /// Whether its numbers are such as trades lead to: what was read from elsewhere need not be.
+    pub fn is_sound(&self) -> bool {
+        let money = |value: i128| value.unsigned_abs() <= SOUND_MONEY;
+        is_position(self.position())
+            && (1..=TICK_VALUE_MAX.0).contains(&self.tick_value.0)
+            && [self.cash, self.cost, self.realised, self.fees].into_iter().all(money)
     }
 
     fn trade(&mut self, signed: i64, price: Ticks) -> Result<(), OutOfRange> {
         let after = self.position.checked_add(signed).ok_or(OutOfRange)?;
-        if !in_range(price) || !(-POSITION_MAX.0..=POSITION_MAX.0).contains(&after) {
+        if !in_range(price) || !is_position(Lots(after)) {
             return Err(OutOfRange);
         }
         let each = i128::from(price.0) * i128::from(self.tick_value.0);
         let opposite = self.position.signum() * signed.signum() < 0;
         let closing = if opposite { signed.abs().min(self.position.abs()) } else { 0 };
         if closing > 0 {
-            let removed = divide(self.cost * i128::from(closing), i128::from(self.position.abs()));
+            let removed = share(self.cost, closing.into(), self.position.abs().into());
             self.realised += each * i128::from(closing * self.position.signum()) - removed;
             self.cost -= removed;
         }
@@ -190,6 +211,15 @@ impl Holding {
     /// Realised and unrealised profit at `mark` less fees.
     pub fn profit(&self, mark: HalfTicks) -> Minor {
         minor(self.realised + i128::from(self.unrealised(mark).0) - i128::from(self.fees().0))
+    }
+}
+
+/// `money · part / whole`, rounded like [`divide`]; `part` of at most `whole`, which is positive.
+fn share(money: i128, part: i128, whole: i128) -> i128 {
+    match money.checked_mul(part) {
+        Some(product) => divide(product, whole),
+        // Beyond 128 bits it is the same sum in two steps.
+        None => money / whole * part + divide(money % whole * part, whole),
     }
 }
 

@@ -118,8 +118,13 @@ impl Desk {
         turn: &mut Turn<'_, P>,
     ) {
         self.dead_letter((client, reason), self.state.gateway, text, turn);
-        self.latch(Control::UNREAD_ANSWER, client_value(client), 0, Text::default(), turn);
+        self.latch_unread(client, turn);
         self.act_on_all(turn);
+    }
+
+    /// An answer about order `client` cannot be used as it is: the caller says why and acts.
+    pub(super) fn latch_unread<P: Probe>(&mut self, client: u64, turn: &mut Turn<'_, P>) {
+        self.latch(Control::UNREAD_ANSWER, client_value(client), 0, Text::default(), turn);
     }
 
     /// An order took the place of another, and is not known here.
@@ -158,13 +163,26 @@ impl Desk {
         let id = event.instrument;
         let stated = self.state.instrument_mut(id).map(|state| {
             let price = if event.priced == 1 { event.price } else { floor(state.mark) };
-            let difference = event.position - state.holding.position();
-            (state.holding.restate(event.position, price), price, difference)
+            state.holding.restate(event.position, price).map(|difference| (price, difference))
         });
-        let Some((Ok(()), price, difference)) = stated else {
-            let letter = (u64::from(id.0), RejectReason::OUT_OF_RANGE);
-            self.dead_letter(letter, None, "stated position of an unknown instrument, or out of range", turn);
-            return;
+        let (price, difference) = match stated {
+            Some(Ok(booked)) => booked,
+            None => {
+                let letter = (u64::from(id.0), RejectReason::OUT_OF_RANGE);
+                self.dead_letter(
+                    letter,
+                    None,
+                    "stated position of an instrument that the desk does not know",
+                    turn,
+                );
+                return;
+            }
+            Some(Err(_)) => {
+                let letter = (u64::from(id.0), RejectReason::OUT_OF_RANGE);
+                let text = "stated position: its lots, its price or its worth is out of range";
+                self.dead_letter(letter, None, text, turn);
+                return;
+            }
         };
         self.conclude(id, Known::Stated, turn);
         self.reconcile_stated(id);

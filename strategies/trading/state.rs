@@ -333,6 +333,9 @@ impl State {
         if self.books.instruments() != fresh.books.instruments() {
             return Err("the books' instruments differ".to_owned());
         }
+        if !self.instruments.iter().all(|instrument| instrument.holding.is_sound()) {
+            return Err("a position's numbers are none that trades lead to".to_owned());
+        }
         fresh.books.refill(&self.books).map_err(|error| format!("the books: {error}"))?;
         self.books = fresh.books;
         self.gate.reconfigure(&config.risk)?;

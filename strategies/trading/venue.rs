@@ -142,12 +142,20 @@ impl Desk {
         match self.state.orders.executed(event) {
             Ok(outcome) => {
                 self.note_gone(event.client);
-                self.book(&outcome.fill, 1, turn);
                 if outcome.excess > 0 {
                     let text = "fill of more lots than the order asked for: booked, and the latch is set";
-                    let letter = (event.client, RejectReason::CONTRADICTION);
-                    self.dead_letter(letter, self.state.gateway, text, turn);
-                    self.latch(Control::POSITION, i64::from(outcome.excess), 0, Text::default(), turn);
+                    turn.value("excess", i64::from(outcome.excess), Lots::UNIT);
+                    self.dead_letter(
+                        (event.client, RejectReason::CONTRADICTION),
+                        self.state.gateway,
+                        text,
+                        turn,
+                    );
+                    // Before it is booked: what the day's loss makes of it is not the cause.
+                    self.latch_unread(event.client, turn);
+                }
+                self.book(&outcome.fill, 1, turn);
+                if outcome.excess > 0 {
                     self.act_on_all(turn);
                 }
                 self.act(outcome.fill.instrument, turn);
@@ -155,7 +163,7 @@ impl Desk {
             Err(AnswerError::Repeated) => self.state.repeats += 1,
             Err(error) => {
                 let text = "fill that fits no order of ours: the position is not known, the latch is set";
-                self.unbookable(event.client, error.reason(), i64::from(event.qty), text, turn);
+                self.unattributable(event.client, error.reason(), text, turn);
             }
         }
     }
@@ -170,7 +178,7 @@ impl Desk {
             Err(error) => {
                 let text =
                     "broken match that fits no fill of ours: the position is not known, the latch is set";
-                self.unbookable(event.client, error.reason(), 1, text, turn);
+                self.unattributable(event.client, error.reason(), text, turn);
             }
         }
     }
@@ -186,7 +194,7 @@ impl Desk {
         };
         if booked.is_err() {
             let text = "fill beyond the numbers that the portfolio holds: the latch is set";
-            self.unbookable(fill.client, RejectReason::OUT_OF_RANGE, i64::from(fill.qty), text, turn);
+            self.unattributable(fill.client, RejectReason::OUT_OF_RANGE, text, turn);
             return;
         }
         if instrument.marked.is_none() {
@@ -213,20 +221,6 @@ impl Desk {
             _ => self.broken_own(fill, turn),
         }
         self.check_loss(turn);
-    }
-
-    /// A fill could not be booked: what is held is not known, so nothing more may be risked.
-    fn unbookable<P: Probe>(
-        &mut self,
-        client: u64,
-        reason: RejectReason,
-        lots: i64,
-        text: &'static str,
-        turn: &mut Turn<'_, P>,
-    ) {
-        self.dead_letter((client, reason), self.state.gateway, text, turn);
-        self.latch(Control::POSITION, lots, 0, Text::default(), turn);
-        self.act_on_all(turn);
     }
 
     fn fee(&self, liquidity: Liquidity) -> Minor {

@@ -149,3 +149,60 @@ fn extreme_values_do_not_overflow() {
     holding.fill(Side::Sell, Ticks(-PRICE_MAX.0), u32::MAX, FEE_MAX).expect("in range");
     assert_eq!(holding.unrealised(HalfTicks(i64::MIN)), Minor(i64::MIN));
 }
+
+#[test]
+fn the_largest_position_closes_without_an_overflow() {
+    let mut holding = Holding::new(TICK_VALUE_MAX).expect("tick value");
+    for _ in 0..256 {
+        holding.fill(Side::Buy, PRICE_MAX, u32::MAX, FEE_MAX).expect("in range");
+    }
+    let bought = holding.position();
+    // Half of it, then the rest, for nothing: what was paid is lost.
+    let half = Lots(bought.0 / 2);
+    holding.restate(half, Ticks(0)).expect("worth nothing at that price");
+    assert_eq!(holding.cost, holding.cash.abs() / 2);
+    holding.restate(Lots(0), Ticks(0)).expect("worth nothing");
+    assert_eq!((holding.position(), holding.cost()), (Lots(0), Minor(0)));
+    assert_eq!(holding.realised, -(i128::from(bought.0) << 52));
+    assert!(holding.is_sound());
+}
+
+#[test]
+fn a_stated_position_is_refused_where_its_numbers_are_out_of_range() {
+    for (position, price) in [
+        (Lots(i64::MAX), Ticks(1)),
+        (Lots(i64::MIN), Ticks(1)),
+        (Lots(POSITION_MAX.0 + 1), Ticks(1)),
+        (POSITION_MAX, PRICE_MAX),
+        (Lots(1), Ticks(PRICE_MAX.0 + 1)),
+        (Lots(1), Ticks(i64::MIN)),
+    ] {
+        for before in [-3, 0, 3] {
+            let mut holding = Holding::new(Minor(1)).expect("tick value");
+            book(&mut holding, before, 100);
+            let unchanged = holding.clone();
+            assert_eq!(holding.restate(position, price), Err(OutOfRange), "{position} at {price}");
+            assert_eq!(holding, unchanged);
+        }
+    }
+    let mut holding = Holding::new(Minor(1)).expect("tick value");
+    assert_eq!(holding.restate(POSITION_MAX, Ticks(1)), Ok(POSITION_MAX));
+    assert_eq!(holding.restate(Lots(-POSITION_MAX.0), Ticks(1)), Ok(Lots(-2 * POSITION_MAX.0)));
+}
+
+#[test]
+fn numbers_that_no_trade_leads_to_are_not_sound() {
+    let sound = Holding::new(Minor(1)).expect("tick value");
+    assert!(sound.is_sound());
+    for wrong in [
+        Holding { position: i64::MIN, ..sound.clone() },
+        Holding { position: POSITION_MAX.0 + 1, ..sound.clone() },
+        Holding { tick_value: Minor(0), ..sound.clone() },
+        Holding { cash: i128::MIN, ..sound.clone() },
+        Holding { cost: i128::MAX, ..sound.clone() },
+        Holding { realised: i128::MIN, ..sound.clone() },
+        Holding { fees: i128::MAX, ..sound.clone() },
+    ] {
+        assert!(!wrong.is_sound(), "{wrong:?}");
+    }
+}

@@ -221,6 +221,50 @@ fn an_earlier_latch_does_not_hide_a_changed_session() {
     assert_eq!(stage.latch(), Control::KILL_LATCH);
 }
 
+/// What a journal of an earlier version may hold, and what an operator may mistype: no number of it stops the desk.
+#[test]
+fn a_stated_position_beyond_all_numbers_is_a_dead_letter() {
+    let most = 1 << 40;
+    for before in [-1, 0, 1] {
+        for (position, price) in [
+            (i64::MAX, None),
+            (i64::MIN, None),
+            (i64::MAX, Some(10_000)),
+            (most + 1, Some(1)),
+            (-most - 1, Some(1)),
+            // Each by itself is in range, and the worth of both is beyond 64 bits.
+            (most, Some(1 << 32)),
+            (-most, Some(1 << 32)),
+            (5, Some(i64::MAX)),
+            (5, Some(i64::MIN)),
+        ] {
+            let mut stage = Stage::quoting();
+            let state = |position, price: Option<i64>| PositionStated {
+                position: Lots(position),
+                price: Ticks(price.unwrap_or(0)),
+                instrument: PRCW,
+                priced: u8::from(price.is_some()),
+                spare: [0; 5],
+                operator: Text::excerpt("ann"),
+            };
+            stage.give(&state(before, Some(10_000)));
+            stage.give(&state(position, price));
+            assert_eq!(stage.only::<Rejected>().reason, RejectReason::OUT_OF_RANGE, "{before} {position}");
+            assert!(stage.all::<PositionChanged>().is_empty());
+            let held = |stage: &Stage| stage.driver.machine().holding(PRCW).expect("known").position();
+            assert_eq!(held(&stage), Lots(before));
+            // It goes on: fills are booked, and the status says what is held.
+            stage.fill(2, 70, 9_999, 40);
+            assert_eq!(held(&stage), Lots(before + 40));
+            stage.give(&state(most, Some(10_000)));
+            assert_eq!(stage.only::<PositionChanged>().position, Lots(most), "the largest that is taken");
+            stage.give(&state(-most, Some(1)));
+            assert_eq!(stage.only::<PositionChanged>().fill, Lots(-2 * most));
+            stage.status_timer();
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_read_latches_and_is_a_dead_letter() {
     for (client, letter, follows) in [(0, b'Z', 0), (2, b'E', 0), (2, b'E', 1)] {

@@ -38,7 +38,7 @@ fn a_broken_fill_is_taken_back() {
     assert_eq!((changed.fill, changed.position, changed.fees), (Lots(-40), Lots(0), Minor(0)));
     stage.give(&VenueBroken { match_number: 71, ..broken });
     assert_eq!(stage.only::<Rejected>().reason, RejectReason::UNKNOWN_KEY);
-    assert_eq!(stage.only::<KillLatched>().control, Control::POSITION);
+    assert_eq!(stage.only::<KillLatched>().control, Control::UNREAD_ANSWER);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_fill_of_an_unknown_order_sets_the_latch() {
     stage.fill(77, 1, 10_000, 5);
     let letter = stage.only::<Rejected>();
     assert_eq!((letter.position, letter.reason, letter.source), (77, RejectReason::UNKNOWN_KEY, GATEWAY));
-    assert_eq!(stage.only::<KillLatched>().control, Control::POSITION);
+    assert_eq!(stage.only::<KillLatched>().control, Control::UNREAD_ANSWER);
     assert_eq!(stage.all::<CancelOrder>().len(), 2);
 }
 
@@ -92,7 +92,19 @@ fn a_fill_beyond_the_order_is_booked_and_sets_the_latch() {
     stage.fill(2, 1, 9_999, 101);
     assert_eq!(stage.only::<PositionChanged>().position, Lots(101));
     let kill = stage.only::<KillLatched>();
-    assert_eq!((kill.control, kill.value, kill.limit), (Control::POSITION, 1, 0));
+    assert_eq!((kill.control, kill.value, kill.limit), (Control::UNREAD_ANSWER, 2, 0));
+}
+
+/// The loss that such a fill makes is booked too, but it is not what set the latch.
+#[test]
+fn a_fill_far_beyond_the_order_names_the_answer_and_not_the_loss() {
+    let mut stage = Stage::quoting();
+    stage.fill(2, 1, 9_000_000, u32::MAX);
+    let kill = stage.only::<KillLatched>();
+    assert_eq!((kill.control, kill.value, kill.limit), (Control::UNREAD_ANSWER, 2, 0));
+    assert_eq!(stage.only::<Rejected>().reason, RejectReason::CONTRADICTION);
+    assert_eq!(stage.only::<PositionChanged>().position, Lots(u32::MAX.into()));
+    assert_eq!(stage.latch(), Control::UNREAD_ANSWER);
 }
 
 #[test]
