@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::bench_args::{BenchCommand, PacedArgs};
+use super::bench_args::{BenchArgs, BenchCommand, PacedArgs};
 use super::show::{line, note};
 use super::where_is::DATA_DIR;
 use super::{bench_compare, bench_show};
 use crate::error::{Error, Result};
 use crate::harness::lab::Lab;
 use crate::harness::machine::Machine;
-use crate::harness::record::{Document, FORMAT};
+use crate::harness::record::{BenchRecord, Document, FORMAT, FailedBench};
 use crate::harness::report;
-use crate::harness::runner;
+use crate::harness::runner::{self, Bench};
 use crate::harness::suite;
 use crate::pipeline::cores::available_cores;
 
@@ -41,28 +41,65 @@ fn measure(names: &[&str], args: &PacedArgs) -> Result<()> {
         smoke: args.smoke,
         seed: args.seed,
         benches: Vec::new(),
+        failed: Vec::new(),
     };
-    for name in names {
-        let mut bench = suite::by_name(name)?;
-        if names.len() > 1 && bench.needs_two_cores() && !lab.has_two_cores() {
-            note(&format!("{name}: left out, it needs two cores"));
-            continue;
-        }
-        let record = runner::run(bench.as_mut(), &lab, &mut |text| tracing::info!("{text}"))?;
-        if !quiet {
-            bench_show::bench(&record)?;
-        }
+    let mut tell = |text: &str| tracing::info!("{text}");
+    let shown = |record: &BenchRecord| if quiet { Ok(()) } else { bench_show::bench(record) };
+    if let [name] = names {
+        let record = runner::run(suite::by_name(name)?.as_mut(), &lab, &mut tell)?;
+        shown(&record)?;
         document.benches.push(record);
+    } else {
+        let benches = together(names, &lab)?;
+        let mut ended = |outcome: std::result::Result<&BenchRecord, &FailedBench>| match outcome {
+            Ok(record) => shown(record),
+            Err(_) if quiet => Ok(()),
+            Err(failed) => line(&format!("\n{}", failure(failed))),
+        };
+        (document.benches, document.failed) = runner::run_all(benches, &lab, &mut tell, &mut ended)?;
     }
+    leave(&document, args)?;
+    match document.failed.as_slice() {
+        [] => Ok(()),
+        failed => Err(Error::Failed(all_of_it(failed, names.len()))),
+    }
+}
+
+/// The benches that make sense here.
+fn together(names: &[&str], lab: &Lab) -> Result<Vec<Box<dyn Bench>>> {
+    let mut benches = Vec::with_capacity(names.len());
+    for name in names {
+        let bench = suite::by_name(name)?;
+        if bench.needs_two_cores() && !lab.has_two_cores() {
+            note(&format!("{name}: left out, it needs two cores"));
+        } else {
+            benches.push(bench);
+        }
+    }
+    Ok(benches)
+}
+
+fn failure(failed: &FailedBench) -> String {
+    format!("{} failed: {}", failed.name, failed.error)
+}
+
+/// The last words of a run in which benches failed.
+fn all_of_it(failed: &[FailedBench], all: usize) -> String {
+    let each: Vec<String> = failed.iter().map(failure).collect();
+    format!("{} of {all} benches failed; the others' results are kept\n  {}", failed.len(), each.join("\n  "))
+}
+
+/// Writes what was asked for.
+fn leave(document: &Document, args: &BenchArgs) -> Result<()> {
     if let Some(dir) = &args.hgrm {
-        bench_show::write_hgrm(&document, dir)?;
+        bench_show::write_hgrm(document, dir)?;
     }
     if let Some(path) = &args.report {
-        write(path, &report::page(&document))?;
+        write(path, &report::page(document))?;
         note(&format!("page written to {}", path.display()));
     }
     match &args.json {
-        Some(path) => write_json(&document, path),
+        Some(path) => write_json(document, path),
         None => Ok(()),
     }
 }

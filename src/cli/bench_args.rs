@@ -40,7 +40,7 @@ pub enum BenchCommand {
         /// Core to run on.
         core: usize,
     },
-    /// Every bench, one after the other.
+    /// Every bench, one after the other, whichever of them fail.
     All(BenchArgs),
 }
 
@@ -116,7 +116,7 @@ pub struct PacedArgs {
     /// Seconds of each paced part of a round.
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub seconds: Option<f64>,
-    /// Operations a second of paced parts; missing it fails the run.
+    /// Operations a second of paced parts; missing it fails the run, and the error says which to try.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub rate: Option<u64>,
 }
@@ -133,7 +133,7 @@ pub struct PairArgs {
     /// Seconds of each half of a pair, in turns of at most 5.
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub seconds: Option<f64>,
-    /// Packets a second; missing it fails the run.
+    /// Packets a second; missing it fails the run, and the error says which to try.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=90_000))]
     pub rate: Option<u64>,
 }

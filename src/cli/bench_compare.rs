@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::bench_args::CompareArgs;
 use super::bench_show::number;
-use super::show::{json as print_json, line};
+use super::show::{json as print_json, line, note};
 use crate::error::{Error, Result};
 use crate::harness::compare::{self, Compared, LEAST_ROUNDS, Verdict};
 use crate::harness::record::Document;
@@ -16,6 +16,11 @@ const NAME_WIDTH: usize = 80;
 
 pub(super) fn compare(args: &CompareArgs) -> Result<()> {
     let (before, after) = (read(&args.before)?, read(&args.after)?);
+    for (path, document) in [(&args.before, &before), (&args.after, &after)] {
+        for failed in &document.failed {
+            note(&format!("{}: {} failed there, and is not compared", path.display(), failed.name));
+        }
+    }
     let compared = compare::compare(&before, &after, args.by.into(), args.seed);
     if compared.is_empty() {
         return Err(Error::Usage(

@@ -22,6 +22,18 @@ pub struct Document {
     pub seed: u64,
     /// The benches, in the order in which they ran.
     pub benches: Vec<BenchRecord>,
+    /// Those that failed: nothing that they measured is here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failed: Vec<FailedBench>,
+}
+
+/// A bench that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedBench {
+    /// Its name on the command line.
+    pub name: String,
+    /// Why.
+    pub error: String,
 }
 
 /// One bench.

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use super::cache_line::ping_pong;
 use super::figure::{Goal, PER_NS, PERCENTILES, Samples, Spec, Timed, nanos_at, new_histogram, supported};
 use super::lab::Lab;
-use super::record::{BenchRecord, FigureRecord, GoalRecord, Summary};
+use super::record::{BenchRecord, FailedBench, FigureRecord, GoalRecord, Summary};
 use crate::error::{Error, Result};
 
 /// Round trips of the placement probe.
@@ -66,7 +66,35 @@ pub trait Bench {
     }
 }
 
-/// Runs `bench`; `told` hears how far it is.
+/// Runs every one of `benches`, whatever becomes of the others; `told` says how far it is, `ended` takes each as it ends.
+/// Returns the records of those that worked, and those that failed.
+///
+/// # Errors
+/// Those of `ended` alone.
+pub fn run_all(
+    benches: Vec<Box<dyn Bench>>,
+    lab: &Lab,
+    told: &mut dyn FnMut(&str),
+    ended: &mut dyn FnMut(std::result::Result<&BenchRecord, &FailedBench>) -> Result<()>,
+) -> Result<(Vec<BenchRecord>, Vec<FailedBench>)> {
+    let (mut records, mut failures) = (Vec::new(), Vec::new());
+    for mut bench in benches {
+        match run(bench.as_mut(), lab, told) {
+            Ok(record) => {
+                ended(Ok(&record))?;
+                records.push(record);
+            }
+            Err(error) => {
+                let failed = FailedBench { name: bench.name().to_owned(), error: error.to_string() };
+                ended(Err(&failed))?;
+                failures.push(failed);
+            }
+        }
+    }
+    Ok((records, failures))
+}
+
+/// Runs `bench`; `told` says how far it is.
 ///
 /// # Errors
 /// As the bench's own.

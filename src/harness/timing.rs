@@ -151,16 +151,32 @@ impl Pace {
 /// Fails where `sent` operations in `took_ns` fall short of `rate` in a second by more than the part `tolerance`.
 ///
 /// # Errors
-/// What was asked for and what was reached.
+/// What was asked for, what was reached, and what to ask for instead.
 pub fn require_rate(what: &str, rate: u64, sent: u64, took_ns: u64, tolerance: f64) -> Result<()> {
     let reached = sent as f64 * 1e9 / took_ns.max(1) as f64;
     if reached >= rate as f64 * (1.0 - tolerance) {
         return Ok(());
     }
     Err(Error::Failed(format!(
-        "{what}: {rate} a second were asked for and {reached:.0} reached, so that the latencies mean nothing; give a \
-         lower --rate or a quieter machine"
+        "{what}: {rate} a second were asked for and {reached:.0} reached, so that the latencies mean nothing; {}",
+        rate_help(reached)
     )))
+}
+
+/// What to do about a rate that this machine does not hold, where it came to `reached` a second.
+pub fn rate_help(reached: f64) -> String {
+    match rate_to_try(reached) {
+        Some(rate) => format!("try --rate {rate}, or a quieter machine"),
+        None => "it takes a quieter machine".to_owned(),
+    }
+}
+
+/// Four fifths of what was reached, to two digits, down: what is reached without a break is not what can be kept up with
+/// pauses. `None` if that is none.
+fn rate_to_try(reached: f64) -> Option<u64> {
+    let rate = (reached * 0.8) as u64;
+    let unit = 10_u64.pow(rate.checked_ilog10()?.saturating_sub(1));
+    Some(rate / unit * unit)
 }
 
 /// Runs `work` on a thread pinned to `core`.

@@ -67,6 +67,42 @@ fn a_page_distributions_and_a_measurement_are_written() {
     assert!(refused.err.concat().contains("--smoke"), "{:?}", refused.err);
 }
 
+/// Where nothing can be written, those that write fail. The others' results are kept.
+#[test]
+fn a_bench_that_fails_does_not_throw_away_the_others() {
+    let place = Place::new();
+    place.write("pricewright-data", "a file where the benches' directory would be");
+    let all = ["all", "--smoke", "--rounds", "1", "--json", "out.json", "--report", "out.html"];
+    let done = bench(&place, &all);
+    assert_eq!(done.code, Some(1), "{:?}", done.err);
+    let document: Value = serde_json::from_str(&place.read("out.json")).expect("JSON");
+    let names = |key: &str| -> Vec<String> {
+        let benches = document[key].as_array().expect("benches").iter();
+        benches.map(|bench| bench["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let kept = names("benches");
+    for name in ["floor", "decode", "book"] {
+        assert!(kept.iter().any(|kept| kept == name), "{name}: {kept:?}");
+    }
+    let failed = names("failed");
+    assert_eq!(failed.first().map(String::as_str), Some("journal"), "{failed:?}");
+    assert_eq!(failed.last().map(String::as_str), Some("replay"), "{failed:?}");
+    let page = place.read("out.html");
+    for bench in document["failed"].as_array().expect("benches") {
+        let (name, error) = (bench["name"].as_str().expect("text"), bench["error"].as_str().expect("text"));
+        assert!(error.contains("pricewright-data"), "{error}");
+        let said = format!("{name} failed: {error}");
+        assert!(done.out.contains(&said), "{said}: {:?}", done.out);
+        assert!(done.err.iter().any(|line| line.trim() == said), "{said}: {:?}", done.err);
+        assert!(page.contains(&format!("{name} failed: ")), "{name}");
+    }
+    assert!(done.out.iter().any(|line| line.starts_with("result ")), "{:?}", done.out);
+    let last = format!("{} of 8 benches failed", failed.len());
+    assert!(done.err.iter().any(|line| line.contains(&last)), "{:?}", done.err);
+    let alone = bench(&place, &["replay", "--smoke", "--json", "alone.json"]);
+    assert!(alone.code != Some(0) && !place.path("alone.json").exists(), "nothing was measured");
+}
+
 /// The document of `name` with its medians multiplied by `factor` and at least as many rounds as a comparison wants.
 fn altered(place: &Place, name: &str, factor: f64) -> String {
     let mut document = measured(place, "decode", "1");
@@ -94,6 +130,12 @@ fn a_comparison_says_worse_by_its_exit_code() {
     let better = bench(&place, &["compare", &slow, &before]);
     assert_eq!(better.code, Some(0));
     assert!(better.out.concat().contains("better"));
+    let mut document: Value = serde_json::from_str(&place.read(&same)).expect("JSON");
+    document["failed"] = serde_json::json!([{ "name": "journal", "error": "no room" }]);
+    place.write("d", &document.to_string());
+    let partly = bench(&place, &["compare", &before, "d"]);
+    assert_eq!(partly.code, Some(0));
+    assert!(partly.err.concat().contains("d: journal failed there"), "{:?}", partly.err);
     let missing = bench(&place, &["compare", &before, "nothing.json"]);
     assert_eq!(missing.code, Some(2));
 }

@@ -51,7 +51,8 @@ fn document(figures: Vec<FigureRecord>) -> Document {
         placement_ns: Vec::new(),
         figures,
     };
-    Document { format: FORMAT.to_owned(), machine: machine(), smoke: false, seed: 1, benches: vec![bench] }
+    let (format, benches, failed) = (FORMAT.to_owned(), vec![bench], Vec::new());
+    Document { format, machine: machine(), smoke: false, seed: 1, benches, failed }
 }
 
 /// How often of `trials` the verdict for 7 rounds against 7 is `wanted`.

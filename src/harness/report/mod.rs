@@ -24,6 +24,7 @@ pub fn page(document: &Document) -> String {
     push(&mut out, &format!("<title>Pricewright measured, {}</title>\n", escaped(&machine.date)));
     push(&mut out, &format!("<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"));
     head(&mut out, document);
+    failed(&mut out, document);
     goals(&mut out, document);
     for bench in &document.benches {
         section(&mut out, bench);
@@ -77,6 +78,14 @@ fn head(out: &mut String, document: &Document) {
         push(out, &format!("<a href=\"#{name}\">{name}</a>"));
     }
     push(out, "</nav>\n</header>\n");
+}
+
+/// The benches that are not on the page, and why.
+fn failed(out: &mut String, document: &Document) {
+    for bench in &document.failed {
+        let (name, error) = (escaped(&bench.name), escaped(&bench.error));
+        push(out, &format!("<p class=\"warning\">{name} failed: {error}</p>\n"));
+    }
 }
 
 /// What ought to be reached, and what was.

@@ -1,5 +1,5 @@
 use super::super::machine::Machine;
-use super::super::record::{FORMAT, GoalRecord};
+use super::super::record::{FORMAT, FailedBench, GoalRecord};
 use super::*;
 
 fn figure(name: &str, floor: Option<&str>) -> FigureRecord {
@@ -56,7 +56,14 @@ fn document() -> Document {
         build: "00ff".to_owned(),
         date: "2026-01-05T14:30:00Z".to_owned(),
     };
-    Document { format: FORMAT.to_owned(), machine, smoke: false, seed: 1, benches: vec![bench] }
+    Document {
+        format: FORMAT.to_owned(),
+        machine,
+        smoke: false,
+        seed: 1,
+        benches: vec![bench],
+        failed: Vec::new(),
+    }
 }
 
 #[test]
@@ -147,4 +154,13 @@ fn axes_have_round_numbers() {
     }
     let wide = plot(&[Line { name: "x", points: &[(0.0, 12.0), (0.9, 6e6)], colour: 0, floor: false }]);
     assert!(wide.contains(">1\u{a0}ms<") && !wide.contains(">20\u{a0}ns<"));
+}
+
+#[test]
+fn a_bench_that_failed_is_on_the_page_with_its_error() {
+    let good = document();
+    assert!(!page(&good).contains("failed"));
+    let failed = FailedBench { name: "journal".to_owned(), error: "<no> room".to_owned() };
+    let text = page(&Document { failed: vec![failed], ..good });
+    assert!(text.contains("journal failed: &lt;no&gt; room"), "{text}");
 }

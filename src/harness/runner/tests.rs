@@ -77,6 +77,66 @@ fn a_bench_is_checked_warmed_up_and_folded_round_by_round() {
     assert_eq!((never.all.samples, &never.all.p50, &never.goal, never.ratio), (0, &None, &None, None));
 }
 
+/// Fails where its name says.
+struct Broken(&'static str);
+
+impl Bench for Broken {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn question(&self) -> &'static str {
+        "What becomes of the others?"
+    }
+
+    fn figures(&self) -> Vec<Spec> {
+        SPECS.to_vec()
+    }
+
+    fn check(&mut self, _lab: &Lab) -> Result<Checked> {
+        if self.0 == "check" {
+            return Err(Error::Usage("no room for it".to_owned()));
+        }
+        Ok(Checked { result: blake3::hash(b""), facts: Vec::new() })
+    }
+
+    fn round(&mut self, _lab: &Lab, _samples: &mut Samples) -> Result<()> {
+        if self.0 == "round" { Err(Error::Failed("too slow".to_owned())) } else { Ok(()) }
+    }
+
+    fn finish(&mut self, _lab: &Lab) -> Result<()> {
+        Err(Error::Failed("not as it was".to_owned()))
+    }
+}
+
+#[test]
+fn a_bench_that_fails_takes_no_other_with_it() {
+    let data = tempfile::tempdir().expect("a directory");
+    let benches: Vec<Box<dyn Bench>> = vec![
+        Box::new(Broken("check")),
+        Box::new(Made::default()),
+        Box::new(Broken("round")),
+        Box::new(Broken("finish")),
+        Box::new(Made::default()),
+    ];
+    let mut seen = Vec::new();
+    let mut ended = |outcome: std::result::Result<&BenchRecord, &FailedBench>| {
+        seen.push(outcome.map(|record| record.name.clone()).map_err(|failed| failed.name.clone()));
+        Ok(())
+    };
+    let (records, failures) =
+        run_all(benches, &lab(2, data.path()), &mut |_| {}, &mut ended).expect("all were tried");
+    let names: Vec<&str> = records.iter().map(|record| record.name.as_str()).collect();
+    assert_eq!(names, ["made", "made"]);
+    assert!(records.iter().all(|record| record.figures[1].rounds.len() == 2), "measured whole");
+    let failed = |name: &str, error: &str| FailedBench { name: name.to_owned(), error: error.to_owned() };
+    let wanted =
+        [failed("check", "no room for it"), failed("round", "too slow"), failed("finish", "not as it was")];
+    assert_eq!(failures, wanted);
+    let (made, broken) = (Ok("made".to_owned()), |name: &str| Err(name.to_owned()));
+    assert_eq!(seen, [broken("check"), made.clone(), broken("round"), broken("finish"), made]);
+}
+
 #[test]
 fn medians() {
     assert_eq!(median(vec![]), None);

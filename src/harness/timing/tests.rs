@@ -32,6 +32,14 @@ fn a_missed_rate_is_an_error_that_says_both_rates() {
     assert_eq!(error.exit_code(), 1);
     let text = error.to_string();
     assert!(text.contains("1000 a second") && text.contains("500 reached"), "{text}");
+    assert!(text.contains("try --rate 400,"), "{text}");
+}
+
+#[test]
+fn a_rate_to_try_is_one_that_was_nearly_reached() {
+    let tried = [512_345.0, 99.0, 12.6, 2.0, 1.0, 0.0].map(rate_to_try);
+    assert_eq!(tried, [Some(400_000), Some(79), Some(10), Some(1), None, None]);
+    assert!(rate_help(0.3).contains("quieter machine") && !rate_help(0.3).contains("--rate"));
 }
 
 #[test]

@@ -135,10 +135,13 @@ impl Bench for TickToTrade {
                 let measured = session.phase(mode, rate, count, lab.rate_tolerance())?;
                 let lost = measured.lost * LOST_PART > measured.sent && !lab.asked().smoke;
                 if lost {
+                    let orders = measured.sent.saturating_sub(measured.lost);
+                    let followed = orders as f64 * 1e9 / measured.took_ns.max(1) as f64;
                     return Err(Error::Failed(format!(
-                        "{} of {} packets had no order behind them: the rate is too high for this machine; give a \
-                         lower --rate",
-                        measured.lost, measured.sent
+                        "{} of {} packets had no order behind them: {rate} a second are too many for this machine; {}",
+                        measured.lost,
+                        measured.sent,
+                        crate::harness::timing::rate_help(followed)
                     )));
                 }
                 let names = if mode == Mode::Echo { [ECHO, ECHO_ACTUAL] } else { [TRADE, TRADE_ACTUAL] };
