@@ -402,12 +402,12 @@ fn receive_line<C: Clock, S: RecordSink>(
     }
     let now = round.clock.now();
     for packet in batch.iter().filter(|packet| senders.may(|| packet.from())) {
-        if let Some(recorder) = recorder {
-            recorder.datagram(line, now, packet.bytes)?;
-        }
         // The stamp came with the datagram, and the clock was read already: no call is made for it.
         let waited = packet.kernel_stamp().and_then(|stamp| round.clock.since_wall(stamp));
         let arrival = Arrival { received: now, queued_ns: queue.waited(waited, now) };
+        if let Some(recorder) = recorder {
+            recorder.datagram(line, arrival, packet.bytes)?;
+        }
         if !held.is_empty() || market.on_packet(line, packet.bytes, arrival, sink).is_err() {
             held.keep(line, arrival, packet.bytes);
         }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pricewright_core::kernel::{InstrumentId, Nanos};
 use pricewright_feeds::nasdaq::glimpse::Snapshot;
+use pricewright_feeds::nasdaq::market_data::Arrival;
 
 use crate::error::Result;
 use crate::io::recording::{PacketKind, PacketWriter, RecordedPacket};
@@ -41,8 +42,9 @@ impl Recorder {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn datagram(&self, line: u16, received: Nanos, bytes: &[u8]) -> Result<()> {
-        self.write(&RecordedPacket { received, line, kind: PacketKind::Datagram, bytes })
+    pub fn datagram(&self, line: u16, arrival: Arrival, bytes: &[u8]) -> Result<()> {
+        let Arrival { received, queued_ns } = arrival;
+        self.write(&RecordedPacket { received, line, kind: PacketKind::Datagram, queued_ns, bytes })
     }
 
     /// Bytes of the venue session.
@@ -50,7 +52,13 @@ impl Recorder {
     /// # Errors
     /// Where the file cannot be written.
     pub fn stream(&self, received: Nanos, bytes: &[u8]) -> Result<()> {
-        self.write(&RecordedPacket { received, line: VENUE_LINE, kind: PacketKind::Stream, bytes })
+        self.write(&RecordedPacket {
+            received,
+            line: VENUE_LINE,
+            kind: PacketKind::Stream,
+            queued_ns: 0,
+            bytes,
+        })
     }
 
     /// The venue session's connection stands: bytes that follow are the beginning of a stream. Recorded as a receive of
@@ -69,7 +77,7 @@ impl Recorder {
     pub fn snapshot(&self, received: Nanos, snapshot: &Snapshot) -> Result<()> {
         let part = |bytes: &[u8]| {
             let (line, kind) = (SNAPSHOT_LINE, PacketKind::Stream);
-            self.write(&RecordedPacket { received, line, kind, bytes })
+            self.write(&RecordedPacket { received, line, kind, queued_ns: 0, bytes })
         };
         let count = snapshot.len() as u64;
         part(&[snapshot.next_sequence().to_be_bytes(), count.to_be_bytes()].concat())?;
@@ -91,7 +99,7 @@ impl Recorder {
     /// Where the file cannot be written.
     pub fn mistrusted(&self, now: Nanos, instrument: InstrumentId) -> Result<()> {
         let (line, kind, bytes) = (SNAPSHOT_LINE, PacketKind::Stream, instrument.0.to_be_bytes());
-        self.write(&RecordedPacket { received: now, line, kind, bytes: &bytes })
+        self.write(&RecordedPacket { received: now, line, kind, queued_ns: 0, bytes: &bytes })
     }
 
     /// Ends the recording; without it readers call the file damaged.

@@ -8,9 +8,10 @@
 //! packet, 20 bytes and its payload, one after another
 //!  0  i64 received, ns since the Unix epoch by the receiver's clock
 //!  8  u32 length of the payload, at most 65,535
-//! 12  u16 line (A is 0, or the connection)   14 u16 kind: 1 datagram, 2 bytes of a stream
+//! 12  u16 line (A is 0, or the connection)
+//! 14  u16 kind: 1 datagram, 2 bytes of a stream, 3 datagram whose wait in the kernel is known
 //! 16  u32 check: the first 4 bytes of the BLAKE3 hash of bytes 0..16 and the payload
-//! 20  payload
+//! 20  payload; of kind 3 the wait, u32 in ns, and then the datagram
 //! end, as a packet: received 0, length 8, line 0, kind 0; the payload is the u64 count of packets before it
 //! ```
 //!
@@ -30,6 +31,7 @@ use super::IoError;
 const MAGIC: [u8; 8] = *b"PWPACKET";
 const VERSION: u32 = 1;
 const END: u16 = 0;
+const WAITED: u16 = 3;
 /// The longest payload: no UDP datagram is longer.
 pub const MAX_PACKET_LEN: usize = 65_535;
 
@@ -62,10 +64,12 @@ struct PacketHead {
 }
 
 impl PacketHead {
-    fn check_of(&self, payload: &[u8]) -> U32 {
+    fn check_of(&self, payload: &[&[u8]]) -> U32 {
         let mut hasher = blake3::Hasher::new();
         hasher.update(Self { check: U32::ZERO, ..*self }.as_bytes().get(..16).unwrap_or(&[]));
-        hasher.update(payload);
+        for part in payload {
+            hasher.update(part);
+        }
         let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
         U32::from_bytes([a, b, c, d])
     }
@@ -80,6 +84,8 @@ pub struct RecordedPacket<'a> {
     pub line: u16,
     /// How.
     pub kind: PacketKind,
+    /// How long a datagram had waited in the kernel by then, in nanoseconds; 0 if that is not known, and for streams.
+    pub queued_ns: u32,
     /// Its payload.
     pub bytes: &'a [u8],
 }
@@ -120,11 +126,16 @@ impl<W: Write> PacketWriter<W> {
     /// # Errors
     /// Where it cannot be written, or is longer than [`MAX_PACKET_LEN`].
     pub fn write(&mut self, packet: &RecordedPacket<'_>) -> Result<(), IoError> {
-        if packet.bytes.len() > MAX_PACKET_LEN {
+        let waited = packet.queued_ns.to_le_bytes();
+        let (kind, waited): (u16, &[u8]) = match (packet.kind, packet.queued_ns) {
+            (PacketKind::Datagram, 1..) => (WAITED, &waited),
+            (kind, _) => (kind as u16, &[]),
+        };
+        if waited.len() + packet.bytes.len() > MAX_PACKET_LEN {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "a packet is longer than 65,535 bytes");
             return Err(IoError::file("write to", &self.path, source));
         }
-        self.put_packet(packet.received, packet.line, packet.kind as u16, packet.bytes)?;
+        self.put_packet(packet.received, packet.line, kind, &[waited, packet.bytes])?;
         self.count += 1;
         Ok(())
     }
@@ -134,22 +145,29 @@ impl<W: Write> PacketWriter<W> {
     /// # Errors
     /// Where it cannot be written.
     pub fn finish(mut self) -> Result<W, IoError> {
-        self.put_packet(Nanos::ZERO, 0, END, &self.count.to_le_bytes())?;
+        self.put_packet(Nanos::ZERO, 0, END, &[&self.count.to_le_bytes()])?;
         self.writer.flush().map_err(|source| IoError::file("write to", &self.path, source))?;
         Ok(self.writer)
     }
 
-    fn put_packet(&mut self, received: Nanos, line: u16, kind: u16, bytes: &[u8]) -> Result<(), IoError> {
+    fn put_packet(
+        &mut self,
+        received: Nanos,
+        line: u16,
+        kind: u16,
+        payload: &[&[u8]],
+    ) -> Result<(), IoError> {
+        let len: usize = payload.iter().map(|part| part.len()).sum();
         let mut head = PacketHead {
             received: I64::new(received.0),
-            len: U32::new(bytes.len() as u32),
+            len: U32::new(len as u32),
             line: U16::new(line),
             kind: U16::new(kind),
             check: U32::ZERO,
         };
-        head.check = head.check_of(bytes);
+        head.check = head.check_of(payload);
         self.put(head.as_bytes())?;
-        self.put(bytes)
+        payload.iter().try_for_each(|part| self.put(part))
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), IoError> {
@@ -219,19 +237,21 @@ impl<R: Read> PacketReader<R> {
         }
         self.take_payload(len)?;
         let bytes = self.payload.get(..len).unwrap_or(&[]);
-        if head.check != head.check_of(bytes) {
+        if head.check != head.check_of(&[bytes]) {
             return Err(self.damaged("a packet that does not match its check"));
         }
-        let kind = match head.kind.get() {
-            END => return self.end(len),
-            1 => PacketKind::Datagram,
-            2 => PacketKind::Stream,
+        let (kind, queued_ns, begin) = match (head.kind.get(), bytes.first_chunk::<4>()) {
+            (END, _) => return self.end(len),
+            (1, _) => (PacketKind::Datagram, 0, 0),
+            (2, _) => (PacketKind::Stream, 0, 0),
+            (WAITED, Some(waited)) => (PacketKind::Datagram, u32::from_le_bytes(*waited), 4),
             _ => return Err(self.damaged("a packet of an unknown kind")),
         };
         self.offset += (size_of::<PacketHead>() + len) as u64;
         self.count += 1;
-        let bytes = self.payload.get(..len).unwrap_or(&[]);
-        Ok(Some(RecordedPacket { received: Nanos(head.received.get()), line: head.line.get(), kind, bytes }))
+        let (received, line) = (Nanos(head.received.get()), head.line.get());
+        let bytes = self.payload.get(begin..len).unwrap_or(&[]);
+        Ok(Some(RecordedPacket { received, line, kind, queued_ns, bytes }))
     }
 
     /// Where the next packet begins in the file.

@@ -57,24 +57,20 @@ fn a_recorded_live_session_gives_the_same_records_fused_and_pipelined() {
     assert!(again.err.join("\n").contains("fused"), "{again:#?}");
     assert_same(&fused, &records(&place.path("fused")));
 
-    // The decoded market is that of the live run: same packets, same marks with the same receive stamps, same events.
+    // The decoded market is that of the live run: same packets, same marks with the same receive stamps and the same wait
+    // in the kernel, same events.
     let market = |record: &&Kept| record.source == 1 && record.class() == Class::Event;
     let live = records(&place.path("live"));
-    // How long a packet waited in the kernel is not recorded.
-    let content = |record: &Kept| {
-        let mut payload = record.payload.clone();
-        if record.kind == Mark::KIND {
-            let waited = std::mem::offset_of!(Mark, queued_ns);
-            payload[waited..waited + 4].fill(0);
-        }
-        (record.kind, payload)
-    };
-    let live: Vec<_> = live.iter().filter(market).map(content).collect();
-    let again: Vec<_> = fused.iter().filter(market).map(content).collect();
+    let live: Vec<_> = live.iter().filter(market).map(Kept::content).collect();
+    let again: Vec<_> = fused.iter().filter(market).map(Kept::content).collect();
     assert!(live.len() > 10_000, "a market of {} events", live.len());
     // A run that ends does not take all that it has received.
     assert!(again.len() >= live.len() && again.len() - live.len() < 2_000, "{} {}", live.len(), again.len());
     assert!(live == again[..live.len()], "the live run's market data, and the recording's");
+    let waited = std::mem::offset_of!(Mark, queued_ns);
+    let stamped =
+        live.iter().filter(|(kind, mark)| *kind == Mark::KIND && mark[waited..waited + 4] != [0; 4]).count();
+    assert!(stamped > 100, "only {stamped} packets with the kernel's stamp");
 }
 
 #[test]
@@ -156,6 +152,10 @@ fn recordings_that_cannot_be_used_are_refused() {
 }
 
 impl Kept {
+    fn content(&self) -> (u16, &[u8]) {
+        (self.kind, &self.payload)
+    }
+
     fn class(&self) -> Class {
         Kind::from_u16(self.kind).expect("known").schema().class
     }

@@ -427,7 +427,8 @@ impl World {
         for part in self.wire.received.chunks(50) {
             for wanted in [PacketKind::Datagram, PacketKind::Stream] {
                 for (received, line, kind, bytes) in part.iter().filter(|(_, _, kind, _)| *kind == wanted) {
-                    let packet = RecordedPacket { received: *received, line: *line, kind: *kind, bytes };
+                    let (received, line, kind) = (*received, *line, *kind);
+                    let packet = RecordedPacket { received, line, kind, queued_ns: 0, bytes };
                     writer.write(&packet).expect("written");
                 }
             }

@@ -8,7 +8,7 @@ use pricewright_core::kernel::{
     Cell, Full, InstrumentId, MAX_CELLS, Nanos, RecordBuf, RecordHeader, RecordRef, RecordSink,
 };
 use pricewright_feeds::nasdaq::glimpse::Snapshot;
-use pricewright_feeds::nasdaq::market_data::MarketData;
+use pricewright_feeds::nasdaq::market_data::{Arrival, MarketData};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::recording::PacketRef;
@@ -145,7 +145,10 @@ fn decode(market: &mut MarketData, packet: PacketRef<'_>, parts: &mut Parts, dec
             }
         }
         // A buffer has room for everything, so that no packet is refused.
-        (line, bytes) => drop(market.on_packet(line, bytes, packet.received, &mut sink)),
+        (line, bytes) => {
+            let arrival = Arrival { received: packet.received, queued_ns: packet.queued_ns };
+            let _taken = market.on_packet(line, bytes, arrival, &mut sink);
+        }
     }
     poll(market, packet.received, decoded);
 }

@@ -22,6 +22,7 @@ pub struct Recording {
 #[derive(Clone, Copy, Debug)]
 struct Packet {
     received: Nanos,
+    queued_ns: u32,
     source: Source,
     line: u16,
     start: usize,
@@ -32,6 +33,7 @@ struct Packet {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PacketRef<'a> {
     pub(super) received: Nanos,
+    pub(super) queued_ns: u32,
     pub(super) source: Source,
     pub(super) line: u16,
     pub(super) bytes: &'a [u8],
@@ -63,6 +65,7 @@ impl Recording {
             };
             recording.packets.push(Packet {
                 received: packet.received,
+                queued_ns: packet.queued_ns,
                 source,
                 line: packet.line,
                 start: recording.bytes.len(),
@@ -99,9 +102,9 @@ impl Recording {
     }
 
     pub(super) fn packet(&self, index: usize) -> Option<PacketRef<'_>> {
-        let packet = self.packets.get(index)?;
-        let bytes = self.bytes.get(packet.start..packet.start + packet.len)?;
-        Some(PacketRef { received: packet.received, source: packet.source, line: packet.line, bytes })
+        let Packet { received, queued_ns, source, line, start, len } = *self.packets.get(index)?;
+        let bytes = self.bytes.get(start..start + len)?;
+        Some(PacketRef { received, queued_ns, source, line, bytes })
     }
 }
 

@@ -11,7 +11,8 @@ fn written(packets: &[(i64, u16, PacketKind, &[u8])]) -> (TempDir, PathBuf) {
     let path = dir.path().join("packets.pwp");
     let mut writer = PacketWriter::create(&path).expect("a file");
     for (received, line, kind, bytes) in packets {
-        let packet = RecordedPacket { received: Nanos(*received), line: *line, kind: *kind, bytes };
+        let packet =
+            RecordedPacket { received: Nanos(*received), line: *line, kind: *kind, queued_ns: 0, bytes };
         writer.write(&packet).expect("written");
     }
     writer.finish().expect("written");
