@@ -61,12 +61,8 @@ pub(crate) struct Venue {
 impl Venue {
     /// Opens in `session`.
     pub(crate) fn open(session: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("settable");
-        let address = listener.local_addr().expect("bound");
-        let reader = TcpListener::bind("127.0.0.1:0").expect("a port");
-        reader.set_nonblocking(true).expect("settable");
-        let drop_copy = reader.local_addr().expect("bound");
+        let (listener, address) = listening();
+        let (reader, drop_copy) = listening();
         let book = Arc::new(Mutex::new(Book {
             session: SessionId::new(session).expect("a name"),
             log: MessageLog::default(),
@@ -295,29 +291,30 @@ pub(crate) fn broken(client: u32, match_number: u64) -> ouch::BrokenTrade {
     }
 }
 
+/// A port of its own that is asked for connections and waits for none.
+fn listening() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("settable");
+    let address = listener.local_addr().expect("bound");
+    (listener, address)
+}
+
 fn serve(listener: &TcpListener, reader: &TcpListener, book: &Mutex<Book>, stop: &AtomicBool) {
-    let mut client: Option<(TcpStream, VenueSession)> = None;
-    let mut copy: Option<(TcpStream, VenueSession)> = None;
+    let copies = SessionId::new("C1").expect("a name");
+    let mut orders: Option<Client> = None;
+    let mut copy: Option<Client> = None;
     while !stop.load(Ordering::Acquire) {
         let mut book = book.lock().expect("not poisoned");
         if book.closed {
-            client = None;
-        } else if let Ok((stream, _)) = listener.accept() {
-            stream.set_nonblocking(true).expect("settable");
-            client = Some((stream, VenueSession::new(login(book.session), 1 << 16, now())));
+            orders = None;
+        } else {
+            orders = Client::accept(listener, book.session).or(orders);
         }
-        let alive = client.as_mut().is_none_or(|(stream, session)| exchange(stream, session, &mut book));
-        if !alive {
-            client = None;
+        if orders.as_mut().is_some_and(|client| !client.trade(&mut book)) {
+            orders = None;
         }
-        if let Ok((stream, _)) = reader.accept() {
-            stream.set_nonblocking(true).expect("settable");
-            copy = Some((
-                stream,
-                VenueSession::new(login(SessionId::new("C1").expect("a name")), 1 << 16, now()),
-            ));
-        }
-        if copy.as_mut().is_some_and(|(stream, session)| !read_only(stream, session, &book.copies)) {
+        copy = Client::accept(reader, copies).or(copy);
+        if copy.as_mut().is_some_and(|client| !client.read_along(&book.copies)) {
             copy = None;
         }
         drop(book);
@@ -325,57 +322,69 @@ fn serve(listener: &TcpListener, reader: &TcpListener, book: &Mutex<Book>, stop:
     }
 }
 
-fn login(session: SessionId) -> ServerConfig {
-    ServerConfig { username: Alpha::new("DESK1").expect("a name"), password: Password(Alpha::BLANK), session }
+/// Who is connected to one of the two services.
+struct Client {
+    stream: TcpStream,
+    session: VenueSession,
 }
 
-/// The drop copy: whatever its client sends but the login is passed over.
-fn read_only(stream: &mut TcpStream, session: &mut VenueSession, copies: &MessageLog) -> bool {
-    match stream.read(session.spare()) {
-        Ok(0) => return false,
-        Ok(count) => session.commit(count),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-        Err(_) => return false,
+impl Client {
+    fn accept(listener: &TcpListener, session: SessionId) -> Option<Self> {
+        let (stream, _) = listener.accept().ok()?;
+        stream.set_nonblocking(true).expect("settable");
+        let username = Alpha::new("DESK1").expect("a name");
+        let login = ServerConfig { username, password: Password(Alpha::BLANK), session };
+        Some(Self { stream, session: VenueSession::new(login, 1 << 16, now()) })
     }
-    while let Ok(Some(_)) = session.next_event(copies, now()) {}
-    session.pump(copies, now());
-    if session.poll(now()).is_err() {
-        return false;
-    }
-    if let Ok(count) = stream.write(session.output()) {
-        session.consume(count);
-    }
-    true
-}
 
-/// Moves bytes both ways; false where the connection is over.
-fn exchange(stream: &mut TcpStream, session: &mut VenueSession, book: &mut Book) -> bool {
-    let mut open = true;
-    match stream.read(session.spare()) {
-        Ok(0) => open = false,
-        Ok(count) => session.commit(count),
-        Err(error) => open = error.kind() == ErrorKind::WouldBlock,
-    }
-    loop {
-        // The log is borrowed by the event's reading alone; what it says goes to the book afterwards.
-        let log = std::mem::take(&mut book.log);
-        let event = session.next_event(&log, now());
-        book.log = log;
-        match event {
-            Ok(Some(VenueEvent::Request(request))) => book.take(request),
-            Ok(Some(VenueEvent::LoggedIn)) => book.logins += 1,
-            Ok(Some(VenueEvent::Refused(_) | VenueEvent::LoggedOut)) => open = false,
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(_) => return false,
+    /// Takes what has come; false if nothing more will.
+    fn receive(&mut self) -> bool {
+        match self.stream.read(self.session.spare()) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.session.commit(count);
+                true
+            }
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
         }
     }
-    session.pump(&book.log, now());
-    if session.poll(now()).is_err() {
-        return false;
+
+    /// Sends what `log` has for it; false if it has been silent for too long.
+    fn send(&mut self, log: &MessageLog) -> bool {
+        self.session.pump(log, now());
+        if self.session.poll(now()).is_err() {
+            return false;
+        }
+        if let Ok(count) = self.stream.write(self.session.output()) {
+            self.session.consume(count);
+        }
+        true
     }
-    if let Ok(count) = stream.write(session.output()) {
-        session.consume(count);
+
+    /// The drop copy: whatever its client sends but the login is passed over. False at the end of the connection.
+    fn read_along(&mut self, copies: &MessageLog) -> bool {
+        let open = self.receive();
+        while let Ok(Some(_)) = self.session.next_event(copies, now()) {}
+        self.send(copies) && open
     }
-    open
+
+    /// The order session. False at the end of the connection.
+    fn trade(&mut self, book: &mut Book) -> bool {
+        let mut open = self.receive();
+        loop {
+            // The log is borrowed by the event's reading alone; what it says goes to the book afterwards.
+            let log = std::mem::take(&mut book.log);
+            let event = self.session.next_event(&log, now());
+            book.log = log;
+            match event {
+                Ok(Some(VenueEvent::Request(request))) => book.take(request),
+                Ok(Some(VenueEvent::LoggedIn)) => book.logins += 1,
+                Ok(Some(VenueEvent::Refused(_) | VenueEvent::LoggedOut)) => open = false,
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return false,
+            }
+        }
+        self.send(&book.log) && open
+    }
 }
