@@ -1,14 +1,17 @@
 //! The contract of a machine: the only place where anything is decided.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::calendar::Venue;
+use super::codes::RejectReason;
 use super::decimal::{Decimal, FixedPoint};
 use super::outbox::Outbox;
 use super::probe::Probe;
 use super::standing::Standing;
-use super::table::EventRef;
+use super::table::{EventRef, Inventory};
 use super::units::{InstrumentId, Minor, Nanos, Ticks};
 
 /// A deterministic state machine: events in, decisions out.
@@ -60,6 +63,12 @@ pub trait Machine: Sized {
         usize::MAX
     }
 
+    /// What it refuses of inventories whatever else has happened, as its configuration alone says. A feed asks before it gives
+    /// an article a place, since a place once given is kept. `None` for a machine that takes no inventories, or any.
+    fn screen(_config: &Self::Config) -> Option<Screen> {
+        None
+    }
+
     /// Says whether [`Self::new`] would take this configuration, without taking the memory that its sizes ask for. A machine
     /// whose sizes are settings should have its own.
     ///
@@ -101,6 +110,10 @@ pub trait Machine: Sized {
     /// Where the bytes are not such a snapshot.
     fn restore(config: &Self::Config, bytes: &[u8]) -> Result<Self, SnapshotError>;
 }
+
+/// Why an inventory is refused whatever else has happened; see [`Machine::screen`]. It depends on the inventory alone, and
+/// not on the number of its article.
+pub type Screen = Arc<dyn Fn(&Inventory) -> Result<(), (RejectReason, &'static str)> + Send + Sync>;
 
 /// Memory that settings ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]

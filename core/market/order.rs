@@ -2,7 +2,8 @@
 //!
 //! Guarantees:
 //! * Answers may come late, twice, in any order, or for orders that are long gone: the table stays consistent. An answer
-//!   that cannot be used is returned as an [`AnswerError`], never dropped.
+//!   that cannot be used is returned as an [`AnswerError`], never dropped; one that is a fact and yet contradicts the order is
+//!   applied and returned with a [`Contradiction`].
 //! * [`Exposure`] is the worst case at any time: an order with a pending replacement counts as the larger of the two,
 //!   because the venue has either the one or the other. It is maintained at each change, never summed anew.
 //! * Order numbers rise, and rise past the venue's where it knows higher ones.
@@ -20,6 +21,7 @@ use super::portfolio::in_range;
 use crate::kernel::{EventNanos, InstrumentId, Minor, Nanos, Side, Ticks};
 
 mod answers;
+mod contradiction;
 mod copy;
 mod doubt;
 mod exposure;
@@ -27,6 +29,7 @@ mod fills;
 mod unanswered;
 
 pub use answers::AnswerError;
+pub use contradiction::{Applied, Contradiction};
 pub use copy::{Booked, Copied};
 pub use exposure::{Exposure, notional};
 use fills::FillLog;
@@ -83,8 +86,10 @@ pub struct OwnOrder {
     pub prior: u64,
     /// The replacement asked for, while the venue has not answered; else 0.
     pub next: u64,
-    /// Limit price.
+    /// Price at which the venue has it; what was asked for while the venue has not said.
     pub price: Ticks,
+    /// Limit price that was asked for.
+    pub limit: Ticks,
     /// Lots of this order at its start, orders that it replaced not counted.
     pub qty: u32,
     /// Lots that may still be executed.
@@ -126,6 +131,8 @@ pub struct OwnOrder {
     pub reminded: bool,
     /// The venue's stamp of the last cancel applied, to know it again.
     last_cancel: EventNanos,
+    /// Its lots.
+    last_canceled: u32,
     /// Its last entry in the log of fills.
     last_fill: u64,
     /// Neighbours in the list of the instrument's alive orders.
@@ -140,6 +147,7 @@ impl OwnOrder {
         prior: 0,
         next: 0,
         price: Ticks(0),
+        limit: Ticks(0),
         qty: 0,
         open: 0,
         filled: 0,
@@ -160,6 +168,7 @@ impl OwnOrder {
         asked: Nanos::ZERO,
         reminded: false,
         last_cancel: EventNanos(0),
+        last_canceled: 0,
         last_fill: 0,
         newer: NONE,
         older: NONE,
@@ -327,6 +336,7 @@ impl OrderTable {
         let order = OwnOrder {
             client,
             price: new.price,
+            limit: new.price,
             qty: new.qty,
             open: new.qty,
             instrument: new.instrument,
@@ -363,6 +373,7 @@ impl OrderTable {
             client,
             prior,
             price,
+            limit: price,
             qty: open,
             open,
             spent_before,

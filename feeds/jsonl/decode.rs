@@ -1,12 +1,14 @@
 //! From lines to records: the SKU interned, money in minor units, time in nanoseconds.
 //!
 //! Only what a valid inventory names takes a place among the SKUs: fields out of their range, and purchases of an article that
-//! no inventory has named, are refused here, so that misspelt lines cannot use up the places of a shop.
+//! no inventory has named, are refused here, so that misspelt lines cannot use up the places of a shop. What the machine would
+//! refuse of a new article's inventory whatever its state ([`Decoder::screened_by`]) is refused here too, and for the same
+//! reason: a place that was given is kept, in every run on the same journal.
 
 use pricewright_core::kernel::table::{Define, Inventory, LineId, Malformed, Mark, Purchase};
 use pricewright_core::kernel::{
-    DecimalError, EventNanos, Full, MAX_DECIMALS, Minor, Nanos, Record, RecordSink, RejectReason, SourceId,
-    Text, parse_minor,
+    DecimalError, EventNanos, Full, MAX_DECIMALS, Minor, Nanos, Record, RecordSink, RejectReason, Screen,
+    SourceId, Text, parse_minor,
 };
 use serde::{Deserialize, Serialize};
 
@@ -93,11 +95,24 @@ impl Origin {
 }
 
 /// Decodes the lines of one source. Several connections may share it: a SKU is one SKU, whichever way it came.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Decoder {
     source: SourceId,
     decimals: u8,
     dictionary: Dictionary,
+    screen: Option<Screen>,
+}
+
+impl core::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { source, decimals, dictionary, screen } = self;
+        f.debug_struct("Decoder")
+            .field("source", source)
+            .field("decimals", decimals)
+            .field("dictionary", dictionary)
+            .field("is_screened", &screen.is_some())
+            .finish()
+    }
 }
 
 impl Decoder {
@@ -108,7 +123,13 @@ impl Decoder {
     pub fn new(config: &Config, source: SourceId) -> Result<Self, String> {
         config.check()?;
         let dictionary = Dictionary::new(source, config.max_skus);
-        Ok(Self { source, decimals: config.currency_decimals, dictionary })
+        Ok(Self { source, decimals: config.currency_decimals, dictionary, screen: None })
+    }
+
+    /// Asks `screen` about a new article's inventory before the article gets a place.
+    #[must_use]
+    pub fn screened_by(self, screen: Option<Screen>) -> Self {
+        Self { screen, ..self }
     }
 
     /// Takes a definition of an earlier run, in the journal's order, so that a SKU keeps its number.
@@ -202,18 +223,10 @@ impl Decoder {
             Message::Inventory { sku, ts, initial, stock, base } => {
                 let (event_ns, base) = (time(&ts)?, self.money("base", &base)?);
                 in_range(base, initial, stock)?;
-                let (sku, define) = self.intern(&sku)?;
-                let event = Inventory {
-                    event_ns,
-                    base,
-                    initial,
-                    stock,
-                    sku,
-                    source,
-                    spare: 0,
-                    position: line.number,
-                };
-                Ok(Fact { define, id, event: FactEvent::Inventory(event) })
+                let position = line.number;
+                let event = Inventory { event_ns, base, initial, stock, sku: 0, source, spare: 0, position };
+                let (sku, define) = self.intern(&sku, &event)?;
+                Ok(Fact { define, id, event: FactEvent::Inventory(Inventory { sku, ..event }) })
             }
             Message::Purchase { sku, ts, qty } => {
                 let event_ns = time(&ts)?;
@@ -239,11 +252,14 @@ impl Decoder {
         })
     }
 
-    /// The SKU's number, and its definition where it is new.
-    fn intern(&mut self, text: &str) -> Result<(u32, Option<Define>), Fault> {
+    /// The SKU's number, and its definition if it is new and its inventory can be taken.
+    fn intern(&mut self, text: &str, event: &Inventory) -> Result<(u32, Option<Define>), Fault> {
         let sku = sku(text)?;
         if let Some(id) = self.dictionary.id(&sku) {
             return Ok((id, None));
+        }
+        if let Some(Err((reason, why))) = self.screen.as_ref().map(|screen| screen(event)) {
+            return Err(Fault::new(reason, format_args!("{why}: {text}")));
         }
         match self.dictionary.insert(sku) {
             Ok(id) => Ok((id, self.dictionary.define(id))),

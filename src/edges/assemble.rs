@@ -257,7 +257,8 @@ fn open_lines<M: Machine + Send + 'static>(
         (None, None)
     };
     let doors = Doors { announce, vitals: Arc::clone(&vitals), most_clients: places.clients };
-    let (feed, listening) = JsonlFeed::open(settings, &decoder, launch.resume(), doors)?;
+    let (feed, listening) =
+        JsonlFeed::open(settings, &decoder, M::screen(&config.config), launch.resume(), doors)?;
     let first_seq = launch.first_seq();
     let mut outputs: Vec<Box<dyn Tailer>> = Vec::new();
     let mut services: Vec<Box<dyn Tailer>> = Vec::new();

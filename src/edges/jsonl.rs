@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use pricewright_core::kernel::table::Define;
-use pricewright_core::kernel::{Column, EventNanos, Full, Nanos, RecordSink, Text};
+use pricewright_core::kernel::{Column, EventNanos, Full, Nanos, RecordSink, Screen, Text};
 use pricewright_feeds::jsonl::decode::{Config as DecoderConfig, Decoder, LINE_CELLS};
 use pricewright_feeds::jsonl::generator::{Config as GeneratorConfig, Generator};
 use pricewright_feeds::jsonl::session::Session;
@@ -72,7 +72,7 @@ struct Generated {
 }
 
 impl JsonlFeed {
-    /// The feed that `settings` describe, going on where `resume` says. Returns with it the address it listens on, where
+    /// The feed that `settings` describe, going on where `resume` says. `screen` is what the machine refuses of new articles. Returns with it the address it listens on, where
     /// it does.
     ///
     /// # Errors
@@ -80,11 +80,12 @@ impl JsonlFeed {
     pub fn open(
         settings: &Settings,
         decoder: &DecoderConfig,
+        screen: Option<Screen>,
         resume: &Resume,
         doors: Doors,
     ) -> Result<(Self, Option<SocketAddr>)> {
         let vitals = Arc::clone(&doors.vitals);
-        let feed = |input| Self::new(decoder, resume, input, vitals);
+        let feed = |input| Self::new(decoder, screen, resume, input, vitals);
         if let Some(path) = &settings.file {
             let stream = Stream::open(path, decoder.max_line_bytes, resume.lines())?;
             return Ok((feed(Input::Stream(stream))?, None));
@@ -120,8 +121,14 @@ impl JsonlFeed {
         Ok((feed(Input::Stream(Stream::new(file, path, session, 0)))?, None))
     }
 
-    fn new(config: &DecoderConfig, resume: &Resume, input: Input, vitals: Arc<Vitals>) -> Result<Self> {
-        let mut decoder = Decoder::new(config, FEED_SOURCE).map_err(Error::Usage)?;
+    fn new(
+        config: &DecoderConfig,
+        screen: Option<Screen>,
+        resume: &Resume,
+        input: Input,
+        vitals: Arc<Vitals>,
+    ) -> Result<Self> {
+        let mut decoder = Decoder::new(config, FEED_SOURCE).map_err(Error::Usage)?.screened_by(screen);
         for (id, text) in (0u32..).zip(resume.strings(FEED_SOURCE, Column::SKU)) {
             let define = Define { id, column: Column::SKU, source: FEED_SOURCE, text: Text::excerpt(&text) };
             decoder

@@ -50,7 +50,7 @@ impl Machine for Desk {
 
     const NAME: &'static str = "desk";
 
-    const STATE_VERSION: u32 = 5;
+    const STATE_VERSION: u32 = 6;
 
     fn at_venue(config: &mut DeskConfig, venue: &Venue) {
         config.venue = venue.clone();

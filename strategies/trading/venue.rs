@@ -6,9 +6,9 @@ use pricewright_core::kernel::table::{
     VenueExecuted, VenueRejected, VenueReplaced, VenueRestated,
 };
 use pricewright_core::kernel::{
-    Control, InstrumentId, Liquidity, Lots, Minor, Probe, RejectReason, SendOutcome, SessionPhase, Text,
+    Control, Liquidity, Lots, Minor, Probe, RejectReason, SendOutcome, SessionPhase, Text,
 };
-use pricewright_core::market::order::{AnswerError, BookedFill, OrderState};
+use pricewright_core::market::order::{AnswerError, Applied, BookedFill, Contradiction, OrderState};
 use pricewright_core::market::portfolio::HalfTicks;
 
 use super::desk::Desk;
@@ -37,20 +37,20 @@ impl Desk {
         self.answered(event.client, outcome, "replacement that fits no order of ours", turn);
     }
 
-    fn note_acceptance(&mut self, client: u64, outcome: Result<InstrumentId, AnswerError>) {
-        if let (Ok(id), Some(side)) = (outcome, self.state.orders.get(client).map(|order| order.side)) {
-            self.accepted_by_venue(id, side);
+    fn note_acceptance(&mut self, client: u64, outcome: Result<Applied, AnswerError>) {
+        if let (Ok(applied), Some(side)) = (outcome, self.state.orders.get(client).map(|order| order.side)) {
+            self.accepted_by_venue(applied.instrument, side);
         }
     }
 
     pub(super) fn on_canceled<P: Probe>(&mut self, event: &VenueCanceled, turn: &mut Turn<'_, P>) {
         let before = self.state.orders.get(event.client).copied();
         let outcome = self.state.orders.canceled(event);
-        if let (Ok(id), Some(before)) = (outcome, before)
+        if let (Ok(applied), Some(before)) = (outcome, before)
             && before.state != OrderState::PendingCancel
         {
             // Not asked for (post-only that would have taken, supervision): the same at once would meet the same end.
-            self.pause(id, before.side, turn);
+            self.pause(applied.instrument, before.side, turn);
         }
         self.answered(event.client, outcome, "cancel that fits no order of ours", turn);
     }
@@ -62,12 +62,17 @@ impl Desk {
             // The venue would refuse the same again: that side rests, longer each time.
             self.refused_by_venue(id, order.side, turn);
         }
-        self.answered(event.client, outcome, "rejection that fits no order of ours", turn);
+        self.answered(event.client, outcome.map(Applied::from), "rejection that fits no order of ours", turn);
     }
 
     pub(super) fn on_cancel_held<P: Probe>(&mut self, event: &VenueCancelHeld, turn: &mut Turn<'_, P>) {
         let outcome = self.state.orders.cancel_held(event);
-        self.answered(event.client, outcome, "held cancel that fits no order of ours", turn);
+        self.answered(
+            event.client,
+            outcome.map(Applied::from),
+            "held cancel that fits no order of ours",
+            turn,
+        );
     }
 
     pub(super) fn on_restated<P: Probe>(&mut self, event: &VenueRestated, turn: &mut Turn<'_, P>) {
@@ -107,7 +112,7 @@ impl Desk {
                 let text = "send report that fits no order of ours";
                 self.dead_letter((event.client, error.reason()), self.state.gateway, text, turn);
             }
-            outcome => self.answered(event.client, outcome, "", turn),
+            outcome => self.answered(event.client, outcome.map(Applied::from), "", turn),
         }
     }
 
@@ -118,22 +123,30 @@ impl Desk {
         }
     }
 
-    /// After an answer: the strategy may want something else now. One that fits nothing is a dead letter; one that says
-    /// again what was known is counted.
+    /// After an answer: the strategy may want something else now. One that fits nothing, or contradicts what was known, is
+    /// a dead letter; one that says again what was known is counted.
     fn answered<P: Probe>(
         &mut self,
         client: u64,
-        outcome: Result<InstrumentId, AnswerError>,
+        outcome: Result<Applied, AnswerError>,
         text: &'static str,
         turn: &mut Turn<'_, P>,
     ) {
         match outcome {
-            Ok(id) => {
+            Ok(Applied { instrument, contradiction }) => {
                 self.note_gone(client);
-                self.look_again(id, turn.now);
-                self.act(id, turn);
+                self.look_again(instrument, turn.now);
+                if let Some(contradiction) = contradiction {
+                    let reason = RejectReason::CONTRADICTION;
+                    self.unattributable(client, reason, contradiction.text(), turn);
+                }
+                self.act(instrument, turn);
             }
             Err(AnswerError::Repeated) => self.state.repeats += 1,
+            Err(AnswerError::Contradiction) => {
+                let text = "answer that contradicts what the order is, or what was said of it before";
+                self.unattributable(client, RejectReason::CONTRADICTION, text, turn);
+            }
             Err(error) => self.unattributable(client, error.reason(), text, turn),
         }
     }
@@ -142,25 +155,30 @@ impl Desk {
         match self.state.orders.executed(event) {
             Ok(outcome) => {
                 self.note_gone(event.client);
-                if outcome.excess > 0 {
-                    let text = "fill of more lots than the order asked for: booked, and the latch is set";
-                    turn.value("excess", i64::from(outcome.excess), Lots::UNIT);
-                    self.dead_letter(
-                        (event.client, RejectReason::CONTRADICTION),
-                        self.state.gateway,
-                        text,
-                        turn,
-                    );
-                    // Before it is booked: what the day's loss makes of it is not the cause.
-                    self.latch_unread(event.client, turn);
+                let (client, excess) = (event.client, outcome.excess);
+                if excess > 0 {
+                    turn.value("excess", i64::from(excess), Lots::UNIT);
+                }
+                // Before it is booked: what the day's loss makes of it is not the cause.
+                let beyond = (excess > 0)
+                    .then_some("fill of more lots than the order asked for: booked, and the latch is set");
+                let wrong = beyond.or(outcome.contradiction.map(Contradiction::text));
+                if let Some(text) = wrong {
+                    let letter = (client, RejectReason::CONTRADICTION);
+                    self.dead_letter(letter, self.state.gateway, text, turn);
+                    self.latch_unread(client, turn);
                 }
                 self.book(&outcome.fill, 1, turn);
-                if outcome.excess > 0 {
+                if wrong.is_some() {
                     self.act_on_all(turn);
                 }
                 self.act(outcome.fill.instrument, turn);
             }
             Err(AnswerError::Repeated) => self.state.repeats += 1,
+            Err(error @ AnswerError::Contradiction) => {
+                let text = "match number of a booked fill with other lots or another price: not booked";
+                self.unattributable(event.client, error.reason(), text, turn);
+            }
             Err(error) => {
                 let text = "fill that fits no order of ours: the position is not known, the latch is set";
                 self.unattributable(event.client, error.reason(), text, turn);

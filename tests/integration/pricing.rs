@@ -518,6 +518,27 @@ fn refused_lines_take_no_place_and_places_can_be_added() {
     }
 }
 
+/// Between a floor of 50.00 and a ceiling at the base price nothing is left for a base of 1.00.
+#[test]
+fn a_base_price_that_leaves_no_price_takes_no_place() {
+    let place = Place::new();
+    let config = lines_config("stdin = true\nmax_skus = 2", "floor = \"50.00\"\nceiling_bps_of_base = 10000");
+    place.write("c.toml", &config);
+    let of =
+        |sku: &str, base: &str| INVENTORY.replace("\"A\"", &format!("\"{sku}\"")).replace("100.00", base);
+    let lines = [of("X", "1.00"), of("Y", "1.00"), of("A", "100.00"), of("A", "1.00")].join("\n");
+    let ran = place.run(&["run", "c.toml"], &lines);
+    assert_eq!(prices(&ran.out), ["A 100.00"], "{ran:#?}");
+    assert_eq!(dead_letters(&ran.err), [1, 2, 4].map(|line| (line, "out_of_range".to_owned())));
+    // One place is left, in the next run too.
+    let lines = [of("X", "2.00"), of("B", "60.00"), of("C", "70.00"), of("Y", "3.00")].join("\n");
+    let ran = place.run(&["run", "c.toml"], &lines);
+    assert_eq!(prices(&ran.out), ["B 60.00"], "{ran:#?}");
+    let expected = [(1, "out_of_range"), (3, "capacity"), (4, "out_of_range")];
+    assert_eq!(dead_letters(&ran.err), expected.map(|(line, reason)| (line, reason.to_owned())));
+    place.verify("j");
+}
+
 /// `ts` decides which count of the pieces is the newer one.
 #[test]
 fn a_stale_inventory_and_a_byte_order_mark() {

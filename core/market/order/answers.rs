@@ -1,5 +1,6 @@
 //! What the venue, the gateway and the session say about our orders.
 
+use super::contradiction::{Applied, Contradiction};
 use super::fills::{BookedFill, FillOutcome};
 use super::{DoneCause, OrderState, OrderTable, OwnOrder};
 use crate::kernel::table::{
@@ -21,7 +22,7 @@ pub enum AnswerError {
     /// It was applied before, or the order is done: harmless.
     #[error("applied before")]
     Repeated,
-    /// It contradicts what the order is.
+    /// It contradicts what the order is, or what was said of it before.
     #[error("contradicts the order")]
     Contradiction,
     /// A number in it is out of range.
@@ -48,27 +49,30 @@ struct Acceptance {
     instrument: InstrumentId,
     side: SideCode,
     live: Liveness,
+    /// The order that it replaced; 0 for none.
+    prior: u64,
 }
 
 macro_rules! acceptance_from {
-    ($($answer:ident),*) => {$(
+    ($($answer:ident $prior:expr,)*) => {$(
         impl From<&$answer> for Acceptance {
             fn from(answer: &$answer) -> Self {
                 let &$answer { venue_order, price, qty, instrument, side, live, .. } = answer;
-                Self { venue_order, price, qty, instrument, side, live }
+                let prior: fn(&$answer) -> u64 = $prior;
+                Self { venue_order, price, qty, instrument, side, live, prior: prior(answer) }
             }
         }
     )*};
 }
 
-acceptance_from!(VenueAccepted, VenueReplaced);
+acceptance_from!(VenueAccepted | _ | 0, VenueReplaced | answer | answer.prior,);
 
 impl OrderTable {
-    /// The venue accepted an order. Returns its instrument, as the other answers do.
+    /// The venue accepted an order.
     ///
     /// # Errors
     /// See [`AnswerError`].
-    pub fn accepted(&mut self, answer: &VenueAccepted) -> Result<InstrumentId, AnswerError> {
+    pub fn accepted(&mut self, answer: &VenueAccepted) -> Result<Applied, AnswerError> {
         let slot = self.answered(answer.client)?;
         self.accept(slot, &answer.into())
     }
@@ -77,17 +81,17 @@ impl OrderTable {
     ///
     /// # Errors
     /// See [`AnswerError`].
-    pub fn replaced(&mut self, answer: &VenueReplaced) -> Result<InstrumentId, AnswerError> {
+    pub fn replaced(&mut self, answer: &VenueReplaced) -> Result<Applied, AnswerError> {
         let slot = self.answered(answer.client)?;
-        let instrument = self.accept(slot, &answer.into())?;
+        let applied = self.accept(slot, &answer.into())?;
         // A replacement that was thought dead had its link cut: the venue says which order left.
         if let Some(prior) = self.slot_of(answer.prior).filter(|prior| *prior != slot) {
             self.finish(prior, DoneCause::Replaced);
         }
-        Ok(instrument)
+        Ok(applied)
     }
 
-    fn accept(&mut self, slot: usize, answer: &Acceptance) -> Result<InstrumentId, AnswerError> {
+    fn accept(&mut self, slot: usize, answer: &Acceptance) -> Result<Applied, AnswerError> {
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if answer.instrument != order.instrument || answer.side.side() != Some(order.side) {
             return Err(AnswerError::Contradiction);
@@ -96,8 +100,10 @@ impl OrderTable {
             return Err(AnswerError::OutOfRange);
         }
         if order.accepted {
-            return Err(AnswerError::Repeated);
+            let same = answer.venue_order == order.venue_order;
+            return Err(if same { AnswerError::Repeated } else { AnswerError::Contradiction });
         }
+        let contradiction = contradicted_by_acceptance(&order, answer);
         self.take_place(slot);
         self.revive(slot);
         self.change(slot, |order| {
@@ -112,25 +118,38 @@ impl OrderTable {
         } else if self.slots.get(slot).is_some_and(|order| order.open == 0) {
             self.finish(slot, DoneCause::Filled);
         }
-        Ok(order.instrument)
+        Ok(Applied { instrument: order.instrument, contradiction })
     }
 
     /// The venue took lots off an order.
     ///
     /// # Errors
-    /// See [`AnswerError`]. The same cancel again (by its stamp) is [`AnswerError::Repeated`].
-    pub fn canceled(&mut self, answer: &VenueCanceled) -> Result<InstrumentId, AnswerError> {
+    /// See [`AnswerError`]. The same cancel again (by its stamp) is [`AnswerError::Repeated`]; one of an order that has not
+    /// that many lots left to be explained is [`AnswerError::Contradiction`].
+    pub fn canceled(&mut self, answer: &VenueCanceled) -> Result<Applied, AnswerError> {
         let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         let again = answer.event_ns != EventNanos(0) && answer.event_ns == order.last_cancel;
-        if again || !order.is_alive() {
-            return Err(AnswerError::Repeated);
+        if answer.qty == 0 {
+            return Err(AnswerError::OutOfRange);
         }
+        if again {
+            let same = answer.qty == order.last_canceled;
+            return Err(if same { AnswerError::Repeated } else { AnswerError::Contradiction });
+        }
+        if !order.is_alive() {
+            // Accepted without resting, it may be cancelled in so many words too.
+            let unexplained = left(&order);
+            let contradicts = order.was_ended() && answer.qty > unexplained;
+            return Err(if contradicts { AnswerError::Contradiction } else { AnswerError::Repeated });
+        }
+        let beyond = answer.qty > order.open;
         self.take_place(slot);
         self.revive(slot);
         let prevented = if answer.reason == SELF_MATCH { answer.qty } else { 0 };
         self.change(slot, |order| {
             order.last_cancel = answer.event_ns;
+            order.last_canceled = answer.qty;
             order.canceled = order.canceled.saturating_add(answer.qty);
             order.prevented = order.prevented.saturating_add(prevented);
             order.open = left(order);
@@ -139,26 +158,29 @@ impl OrderTable {
         if self.slots.get(slot).is_some_and(|order| order.open == 0) {
             self.finish(slot, DoneCause::Canceled);
         }
-        Ok(order.instrument)
+        let contradiction = beyond.then_some(Contradiction::CancelBeyondOpen);
+        Ok(Applied { instrument: order.instrument, contradiction })
     }
 
     /// The venue executed lots of an order. The fill is to be booked whatever state the order was in: the position is
-    /// what the venue says. [`FillOutcome::excess`] tells where it cannot be right.
+    /// what the venue says. [`FillOutcome::excess`] and [`FillOutcome::contradiction`] tell where it cannot be right.
     ///
     /// # Errors
-    /// See [`AnswerError`]. A match number seen before for this order is [`AnswerError::Repeated`].
+    /// See [`AnswerError`]. A match number seen before for this order is [`AnswerError::Repeated`] with the same lots and
+    /// price, [`AnswerError::Contradiction`] with others.
     pub fn executed(&mut self, answer: &VenueExecuted) -> Result<FillOutcome, AnswerError> {
         let Ok(slot) = self.answered(answer.client) else {
             let booked = self.fills.of(answer.client, answer.match_number);
-            return Err(booked.map_or(AnswerError::Unknown, |_| AnswerError::Repeated));
+            return Err(booked.map_or(AnswerError::Unknown, |number| self.repeated(number, answer)));
         };
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if answer.qty == 0 || !in_range(answer.price) {
             return Err(AnswerError::OutOfRange);
         }
-        if self.fills.find(order.last_fill, order.client, answer.match_number).is_some() {
-            return Err(AnswerError::Repeated);
+        if let Some(number) = self.fills.find(order.last_fill, order.client, answer.match_number) {
+            return Err(self.repeated(number, answer));
         }
+        let contradiction = order.contradicted_by_fill(answer.price);
         let fill = BookedFill {
             client: order.client,
             match_number: answer.match_number,
@@ -182,7 +204,16 @@ impl OrderTable {
             self.finish(slot, DoneCause::Filled);
         }
         let before = order.filled.saturating_sub(order.qty);
-        Ok(FillOutcome { fill, excess: after.filled.saturating_sub(after.qty).saturating_sub(before) })
+        let excess = after.filled.saturating_sub(after.qty).saturating_sub(before);
+        Ok(FillOutcome { fill, excess, contradiction })
+    }
+
+    /// A match number that was seen before for its order.
+    fn repeated(&self, number: u64, answer: &VenueExecuted) -> AnswerError {
+        match self.fills.entry(number) {
+            Some((fill, _)) if (fill.qty, fill.price) == (answer.qty, answer.price) => AnswerError::Repeated,
+            _ => AnswerError::Contradiction,
+        }
     }
 
     /// The venue broke a fill. It is returned so that it can be taken out of the position; the order does not come back.
@@ -209,7 +240,8 @@ impl OrderTable {
         let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if !order.is_alive() {
-            return Err(AnswerError::Repeated);
+            let otherwise = order.was_ended() && order.cause != DoneCause::Rejected;
+            return Err(if otherwise { AnswerError::Contradiction } else { AnswerError::Repeated });
         }
         if order.known {
             return Err(AnswerError::Contradiction);
@@ -240,15 +272,20 @@ impl OrderTable {
     ///
     /// # Errors
     /// See [`AnswerError`].
-    pub fn restated(&mut self, answer: &VenueRestated) -> Result<InstrumentId, AnswerError> {
+    pub fn restated(&mut self, answer: &VenueRestated) -> Result<Applied, AnswerError> {
         let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
         if !in_range(answer.price) {
             return Err(AnswerError::OutOfRange);
         }
-        if !order.is_alive() {
-            return Err(AnswerError::Repeated);
+        if order.was_ended() {
+            return Err(AnswerError::Contradiction);
         }
+        if !order.is_alive() {
+            // It was thought never to have reached the venue.
+            self.revive(slot);
+        }
+        let contradiction = contradicted_by_restatement(&order, answer);
         self.change(slot, |order| {
             if answer.venue_order != 0 {
                 order.venue_order = answer.venue_order;
@@ -265,7 +302,7 @@ impl OrderTable {
         if answer.qty == 0 {
             self.finish(slot, DoneCause::Canceled);
         }
-        Ok(order.instrument)
+        Ok(Applied { instrument: order.instrument, contradiction })
     }
 
     /// What became of an order message on its way out. A failure of an order that nobody has seen is the order's own;
@@ -395,4 +432,38 @@ impl OrderTable {
 /// Lots that may still be executed.
 fn left(order: &OwnOrder) -> u32 {
     order.qty.saturating_sub(order.filled).saturating_sub(order.canceled)
+}
+
+fn contradicted_by_acceptance(order: &OwnOrder, answer: &Acceptance) -> Option<Contradiction> {
+    // An order on its way whose link stands as it was asked for; one that was thought dead had its link cut.
+    let on_its_way = order.is_alive() && !order.known;
+    let other_prior = match (order.prior, answer.prior) {
+        (0, 0) => false,
+        (0, _) => on_its_way && !order.doubt,
+        (asked, said) => asked != said,
+    };
+    let replaces = answer.prior != 0;
+    // What executed while answers were lost, or after the link was cut, explains that fewer are left.
+    let fewer_explained = order.doubt || (replaces && order.prior == 0);
+    if order.cause == DoneCause::Rejected && !order.is_alive() {
+        Some(Contradiction::AcceptedAfterEnd)
+    } else if other_prior {
+        Some(Contradiction::OtherPrior)
+    } else if answer.price.0 <= 0 || order.is_beyond_limit(answer.price) {
+        Some(Contradiction::PriceBeyondLimit)
+    } else if answer.qty > order.qty || (answer.qty < order.qty && !fewer_explained) {
+        Some(if replaces { Contradiction::OtherLotsLeft } else { Contradiction::OtherLots })
+    } else {
+        None
+    }
+}
+
+fn contradicted_by_restatement(order: &OwnOrder, answer: &VenueRestated) -> Option<Contradiction> {
+    let priced = answer.price != Ticks(0);
+    if priced && (answer.price.0 < 0 || order.is_beyond_limit(answer.price)) {
+        Some(Contradiction::PriceBeyondLimit)
+    } else {
+        let grown = order.is_alive() && answer.qty != u32::MAX && answer.qty > order.open;
+        grown.then_some(Contradiction::MoreOpen)
+    }
 }

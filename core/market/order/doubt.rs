@@ -90,6 +90,7 @@ impl OrderTable {
             client: answer.client,
             venue_order: answer.venue_order,
             price: answer.price,
+            limit: answer.price,
             qty: answer.qty,
             open: if live { answer.qty } else { 0 },
             instrument: answer.instrument,

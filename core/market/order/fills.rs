@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::contradiction::Contradiction;
 use crate::kernel::{InstrumentId, Liquidity, Side, Ticks};
 
 /// A fill as it was booked.
@@ -30,6 +31,8 @@ pub struct FillOutcome {
     pub fill: BookedFill,
     /// Lots beyond what the order asked for; 0 unless the venue contradicts itself.
     pub excess: u32,
+    /// What else it contradicts.
+    pub contradiction: Option<Contradiction>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

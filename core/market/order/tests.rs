@@ -6,6 +6,7 @@ use super::*;
 use crate::kernel::table::*;
 use crate::kernel::{Liquidity, Liveness, SendOutcome};
 
+mod contradictions;
 mod doubt;
 
 const AAPL: InstrumentId = InstrumentId(0);
@@ -320,7 +321,7 @@ fn fills_race_cancels() {
     assert_eq!(state(&table, 1), (OrderState::Done, DoneCause::Canceled, 0));
     assert_eq!(table.canceled(&canceled(1, 6, 55)), Err(AnswerError::Repeated));
     let late = table.executed(&executed(1, 8, 100, 1)).expect("late fill is booked");
-    assert_eq!(late.excess, 0);
+    assert_eq!((late.excess, late.contradiction), (0, Some(Contradiction::FillAfterEnd)));
     let beyond = table.executed(&executed(1, 9, 100, 8)).expect("booked all the same");
     assert_eq!(beyond.excess, 3, "13 lots of an order for 10");
 }
@@ -454,21 +455,25 @@ fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
             .map(|_| instrument)
             .ok_or(AnswerError::OutOfRange),
         5 => table.cancel(Nanos(9), client).then_some(instrument).ok_or(AnswerError::Repeated),
-        6 | 7 => table.accepted(&VenueAccepted {
-            side: own_side.into(),
-            instrument: own_instrument,
-            live: Liveness(u8::from(price % 7 != 0)),
-            ..accepted(client, price, qty)
-        }),
-        8 => table.replaced(&VenueReplaced {
-            side: own_side.into(),
-            instrument: own_instrument,
-            ..replaced(client, client.saturating_sub(1 + u64::from(qty % 3)), price, qty, Liveness::LIVE)
-        }),
+        6 | 7 => table
+            .accepted(&VenueAccepted {
+                side: own_side.into(),
+                instrument: own_instrument,
+                live: Liveness(u8::from(price % 7 != 0)),
+                ..accepted(client, price, qty)
+            })
+            .map(|applied| applied.instrument),
+        8 => table
+            .replaced(&VenueReplaced {
+                side: own_side.into(),
+                instrument: own_instrument,
+                ..replaced(client, client.saturating_sub(1 + u64::from(qty % 3)), price, qty, Liveness::LIVE)
+            })
+            .map(|applied| applied.instrument),
         9 | 10 => table
             .executed(&executed(client, u64::from(qty), price, qty / 3))
             .map(|outcome| outcome.fill.instrument),
-        11 => table.canceled(&canceled(client, qty / 2, price)),
+        11 => table.canceled(&canceled(client, qty / 2, price)).map(|applied| applied.instrument),
         12 => table.rejected(&rejected(client)),
         13 => table.cancel_held(&VenueCancelHeld {
             event_ns: EventNanos(0),
@@ -476,16 +481,18 @@ fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
             answer: if price % 2 == 0 { b'I' } else { b'P' },
             spare: [0; 15],
         }),
-        14 => table.restated(&VenueRestated {
-            event_ns: EventNanos(0),
-            client,
-            venue_order: 0,
-            price: Ticks(price % 5 * 20),
-            qty: if qty == 0 { u32::MAX } else { qty - 1 },
-            message: b'R',
-            reason: b'R',
-            spare: 0,
-        }),
+        14 => table
+            .restated(&VenueRestated {
+                event_ns: EventNanos(0),
+                client,
+                venue_order: 0,
+                price: Ticks(price % 5 * 20),
+                qty: if qty == 0 { u32::MAX } else { qty - 1 },
+                message: b'R',
+                reason: b'R',
+                spare: 0,
+            })
+            .map(|applied| applied.instrument),
         _ if price == 77 => {
             table.session_ready(client);
             Ok(instrument)
@@ -502,7 +509,7 @@ fn step(table: &mut OrderTable, kind: u8, client: u64, qty: u32, price: i64) {
                 true => {
                     table.adopt(Nanos(price), &answer).then_some(instrument).ok_or(AnswerError::OutOfRange)
                 }
-                false => table.accepted(&answer),
+                false => table.accepted(&answer).map(|applied| applied.instrument),
             }
         }
         _ => table.send_report(client, SendOutcome(1 + u8::try_from(qty % 7).expect("small"))),
@@ -674,16 +681,22 @@ fn exposure_covers_what_the_venue_may_yet_execute() {
 
 fn deliver(table: &mut OrderTable, venue: &mut Venue) -> i64 {
     match venue.outbox.pop_front() {
-        Some(Answer::Accepted(answer)) => table.accepted(&answer).map(|_| 0).expect("accepted"),
-        Some(Answer::Replaced(answer)) => table.replaced(&answer).map(|_| 0).expect("replaced"),
-        Some(Answer::Canceled(answer)) => table.canceled(&answer).map(|_| 0).expect("canceled"),
+        Some(Answer::Accepted(answer)) => agreed(table.accepted(&answer)),
+        Some(Answer::Replaced(answer)) => agreed(table.replaced(&answer)),
+        Some(Answer::Canceled(answer)) => agreed(table.canceled(&answer)),
         Some(Answer::Executed(answer)) => {
             let outcome = table.executed(&answer).expect("executed");
-            assert_eq!(outcome.excess, 0);
+            assert_eq!((outcome.excess, outcome.contradiction), (0, None));
             i64::from(outcome.fill.qty)
         }
         None => 0,
     }
+}
+
+/// A venue that keeps to the protocol contradicts nothing.
+fn agreed(outcome: Result<Applied, AnswerError>) -> i64 {
+    assert_eq!(outcome.expect("applied").contradiction, None);
+    0
 }
 
 #[test]

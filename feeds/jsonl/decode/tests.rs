@@ -75,6 +75,40 @@ fn sold(sku: &str) -> String {
     format!("{{\"type\":\"purchase\",\"sku\":{sku:?},\"ts\":\"2026-01-01T00:00:00Z\",\"qty\":1}}\n")
 }
 
+/// A machine that takes base prices of 50.00 and above, and two places.
+fn screened(config: &Config) -> Decoder {
+    let screen: Screen = std::sync::Arc::new(|event: &Inventory| match event.base {
+        base if base < Minor(5_000) => Err((RejectReason::OUT_OF_RANGE, "nothing below 50.00")),
+        _ => Ok(()),
+    });
+    decoder(config).screened_by(Some(screen))
+}
+
+#[test]
+fn what_the_machine_would_refuse_of_a_new_article_takes_no_place() {
+    let config = Config { max_skus: 2, ..Config::default() };
+    let dear = |sku: &str| stocked(sku).replace("1.00", "100.00");
+    let lines = [stocked("X"), stocked("Y"), dear("A"), dear("B"), stocked("A"), stocked("Z"), dear("C")];
+    let mut first = screened(&config);
+    let records = decode(&mut first, lines.concat().as_bytes());
+    let malformed: Vec<_> = records.iter().filter_map(|record| record.get::<Malformed>().copied()).collect();
+    let refused: Vec<_> = malformed.iter().map(|input| (input.position, input.reason)).collect();
+    // What is wrong with a line comes before the places; a known article is the machine's to refuse.
+    let (range, capacity) = (RejectReason::OUT_OF_RANGE, RejectReason::CAPACITY);
+    assert_eq!(refused, [(1, range), (2, range), (6, range), (7, capacity)]);
+    assert_eq!(malformed[0].text.as_str(), "nothing below 50.00: X");
+    let defined: Vec<_> = records.iter().filter_map(|record| record.get::<Define>().copied()).collect();
+    assert_eq!(defined.iter().map(|define| define.text.as_str()).collect::<Vec<_>>(), ["A", "B"]);
+    // The next run knows what the journal defines, and no more.
+    let mut second = screened(&config);
+    defined.iter().for_each(|define| second.restore(define).expect("in order"));
+    let records = decode(&mut second, (stocked("X") + &dear("B") + &dear("C")).as_bytes());
+    let reasons: Vec<_> =
+        records.iter().filter_map(|record| record.get::<Malformed>().map(|input| input.reason)).collect();
+    assert_eq!(reasons, [range, capacity]);
+    assert!(records.iter().any(|record| record.get::<Inventory>().is_some_and(|event| event.sku == 1)));
+}
+
 #[test]
 fn a_definition_precedes_the_first_use_only() {
     let mut decoder = decoder(&Config::default());

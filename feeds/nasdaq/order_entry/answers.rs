@@ -363,7 +363,7 @@ impl Answers {
                 self.held(body.timestamp.get(), body.user_ref_num.get(), body.message_type, sink)
             }
             Response::OrderPriorityUpdate(body, _) => self.priority(body, at, sink),
-            Response::OrderModified(body, _) => self.modified(body, sink),
+            Response::OrderModified(body, _) => self.modified(body, at, sink),
             Response::OrderRestated(body, options) => self.restated(body, options, at, sink),
             Response::AccountQueryResponse(body, _) => {
                 self.account(body.next_user_ref_num.get(), highest);
@@ -613,9 +613,14 @@ impl Answers {
         client
     }
 
-    fn modified<S: RecordSink>(&mut self, body: &ouch::OrderModified, sink: &mut S) -> u32 {
+    fn modified<S: RecordSink>(&mut self, body: &ouch::OrderModified, at: Message<'_>, sink: &mut S) -> u32 {
         let (client, open) = (body.user_ref_num.get(), body.quantity.get());
         if let Some(order) = self.orders.find(client).copied() {
+            // The marks of a sale may change (OUCH 5.0, Modify Order), a sale does not become a purchase.
+            if side_of(body.side).side() != order.side.side() {
+                let text = "OUCH: an order changed to another side than it was sent with";
+                self.unread(at, Unread::part(RejectReason::CONTRADICTION, text), sink);
+            }
             self.orders.set(LiveOrder { side: side_of(body.side), open, ..order });
         }
         let record = VenueRestated {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pricewright_core::kernel::table::{DecisionRef, EventRef, Operator};
 use pricewright_core::kernel::{
-    Cell, Driver, Health, InstrumentId, Lots, Minor, Nanos, NoProbe, OperatorCommand, RecordBuf,
-    RecordSink as _, SessionPhase, SideCode, SourceId, Step, Ticks, TradingState, flags, record,
+    Cell, Control, Driver, Health, InstrumentId, Lots, Minor, Nanos, NoProbe, OperatorCommand, RecordBuf,
+    RecordSink as _, SessionPhase, Side, SideCode, SourceId, Step, Ticks, TradingState, flags, record,
 };
 use pricewright_core::market::risk::RiskConfig;
 use pricewright_feeds::nasdaq::order_entry::OrderEntry;
@@ -77,6 +77,10 @@ struct Account {
     prior: BTreeMap<u64, u64>,
     /// Orders of which the venue said more than fills: what of them is open is not for this account to know.
     obscure: BTreeSet<u64>,
+    /// Side and price that each order was sent with.
+    limits: BTreeMap<u64, (SideCode, Ticks)>,
+    /// A fill was booked that no order of ours allows.
+    contradicted: bool,
 }
 
 impl Account {
@@ -94,6 +98,8 @@ impl Account {
             filled: BTreeMap::new(),
             prior: BTreeMap::new(),
             obscure: BTreeSet::new(),
+            limits: BTreeMap::new(),
+            contradicted: false,
         }
     }
 
@@ -131,6 +137,14 @@ impl Account {
                 *position += changed.fill.0;
                 assert_eq!(*position, changed.position.0, "a position is the sum of its fills");
                 *self.filled.entry(changed.client).or_default() += changed.fill.0.abs();
+                // A break moves the position the other way.
+                self.contradicted |= self.limits.get(&changed.client).is_some_and(|(side, limit)| {
+                    let beyond = match side.side() {
+                        Some(Side::Buy) => changed.fill.0 > 0 && changed.price > *limit,
+                        _ => changed.fill.0 < 0 && changed.price < *limit,
+                    };
+                    beyond || (changed.price.0 <= 0 && changed.fill.0 * side.side().map_or(0, Side::sign) > 0)
+                });
             }
             DecisionRef::PlaceOrder(order) => {
                 let lots = i64::from(order.qty);
@@ -159,6 +173,7 @@ impl Account {
     ) {
         assert!(client > self.last_client, "order numbers rise");
         self.last_client = client;
+        self.limits.insert(client, (side, price));
         assert!(!self.latched, "an order under the latch");
         assert_eq!(self.phase, SessionPhase::READY, "an order without a session");
         assert!(self.running && !self.storage_low, "an order of a desk that is stopped or short of storage");
@@ -201,6 +216,10 @@ impl World {
             self.account.on_decision(decision, self.driver.machine());
             // What is refused is reported as failed.
             let _ = self.gateway.on_decision(self.now, self.seq, decision, &mut self.reports);
+        }
+        if std::mem::take(&mut self.account.contradicted) {
+            let latch = self.driver.machine().latched_by();
+            assert_ne!(latch, Control::NONE, "a fill that its order excludes was booked in silence");
         }
         self.script.push((self.now, one, cells));
     }

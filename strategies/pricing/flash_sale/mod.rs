@@ -14,6 +14,8 @@
 //!   price that leaves nothing between floor and ceiling; a stale inventory; a purchase of less than one piece, of more pieces
 //!   than are left, or of an article that is not on sale; an input whose identity ([`LineId`]) was taken already; a number or
 //!   a source beyond the configured capacities. What is refused keeps no identity either: it may come again, corrected.
+//! * What the configuration alone says about an inventory ([`Machine::screen`]) is also checked by the feed before it gives a new
+//!   article its place, so that no refused base price uses up `max_skus`.
 //! * An operator's kill freezes all prices: stock is counted as ever and nothing is published. A rearm releases them: every
 //!   article whose price would be another one by then is priced at once, [`SWEEP`] places a turn.
 //! * Input that the feed could not read comes back as a [`Rejected`] too. Other events are none of this machine's
@@ -28,13 +30,15 @@ mod ids;
 mod rails;
 mod state;
 
+use std::sync::Arc;
+
 use pricewright_core::kernel::machine::{read_state, write_state};
 use pricewright_core::kernel::table::{
     Inventory, KillLatched, LineId, Malformed, Operator, PricePublished, Purchase, Rejected,
 };
 use pricewright_core::kernel::{
     Amount, Control, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, OperatorCommand,
-    Outbox, Probe, RejectReason, Relation, Reserved, SnapshotError, SourceId, Term, Text,
+    Outbox, Probe, RejectReason, Relation, Reserved, Screen, SnapshotError, SourceId, Term, Text,
 };
 
 pub use config::{Config, MAX_IDS, MAX_SKUS, MAX_SOURCES, Publish};
@@ -395,6 +399,13 @@ impl Machine for FlashSale {
 
     fn max_strings(config: &Config) -> usize {
         config.max_skus
+    }
+
+    fn screen(config: &Config) -> Option<Screen> {
+        let rails = config.rails().ok()?;
+        Some(Arc::new(move |event| {
+            check_inventory(event, &rails).map_err(|Refusal { reason, text }| (reason, text))
+        }))
     }
 
     fn check(config: &Config) -> Result<(), String> {

@@ -682,3 +682,34 @@ fn a_check_takes_no_memory_and_says_what_a_run_would_take() {
         FlashSale::new(&Config { max_skus: 1, max_sources: 1, ..wrong }).err()
     );
 }
+
+/// The screen that a feed asks and the machine itself are of one mind, on what the machine alone could know left out.
+#[test]
+fn the_screen_refuses_what_the_machine_refuses() {
+    let config = Config {
+        floor: Some("50.00".to_owned()),
+        ceiling_bps_of_base: Some(Bps(10_000)),
+        ..Config::default()
+    };
+    let screen = FlashSale::screen(&config).expect("a good configuration");
+    for (base, initial, stock) in
+        [(100, 4, 4), (4_999, 4, 4), (5_000, 4, 4), (10_000, 4, 0), (10_000, 4, 5), (0, 4, 4), (10_000, 0, 0)]
+    {
+        let mut machine = driver(&config);
+        let event = Inventory {
+            event_ns: EventNanos(1),
+            base: Minor(base),
+            initial,
+            stock,
+            sku: 0,
+            source: FEED,
+            spare: 0,
+            position: 1,
+        };
+        let said = step(&mut machine, 1, inventory(0, initial, stock, base), &mut NoProbe);
+        match screen(&event) {
+            Ok(()) => assert!(matches!(said[..], [Output::Price { .. }]), "{base} {initial} {stock}"),
+            Err((reason, _)) => assert_eq!(said, [refused(1, reason)], "{base} {initial} {stock}"),
+        }
+    }
+}

@@ -231,10 +231,21 @@ fn an_acceptance_ends_a_series_of_refusals() {
     let reject = |stage: &mut Stage, client: u64| {
         stage.give(&VenueRejected { event_ns: EventNanos(0), client, reason: 5, spare: [0; 14] });
     };
+    stage.accept(2, Side::Buy, 9_999);
+    let asked_anew = |stage: &mut Stage| {
+        stage.wait(60_000);
+        stage.mark(0);
+        stage.move_to(9_999, 10_001);
+        stage.only::<PlaceOrder>().client
+    };
     reject(&mut stage, 1);
-    // The other side's refusals are its own.
-    reject(&mut stage, 2);
-    assert!(stage.all::<KillLatched>().is_empty());
-    stage.accept(1, Side::Sell, 10_001);
-    assert_eq!(stage.driver.machine().latched_by(), Control::NONE);
+    let second = asked_anew(&mut stage);
+    stage.accept(second, Side::Sell, 10_001);
+    stage.canceled(second);
+    let third = asked_anew(&mut stage);
+    reject(&mut stage, third);
+    assert_eq!(stage.driver.machine().latched_by(), Control::NONE, "one in series");
+    let fourth = asked_anew(&mut stage);
+    reject(&mut stage, fourth);
+    assert_eq!(stage.driver.machine().latched_by(), Control::REJECTS, "two in series");
 }

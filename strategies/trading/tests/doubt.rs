@@ -301,6 +301,111 @@ fn every_answer_that_belongs_to_no_order_latches() {
     }
 }
 
+/// Order 1 is an ask of 100 lots at 10 001, order 2 a bid of 100 at 9 999.
+#[test]
+fn an_answer_that_contradicts_its_order_is_booked_where_it_is_a_fact_and_always_latches() {
+    let canceled = |client, qty, event_ns| {
+        let (event_ns, spare) = (EventNanos(event_ns), [0; 11]);
+        VenueCanceled { event_ns, client, qty, reason: b'U', spare }
+    };
+    let restated = |price, qty| VenueRestated {
+        event_ns: EventNanos(0),
+        client: 2,
+        venue_order: 0,
+        price: Ticks(price),
+        qty,
+        message: b'M',
+        reason: 0,
+        spare: 0,
+    };
+    type Case = (&'static str, Box<dyn Fn(&mut Stage)>, i64, Control, usize);
+    let cases: Vec<Case> = vec![
+        ("worse bid", Box::new(|s| s.fill(2, 70, 10_004, 10)), 10, Control::UNREAD_ANSWER, 1),
+        ("worse ask", Box::new(|s| s.fill(1, 70, 10_000, 10)), -10, Control::UNREAD_ANSWER, 1),
+        ("price 0", Box::new(|s| s.fill(2, 70, 0, 10)), 10, Control::UNREAD_ANSWER, 1),
+        ("price below 0", Box::new(|s| s.fill(2, 70, -1, 10)), 10, Control::UNREAD_ANSWER, 1),
+        ("better bid", Box::new(|s| s.fill(2, 70, 9_990, 10)), 10, Control::NONE, 0),
+        (
+            "match number with other lots",
+            Box::new(|s| {
+                s.fill(2, 70, 9_999, 10);
+                s.fill(2, 70, 9_999, 20);
+            }),
+            10,
+            Control::UNREAD_ANSWER,
+            1,
+        ),
+        ("cancel of 5 000", Box::new(move |s| s.give(&canceled(2, 5_000, 9))), 0, Control::UNREAD_ANSWER, 1),
+        (
+            "30 and 20 filled, 50 cancelled, 50 filled",
+            Box::new(move |s| {
+                s.fill(2, 70, 9_999, 30);
+                s.fill(2, 71, 9_999, 20);
+                s.give(&canceled(2, 50, 9));
+                assert_eq!(s.latch(), Control::NONE);
+                s.fill(2, 72, 9_999, 50);
+            }),
+            100,
+            Control::UNREAD_ANSWER,
+            1,
+        ),
+        (
+            "cancel after the last fill",
+            Box::new(move |s| {
+                s.fill(2, 70, 9_999, 100);
+                s.give(&canceled(2, 100, 9));
+            }),
+            100,
+            Control::UNREAD_ANSWER,
+            1,
+        ),
+        ("more open", Box::new(move |s| s.give(&restated(0, 200))), 0, Control::UNREAD_ANSWER, 1),
+        ("worse price", Box::new(move |s| s.give(&restated(10_000, u32::MAX))), 0, Control::UNREAD_ANSWER, 1),
+        ("better price", Box::new(move |s| s.give(&restated(9_998, u32::MAX))), 0, Control::NONE, 0),
+    ];
+    for (name, play, position, control, letters) in cases {
+        let mut stage = Stage::quoting();
+        let before = stage.driver.machine().dead_letters();
+        play(&mut stage);
+        let desk = stage.driver.machine();
+        assert_eq!(desk.holding(PRCW).expect("there").position(), Lots(position), "{name}");
+        assert_eq!(desk.latched_by(), control, "{name}");
+        assert_eq!(desk.dead_letters() - before, letters as u64, "{name}");
+        if letters > 0 {
+            let letter = stage.only::<Rejected>();
+            assert_eq!((letter.reason, letter.source), (RejectReason::CONTRADICTION, GATEWAY), "{name}");
+            assert!(stage.all::<PlaceOrder>().is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_acceptance_of_more_or_dearer_than_was_asked_for_latches() {
+    for (price, qty, control) in [
+        (9_999, 100, Control::NONE),
+        (9_998, 100, Control::NONE),
+        (10_000, 100, Control::UNREAD_ANSWER),
+        (9_999, 101, Control::UNREAD_ANSWER),
+        (9_999, 99, Control::UNREAD_ANSWER),
+    ] {
+        let mut stage = Stage::new();
+        stage.open();
+        stage.book(9_999, 10_001);
+        stage.give(&VenueAccepted {
+            event_ns: EventNanos(0),
+            client: 2,
+            venue_order: 1_002,
+            price: Ticks(price),
+            qty,
+            instrument: PRCW,
+            side: SideCode::BUY,
+            live: Liveness::LIVE,
+        });
+        assert_eq!(stage.latch(), control, "{qty} at {price}");
+        assert_eq!(stage.open_lots().0, i64::from(qty), "what the venue says counts");
+    }
+}
+
 #[test]
 fn an_unknown_order_that_rests_is_counted_cancelled_and_latches() {
     let mut stage = Stage::quoting();

@@ -109,10 +109,12 @@ impl Stage {
         self.give(&Mark { first: 1, received, count: 1, session: 0, line: 0, source, queued_ns: 0 });
     }
 
-    /// The venue cancelled 100 lots of our order, as we asked.
+    /// The venue cancelled what our order had open, as we asked; 100 lots of one that is not known or done.
     pub(super) fn canceled(&mut self, client: u64) {
         let (event_ns, spare) = (EventNanos(0), [0; 11]);
-        self.give(&VenueCanceled { event_ns, client, qty: 100, reason: b'U', spare });
+        let open = self.driver.machine().orders().get(client).map_or(0, |order| order.open);
+        let qty = if open == 0 { 100 } else { open };
+        self.give(&VenueCanceled { event_ns, client, qty, reason: b'U', spare });
     }
 
     /// The feed's next session begins: every book is empty.

@@ -42,6 +42,26 @@ fn what_cannot_be_decoded_is_kept_as_it_came() {
     assert_eq!(bench.gateway.counters().refused, 0);
 }
 
+/// OUCH 5.0, Modify Order: the mark of a sale may change; a purchase stays one.
+#[test]
+fn an_order_that_changes_its_side_is_kept_as_it_came() {
+    let mut bench = Bench::ready();
+    bench.decide(&order(1, TimeInForce::DAY)).unwrap();
+    bench.answer(&accepted(1, 300, b'L'));
+    bench.sink.records.clear();
+    let modified = |side| ouch::OrderModified {
+        message_type: ouch::OrderModified::TYPE,
+        timestamp: U64::new(7),
+        user_ref_num: U32::new(1),
+        side,
+        quantity: U32::new(200),
+    };
+    bench.answer(&modified(b'B'));
+    assert_eq!(unread(&bench), []);
+    let kept = bench.raw(zerocopy::IntoBytes::as_bytes(&modified(b'S')));
+    assert_eq!((kept.client, kept.reason, kept.follows), (1, RejectReason::CONTRADICTION, 1));
+}
+
 #[test]
 fn an_answer_longer_than_a_record_is_kept_in_parts() {
     let mut bench = Bench::new(OrderEntryConfig { buffer: 4096, ..config() });
