@@ -100,7 +100,6 @@ fn recordings_of_lossy_lines_give_the_same_records_fused_and_pipelined() {
 
 #[test]
 fn a_session_in_memory_gives_the_records_of_the_naive_twin() {
-    let mut refused = 0;
     for seed in [1, 2, 3] {
         let place = Place::new();
         let session = Session::make(seed, &place.path("packets.pwp"));
@@ -122,6 +121,7 @@ fn a_session_in_memory_gives_the_records_of_the_naive_twin() {
             ("PlaceOrder", 100),
             ("ReplaceOrder", 200),
             ("CancelOrder", 20),
+            ("OrderRefused", 1),
             ("BookTransition", 10),
             ("VenueReplaced", 200),
             ("VenueExecuted", 1),
@@ -131,10 +131,8 @@ fn a_session_in_memory_gives_the_records_of_the_naive_twin() {
                 "seed {seed}: {name}: {counts:#?}"
             );
         }
-        refused += counts.get("OrderRefused").copied().unwrap_or(0);
         place.verify("pipelined");
     }
-    assert!(refused > 0, "the gate refused something");
 }
 
 #[test]

@@ -81,7 +81,10 @@ impl Kept {
 impl Session {
     /// Plays a session and writes what the desk received to `path`.
     pub(crate) fn make(seed: u64, path: &Path) -> Self {
-        let config = desk_config();
+        // Bids in five shares that may not be sold short, and both sides of the sixth, are one more than may be open: the
+        // gate refuses in every session.
+        let config = desk_config().replace("max_open_orders = 16", "max_open_orders = 6");
+        assert_ne!(config, desk_config());
         let mut world = World::new(seed, &config);
         let end = START + Nanos::from_secs(SECONDS);
         let mut now = START;
