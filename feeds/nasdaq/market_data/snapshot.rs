@@ -127,12 +127,16 @@ impl MarketData {
     fn judge_gap<S: RecordSink>(&mut self, limit: u64, now: Nanos, sink: &mut S) {
         let since = *self.state.gap_since.get_or_insert(now);
         let next = self.next_position();
-        let (lowest, highest) = self.receiver.stands(now).unwrap_or((next, next));
         // The line that lies behind may bring what is missing, unless it never does.
-        let target = if now - since < PATIENCE { lowest } else { highest }.max(next);
+        let reach = |stands: Option<(u64, u64)>| {
+            let (lowest, highest) = stands.unwrap_or((next, next));
+            if now - since < PATIENCE { lowest } else { highest }.max(next)
+        };
+        self.state.wide = reach(self.receiver.stands(now)) - next > limit;
+        // One packet alone gives up nothing.
+        let target = reach(self.receiver.stands_firm(now));
         let gap = target - next;
-        self.state.wide = gap > limit;
-        let wide = self.state.wide && now - since >= WIDE_FOR;
+        let wide = self.state.wide && gap > limit && now - since >= WIDE_FOR;
         let lost = wide || self.state.needs_all() || (gap > 0 && self.receiver.is_unrecoverable());
         if lost && sink.room() >= self.state.overhead() {
             self.lose_all(target, gap, now, sink);

@@ -79,6 +79,14 @@ impl Packet<'_> {
         }
     }
 
+    /// The sequence of the first message; that of the next one where there is none.
+    pub fn first(&self) -> u64 {
+        match self {
+            Self::Data { first, .. } => *first,
+            Self::Heartbeat { next, .. } | Self::EndOfSession { next, .. } => *next,
+        }
+    }
+
     /// The sequence after everything that this packet shows to exist.
     pub fn next(&self) -> u64 {
         match self {

@@ -14,7 +14,8 @@
 //!   session that was left comes back only with data beyond what it had shown, and only where nothing else is alive.
 //! - One packet decides nothing that cannot be undone. A sequence that lies far ahead of all that is known counts only
 //!   when several packets of a line agree on it, and is taken back where neither the other lines nor the re-request server
-//!   bear it out. The end of a session is taken back when the session goes on.
+//!   bear it out. A nearer one counts at once, since a loss must show, and is withdrawn if a moment later all lines go on
+//!   below it. The end of a session is taken back when the session goes on.
 //! - Life is what brings the stream to where it was or further. Heartbeats that lie behind are none: for long enough, they
 //!   are a fault with a reason of its own.
 
@@ -25,11 +26,13 @@ use super::encode::request;
 use super::message::HEADER_LEN;
 use crate::nasdaq::SessionId;
 use claims::{Claim, HIGHEST, LEAP, Left, QUORUM};
+use doubt::Doubt;
 use reorder::{Place, ReorderBuffer};
 use requests::Requests;
 
 mod claims;
 mod contract;
+mod doubt;
 mod reorder;
 mod requests;
 
@@ -92,6 +95,10 @@ pub struct Receiver {
     /// The sequence after everything known to exist, and since when that is known.
     horizon: u64,
     horizon_since: Nanos,
+    /// What is known to exist whatever the lines say: the journal has it.
+    floor: u64,
+    /// What speaks against the horizon.
+    doubt: Doubt,
     /// When the receiver began to listen.
     started: Option<Nanos>,
     /// When a line last brought the stream to its horizon or further.
@@ -119,6 +126,7 @@ impl Receiver {
     pub fn resume(config: ReceiverConfig, session: SessionId, next: u64, known: u64) -> Self {
         let mut receiver = Self::starting_at(config, Some(session), next.max(1));
         receiver.horizon = known.clamp(receiver.next, HIGHEST.max(receiver.next));
+        receiver.floor = receiver.horizon;
         receiver.lines.iter_mut().for_each(|line| line.next = receiver.horizon);
         receiver
     }
@@ -139,6 +147,8 @@ impl Receiver {
             next,
             horizon: next,
             horizon_since: Nanos::ZERO,
+            floor: next,
+            doubt: Doubt::default(),
             started: None,
             heard: None,
             silent: None,
@@ -176,13 +186,6 @@ impl Receiver {
     /// The sequence after everything that is known to exist.
     pub fn horizon(&self) -> u64 {
         self.horizon
-    }
-
-    /// The lowest and the highest sequence at which a line that speaks stands; `None` where none speaks. What only one
-    /// packet has shown is in neither for long.
-    pub fn stands(&self, now: Nanos) -> Option<(u64, u64)> {
-        let stands = || self.speaking(now).map(|(_, claim)| claim.stands);
-        stands().min().zip(stands().max())
     }
 
     /// True where messages are missing and the re-request server was asked for them in vain.
@@ -286,11 +289,14 @@ impl Receiver {
         }
         self.enter_session(packet.session(), subscriber);
         self.take_end(line, &packet);
-        self.hear(line, packet.next(), now);
+        self.hear(line, &packet, now);
         if let Packet::Data { first, messages, .. } = packet {
             self.on_data(Batch { line, arrival, first, messages }, bytes, subscriber);
         }
         self.drain(subscriber);
+        if self.next < self.horizon && line != self.request_line() {
+            self.weigh(&packet, now);
+        }
         self.settle(subscriber);
     }
 
@@ -312,7 +318,7 @@ impl Receiver {
         let Some(claim) = self.claims.get_mut(usize::from(line)) else { return false };
         if same && !leaps {
             // The line stands by what is known.
-            *claim = Claim::default();
+            claim.forget();
             return true;
         }
         if same && next >= self.refused && next.saturating_sub(self.next) > LEAP {
@@ -369,6 +375,7 @@ impl Receiver {
                 self.announced = false;
                 self.next = 1;
                 self.horizon = 1;
+                self.floor = 1;
                 (self.refused, self.leapt_from) = (u64::MAX, None);
                 self.ended = false;
                 self.held.clear();
@@ -403,19 +410,22 @@ impl Receiver {
         }
     }
 
-    fn hear(&mut self, line: u16, next: u64, now: Nanos) {
-        let (is_request, horizon) = (line == self.request_line(), self.horizon);
+    fn hear(&mut self, line: u16, packet: &Packet<'_>, now: Nanos) {
+        let (is_request, horizon, next) = (line == self.request_line(), self.horizon, packet.next());
         if let Some(line) = self.lines.get_mut(usize::from(line)) {
             line.packets += 1;
             line.heard = now;
             line.next = line.next.max(next);
         }
         if let Some(claim) = self.claims.get_mut(usize::from(line)) {
-            claim.stands = next;
+            claim.stand(packet.first(), next);
         }
         if next >= horizon && !is_request {
             self.heard = Some(now);
             self.silent = None;
+        }
+        if next >= horizon {
+            self.claimed(now);
         }
         if next > horizon {
             self.horizon = next;
@@ -427,13 +437,6 @@ impl Receiver {
     fn is_silent(&self, now: Nanos) -> bool {
         let since = self.heard.or(self.started);
         since.is_some_and(|since| now - since >= self.config.silence)
-    }
-
-    /// The lines that spoke lately in the present session, the re-request line not counted.
-    fn speaking(&self, now: Nanos) -> impl Iterator<Item = (&Line, &Claim)> + '_ {
-        let lines = self.lines.iter().zip(&self.claims).take(self.config.lines);
-        let since = now - self.config.silence;
-        lines.filter(move |(line, claim)| claim.stands > 0 && line.heard > since)
     }
 
     /// Lines that speak on long after the last that was new lie behind; one that had been further counts anew.
@@ -448,26 +451,6 @@ impl Receiver {
             reason = HealthReason::BEHIND;
         }
         reason
-    }
-
-    /// Takes a leap of the horizon back where a line goes on below it, and no line or re-request bears it out.
-    fn judge_leap(&mut self, now: Nanos) {
-        let Some(from) = self.leapt_from else { return };
-        if self.next > from.saturating_add(LEAP) {
-            self.leapt_from = None;
-            return;
-        }
-        let in_vain = self.requests.worst_attempts() >= self.config.request_attempts || self.is_silent(now);
-        let below = self.speaking(now).map(|(_, claim)| claim.stands);
-        let below = below.filter(|stands| *stands >= self.next && *stands <= from.saturating_add(LEAP)).max();
-        if let Some(below) = below.filter(|_| in_vain) {
-            self.refused = self.refused.min(self.horizon.saturating_sub(LEAP)).max(below);
-            (self.horizon, self.horizon_since, self.leapt_from) = (below, now, None);
-            self.held.release_from(below);
-            self.requests.clear();
-            (self.heard, self.silent) = (Some(now), None);
-            self.lines.iter_mut().zip(&self.claims).for_each(|(line, claim)| line.next = claim.stands);
-        }
     }
 
     fn on_data<S: Subscriber>(&mut self, batch: Batch<'_>, bytes: &[u8], subscriber: &mut S) {

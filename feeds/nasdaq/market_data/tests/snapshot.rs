@@ -103,6 +103,13 @@ impl World {
         self.publish(messages, false);
     }
 
+    /// A heartbeat: the loss that the last packet showed is borne out.
+    fn beat(&mut self, next: u64, line: u16) {
+        let packet = heartbeat(SESSION, next);
+        assert_eq!(self.feed.on_packet(line, &packet, self.now, &mut self.sink), Ok(()));
+        self.poll();
+    }
+
     fn polls(&mut self, count: usize) {
         (0..count).for_each(|_| self.poll());
     }
@@ -231,6 +238,7 @@ fn one_who_joins_late_has_everything_from_one_snapshot() {
     world.lose(&[say::event(b'Q'), say::state(7, "AAA", b'T'), say::state(9, "BBB", b'H')]);
     world.lose(&adds(7, "AAA", 1..40));
     world.say(&adds(9, "BBB", 50..53));
+    world.beat(world.sent + 1, 0);
     world.polls(6);
     assert_eq!(world.words(), ["65535 start unknown", "recovering gap", "recovering snapshot_awaited"]);
     assert_eq!(world.feed.line_counters().requests, 0, "nothing is asked for one by one");
@@ -259,6 +267,7 @@ fn a_gap_that_nobody_fills_is_closed_by_a_snapshot() {
     world.words();
     world.lose(&[say::delete(7, 2)]);
     world.say(&adds(9, "BBB", 10..12));
+    world.beat(world.sent + 1, 0);
     for _ in 0..10 {
         world.poll();
     }
@@ -269,6 +278,28 @@ fn a_gap_that_nobody_fills_is_closed_by_a_snapshot() {
     assert_eq!(world.words(), ["65535 snapshot stale", "valid restored"]);
     world.check("restored");
     assert!(world.is_sound(AAA));
+}
+
+/// One heartbeat that lies, near or far, on the only line that speaks: no book is given up for it, no snapshot is asked
+/// for, and once the line goes on all is as it was.
+#[test]
+fn one_packet_that_claims_more_gives_up_no_book() {
+    for ahead in [10, 1_000, 48_100, 60_000] {
+        let mut world = World::listed();
+        world.say(&adds(7, "AAA", 1..5));
+        world.words();
+        world.beat(world.sent + 1 + ahead, 0);
+        world.polls(4000);
+        assert!(!world.is_sound(AAA) && !world.feed.asks_for_snapshot(world.now), "{ahead}");
+        for _ in 0..3 {
+            world.beat(world.sent + 1, 0);
+        }
+        assert!(world.is_sound(AAA) && world.is_sound(BBB), "{ahead}: {:?}", world.words);
+        world.say(&[say::execute(7, 3, 4)]);
+        world.check("and goes on");
+        assert_eq!(world.feed.recovery_counters().unwrap().asked, 0);
+        assert!(world.words().iter().all(|word| !word.contains("snapshot")));
+    }
 }
 
 /// The other book trades on, and its feed is valid all the while.
@@ -355,6 +386,7 @@ fn a_snapshot_that_contradicts_itself_restores_nothing_of_that_book() {
     world.say(&[adds(7, "AAA", 1..4), adds(9, "BBB", 20..22)].concat());
     world.lose(&adds(7, "AAA", 30..60));
     world.say(&adds(9, "BBB", 22..23));
+    world.beat(world.sent + 1, 0);
     world.polls(6);
     assert!(world.feed.asks_for_snapshot(world.now));
     let log = world.image.tell();

@@ -22,16 +22,35 @@ pub(super) struct Claim {
     pub(super) data: u32,
     /// Where the line stands in the present session; 0 before it was heard. No claim, but where claims start from.
     pub(super) stands: u64,
+    /// As far as that is borne out by the line's packet before.
+    firm: u64,
 }
 
 impl Claim {
+    /// Nothing is claimed; where the line stands is kept.
+    pub(super) fn forget(&mut self) {
+        *self = Self { stands: self.stands, firm: self.firm, ..Self::default() };
+    }
+
+    /// The line's packet goes from `first` to before `next`, in the present session.
+    pub(super) fn stand(&mut self, first: u64, next: u64) {
+        self.firm = if first <= self.stands { next } else { self.stands };
+        self.stands = next;
+    }
+
+    /// Where the line stands by more than one packet's word; 0 where it has brought one only.
+    pub(super) fn firm(&self) -> u64 {
+        self.firm
+    }
+
     /// Takes a packet that claims `next` in `session`; the run begins anew where it does not go on from it.
     pub(super) fn hear(&mut self, session: SessionId, next: u64, is_data: bool) -> &Self {
         let goes_on = self.packets > 0
             && self.session == session
             && next.checked_sub(self.next).is_some_and(|ahead| ahead <= LEAP);
         if !goes_on {
-            *self = Self { stands: self.stands, session, ..Self::default() };
+            self.forget();
+            self.session = session;
         }
         let brings = is_data && next > self.next;
         (self.next, self.packets) = (next, self.packets.saturating_add(1));

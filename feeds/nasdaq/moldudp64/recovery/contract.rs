@@ -90,6 +90,8 @@ pub struct Counters {
     pub stragglers: u64,
     /// Packets with a sequence too far ahead to be believed for one packet's word.
     pub implausible: u64,
+    /// Times that what a packet had claimed to exist was withdrawn, because all lines went on below it.
+    pub withdrawn: u64,
     /// Messages known to exist when their session was left, and never delivered.
     pub abandoned: u64,
 }

@@ -25,8 +25,6 @@ pub(super) struct Requests {
     patient: u32,
 }
 
-/// How many times as often as makes a hole unrecoverable is asked before the time between two sendings doubles.
-const PATIENCE: u32 = 4;
 /// It doubles at most so often: from 20 ms to 1.28 s.
 const MOST_DOUBLINGS: u32 = 6;
 
@@ -38,7 +36,7 @@ impl Requests {
             capacity,
             chunk: chunk.clamp(1, u16::MAX - 1),
             timeout,
-            patient: patient.saturating_mul(PATIENCE).max(1),
+            patient: patient.max(1),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::nasdaq::{MessageLog, MessageStore};
 use pricewright_core::kernel::Numbers;
 
 mod believed;
+mod withdrawn;
 
 const SESSION: SessionId = crate::nasdaq::Alpha(*b"SESSION1  ");
 const NEXT_SESSION: SessionId = crate::nasdaq::Alpha(*b"SESSION2  ");
@@ -330,7 +331,7 @@ fn stream_survives(seed: u64) -> bool {
     let mut responder = Responder::new(SESSION, 200);
     let server_loss = faults.below(60);
     let mut pending = arrivals.into_iter().peekable();
-    for now in 0..last + 200_000 {
+    for now in 0..last + 1_000_000 {
         while let Some((_, line, packet)) = pending.next_if(|(at, ..)| *at <= now) {
             offer(&mut bench, line, &packet, now, &mut faults);
         }
