@@ -110,8 +110,8 @@ pub struct JournalSettings {
     /// With `keep`: segments are archived here, compressed, before they are removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive_to: Option<PathBuf>,
-    /// How much is kept: older segments go as soon as a snapshot covers them. `{ age = "7d" }`, `{ size = "10GB" }`, both, or
-    /// `{ all = true }`; `{ size = "50GB" }` where nothing is said.
+    /// How much is kept: older segments go as soon as no snapshot that is kept needs them. `{ age = "7d" }`,
+    /// `{ size = "10GB" }`, both, or `{ all = true }`; `{ size = "50GB" }` where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep: Option<KeepSettings>,
 }

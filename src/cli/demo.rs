@@ -1,6 +1,6 @@
 //! `pricewright demo flash-sale`: the sales of a made-up shop, at their own pace, through the same pipeline as any other.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::Venue;
@@ -12,13 +12,13 @@ use super::demo_market::{how_long, limit};
 use super::show::{note, result, said, say, thousands};
 use super::signals::{EarlySignals, Signals};
 use super::status_line::StatusLine;
-use super::where_is::{KEPT, fresh_dir, program, remove_old};
+use super::where_is::{KEPT, fresh_dir, program, remove_old, remove_unbegun};
 use crate::config::{
     FeedSettings, GatewaySettings, GeneratedLines, HttpGateway, JournalSettings, JsonlFeed, PipelineConfig,
     RuntimeSettings,
 };
 use crate::edges::assemble::assemble;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::idle::Idle;
 use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::topology::plan_for;
@@ -34,11 +34,20 @@ pub(super) fn demo(command: &DemoCommand) -> Result<()> {
 }
 
 fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
+    free(args.http)?;
     let dir = match &args.journal {
         Some(dir) => dir.clone(),
         None => fresh_dir("flash-sale")?,
     };
-    let config = configuration(args, dir.clone());
+    let done = run(args, &dir);
+    if done.is_err() && args.journal.is_none() {
+        remove_unbegun(&dir);
+    }
+    done
+}
+
+fn run(args: &FlashSaleArgs, dir: &Path) -> Result<()> {
+    let config = configuration(args, dir.to_path_buf());
     let plan = plan_for(&config.runtime)?;
     let tell = |text: &str| {
         // With --json standard output is for the object alone.
@@ -47,7 +56,7 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
     tell(&format!("Flash sale: a made-up shop, this machine only, {}.", how_long(args.seconds)));
     tell(&format!("{plan} Ctrl-C stops early."));
     let early = EarlySignals::take()?;
-    let launch = Launch::<FlashSale>::prepare(&config, &dir, plan, false)?;
+    let launch = Launch::<FlashSale>::prepare(&config, dir, plan, false)?;
     if let Some(recovered) = launch.recovered() {
         note(recovered);
     }
@@ -65,7 +74,17 @@ fn flash_sale(args: &FlashSaleArgs) -> Result<()> {
     if args.journal.is_none() {
         remove_old("flash-sale")?;
     }
-    report(args, &dir, address, (&outcome, &signals), &board.now())
+    report(args, dir, address, (&outcome, &signals), &board.now())
+}
+
+/// Says before anything is written that the address cannot be had.
+fn free(http: SocketAddr) -> Result<()> {
+    TcpListener::bind(http).map(drop).map_err(|error| {
+        Error::Usage(format!(
+            "cannot listen on {http}: {error}; choose another address (--http {}:0 takes a free port)",
+            http.ip()
+        ))
+    })
 }
 
 fn configuration(args: &FlashSaleArgs, dir: PathBuf) -> PipelineConfig<Config> {
@@ -134,7 +153,11 @@ fn report(
         thousands(board.skus()),
         thousands(board.dead_letters),
     ));
-    let kept = if args.journal.is_some() { String::new() } else { format!(" (the newest {KEPT} are kept)") };
+    let kept = if args.journal.is_some() {
+        String::new()
+    } else {
+        format!(" (the newest {KEPT} with events are kept)")
+    };
     say(&format!("Journal: {}{kept}", dir.display()));
     let sku = top.map_or_else(|| "{sku}".to_owned(), |top| top.sku);
     // The newest journal is what the commands take where none is named.

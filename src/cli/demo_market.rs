@@ -13,7 +13,7 @@ use super::run::quantiles;
 use super::show::{micros, note, result, said, say, thousands};
 use super::signals::{EarlySignals, Signals};
 use super::status_line::StatusLine;
-use super::where_is::{fresh_dir, program, remove_old};
+use super::where_is::{fresh_dir, program, remove_old, remove_unbegun};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
 use crate::edges::nasdaq::LineCounts;
@@ -52,21 +52,28 @@ type Config = PipelineConfig<<Desk as pricewright_core::kernel::Machine>::Config
 /// Runs the demo.
 pub(super) fn market(args: &RunArgs) -> Result<()> {
     let seconds = args.seconds.unwrap_or(SECONDS);
-    let mut config: Config =
-        ConfigText { path: "desk.toml (built in)".to_owned(), text: DESK_TOML.to_owned() }
-            .pipeline::<Desk>()?;
+    let config: Config = ConfigText { path: "desk.toml (built in)".to_owned(), text: DESK_TOML.to_owned() }
+        .pipeline::<Desk>()?;
     let dir = match &args.journal {
         Some(dir) => dir.clone(),
         None => fresh_dir("demo")?,
     };
-    config.journal.dir.clone_from(&dir);
+    let done = run_in(args, config, &dir, seconds);
+    if done.is_err() && args.journal.is_none() {
+        remove_unbegun(&dir);
+    }
+    done
+}
+
+fn run_in(args: &RunArgs, mut config: Config, dir: &Path, seconds: u64) -> Result<()> {
+    config.journal.dir = dir.to_path_buf();
     let plan = plan_for(&config.runtime)?;
     let sim = start_sim(args, &plan, &mut config)?;
     if !args.json {
         say(&format!("Simulated exchange + market maker, this machine only, {}.", how_long(seconds)));
         say(&format!("{plan} Ctrl-C stops early."));
     }
-    let run = Run { args, seconds, config: &config, dir: &dir, plan };
+    let run = Run { args, seconds, config: &config, dir, plan };
     let finished = run.go();
     sim.stop();
     let summary = sim.join()?;

@@ -23,6 +23,7 @@ const CHANGES: usize = 24;
 
 pub(super) fn explain<Own: Hosted>(args: &ExplainArgs) -> Result<()> {
     let (dir, question) = asked(args)?;
+    let named = dir.is_some();
     let dir = journal_dir(dir.as_deref()).map_err(|error| match &question.subject {
         Subject::Article(word) => Error::Usage(format!("{word:?} is no directory, and {error}")),
         _ => error,
@@ -38,7 +39,9 @@ pub(super) fn explain<Own: Hosted>(args: &ExplainArgs) -> Result<()> {
     if args.json {
         print_json(&as_json(&dir, &explanation, &life, &renderer))
     } else {
-        line(&as_text(&explanation, &life, &renderer))
+        // Who named no journal is told which one this is.
+        let which = if named { String::new() } else { format!("Journal  {}\n", dir.display()) };
+        line(&format!("{which}{}", as_text(&explanation, &life, &renderer)))
     }
 }
 

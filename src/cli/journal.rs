@@ -1,5 +1,6 @@
 //! `pricewright journal`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,10 +9,10 @@ use super::args::{DirArgs, InspectArgs, JournalCommand};
 use super::journal_archive::{archive, prune};
 use super::journal_export::export;
 use super::journal_seal::{keygen, seal};
-use super::journal_verify::verify;
+use super::journal_verify::{verify, why_removed};
 use super::progress::spinner;
 use super::records::Renderer;
-use super::show::{json as print_json, line, stamp, thousands};
+use super::show::{count, json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
@@ -96,54 +97,60 @@ fn stats(args: &DirArgs) -> Result<()> {
         }
         return print_json(&shown);
     }
-    let seconds = (stats.last_now.0 - stats.first_now.0) as f64 / 1e9;
-    line(&format!(
-        "{}: records {} to {} ({}), {} bytes of records in {} segments ({} bytes), {} runs\n{} to {} ({seconds:.3} s)",
-        dir.display(),
-        stats.first_seq,
-        stats.last_seq,
-        thousands(stats.records),
-        thousands(stats.record_bytes),
-        stats.segments,
-        thousands(stats.file_bytes),
-        stats.runs,
-        stamp(stats.first_now.0),
-        stamp(stats.last_now.0),
-    ))?;
-    if stats.compressed > 0 {
-        line(&format!("{} of the segments are compressed", stats.compressed))?;
+    line(&counted(&dir, &stats))?;
+    match stats.compressed {
+        0 => {}
+        1 => line("1 of the segments is compressed")?,
+        more => line(&format!("{more} of the segments are compressed"))?,
     }
     if let Some(text) = removed_text(&removed) {
         line(&text)?;
     }
     for kind in &stats.kinds {
         line(&format!(
-            "  {:<9}{:<20}{:>14} records {:>16} bytes",
+            "  {:<9}{:<20}{:>14} record{} {:>16} bytes",
             kind.class.name(),
             kind.name,
             thousands(kind.records),
+            if kind.records == 1 { " " } else { "s" },
             thousands(kind.bytes)
         ))?;
     }
     Ok(())
 }
 
+/// What a journal holds, in words.
+fn counted(dir: &Path, stats: &Stats) -> String {
+    let segments = format!("{} ({} bytes)", count(stats.segments, "segment"), thousands(stats.file_bytes));
+    if stats.records == 0 {
+        return format!("{}: no records, {segments}", dir.display());
+    }
+    let seconds = (stats.last_now.0 - stats.first_now.0) as f64 / 1e9;
+    format!(
+        "{}: records {} to {} ({}), {} bytes of records in {segments}, {}\n{} to {} ({seconds:.3} s)",
+        dir.display(),
+        stats.first_seq,
+        stats.last_seq,
+        thousands(stats.records),
+        thousands(stats.record_bytes),
+        count(stats.runs, "run"),
+        stamp(stats.first_now.0),
+        stamp(stats.last_now.0),
+    )
+}
+
 /// What retention removed, in a line.
 fn removed_text(removed: &[Removed]) -> Option<String> {
     let (first, last) = (removed.first()?, removed.last()?);
     let bytes: u64 = removed.iter().map(|entry| entry.bytes).sum();
-    let archived = match &last.archive {
-        Some(archive) => format!("archived in {}", archive.display()),
-        None => "not archived".to_owned(),
-    };
     Some(format!(
-        "removed before that: records {} to {} in {} segments ({} bytes), the last at {} ({}), {archived}",
+        "removed before that: records {} to {} in {} ({} bytes), the last at {} ({})",
         first.first_seq,
         last.last_seq,
-        removed.len(),
+        count(removed.len() as u64, "segment"),
         thousands(bytes),
         stamp(last.removed_at),
-        last.reason.words(),
+        why_removed(last),
     ))
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::{ArchiveArgs, PruneArgs};
 use super::progress::{RecordBar, spinner};
-use super::show::{json as print_json, line, note, stamp, thousands};
+use super::show::{count, json as print_json, line, note, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::clock::wall_clock;
 use crate::error::{Error, Result};
@@ -26,16 +26,14 @@ pub(super) fn archive(args: &ArchiveArgs) -> Result<()> {
     if args.parquet && !cfg!(feature = "parquet") {
         return Err(Error::Journal(crate::journal::export::no_parquet()));
     }
-    let originals = match args.remove {
-        true => Originals::Remove { covered: covered_until(&dir)? },
-        false => Originals::Keep,
-    };
+    let covered = if args.remove { covered_until(&dir)? } else { None };
+    let originals = if args.remove { Originals::Remove { covered } } else { Originals::Keep };
     let mut bar = RecordBar::of("archive", "segments");
     let archived = archive_segments(&dir, &args.to, originals, &mut |done, all| bar.set(done, all));
     bar.clear();
     let archived = archived.map_err(judged)?;
     let tables = if args.parquet { Some(tables(&args.to)?) } else { None };
-    report_archive(args, &dir, &archived, tables.as_ref())
+    report_archive(args, &dir, (&archived, covered), tables.as_ref())
 }
 
 /// Damage is a fault that the work found, everything else unusable input.
@@ -95,7 +93,7 @@ fn written_to(root: &Path) -> Result<Option<u64>> {
 fn report_archive(
     args: &ArchiveArgs,
     dir: &Path,
-    archived: &Archived,
+    (archived, covered): (&Archived, Option<u64>),
     tables: Option<&Option<(PathBuf, Exported)>>,
 ) -> Result<()> {
     let bytes: u64 = archived.segments.iter().map(|segment| segment.bytes).sum();
@@ -118,19 +116,19 @@ fn report_archive(
         }));
     }
     line(&format!(
-        "{}: {} segments archived ({} bytes as {}), {} were there already, {} files beside them",
+        "{}: {} archived ({} bytes as {}), {} there already, {} beside",
         args.to.display(),
-        archived.segments.len(),
+        count(archived.segments.len() as u64, "segment"),
         thousands(bytes),
         thousands(archived.packed_bytes),
         archived.already,
-        archived.side_files.len(),
+        count(archived.side_files.len() as u64, "file"),
     ))?;
     if let Some((path, exported)) = tables {
-        line(&format!("{}: {} records in tables", path.display(), thousands(exported.records)))?;
+        line(&format!("{}: {} in tables", path.display(), count(exported.records, "record")))?;
     }
     if archived.removed > 0 {
-        line(&format!("{}: {} segments removed", dir.display(), archived.removed))?;
+        line(&format!("{}: {} removed", dir.display(), count(archived.removed, "segment")))?;
     }
     if archived.newest_stays {
         line(&format!(
@@ -139,13 +137,24 @@ fn report_archive(
         ))?;
     }
     if archived.needed > 0 {
-        line(&format!(
-            "{}: {} segments stay, because no snapshot covers them and a restart needs them",
-            dir.display(),
-            archived.needed
-        ))?;
+        line(&format!("{}: {}", dir.display(), stay(archived.needed, covered)))?;
     }
     Ok(())
+}
+
+/// Why so many segments stay, where the oldest snapshot that is kept stands behind record `covered`.
+fn stay(needed: u64, covered: Option<u64>) -> String {
+    let stay = if needed == 1 { "stays" } else { "stay" };
+    let segments = count(needed, "segment");
+    match covered {
+        None => format!(
+            "{segments} {stay}, because no snapshot can be started from and a restart needs them: let a run take snapshots"
+        ),
+        Some(seq) => format!(
+            "{segments} {stay}, because a start from the oldest snapshot that is kept, behind record {seq}, needs what follows: \
+             newer snapshots push it out ([journal] snapshots says how many are kept)"
+        ),
+    }
 }
 
 pub(super) fn prune(args: &PruneArgs) -> Result<()> {
@@ -168,19 +177,20 @@ pub(super) fn prune(args: &PruneArgs) -> Result<()> {
             stamp(wall.0)
         ));
     }
-    let plan = pruning.plan(&keep, now, covered_until(&dir)?);
+    let covered = covered_until(&dir)?;
+    let plan = pruning.plan(&keep, now, covered);
     if !args.dry_run {
         pruning.remove(&plan).map_err(judged)?;
     }
     report_prune(args, &dir, &plan)?;
-    match (plan.needed, plan.remove.is_empty()) {
-        (needed @ 1.., true) => Err(Error::Failed(format!(
-            "{}: {needed} segments are beyond the limits and stay, because no snapshot covers them and a restart needs \
-             them: let a run take snapshots",
-            dir.display()
-        ))),
-        _ => Ok(()),
+    if plan.needed == 0 {
+        return Ok(());
     }
+    let stay = format!("{}: beyond the limits, {}", dir.display(), stay(plan.needed, covered));
+    if plan.remove.is_empty() {
+        return Err(Error::Failed(stay));
+    }
+    if args.json { Ok(()) } else { line(&stay) }
 }
 
 fn report_prune(args: &PruneArgs, dir: &Path, plan: &Plan) -> Result<()> {
@@ -206,7 +216,12 @@ fn report_prune(args: &PruneArgs, dir: &Path, plan: &Plan) -> Result<()> {
             reason.words()
         ))?;
     }
-    line(&format!("{}: {} segments, {} bytes {done}", dir.display(), plan.remove.len(), thousands(bytes)))
+    line(&format!(
+        "{}: {}, {} bytes {done}",
+        dir.display(),
+        count(plan.remove.len() as u64, "segment"),
+        thousands(bytes)
+    ))
 }
 
 fn segment_json(segment: &Holding) -> serde_json::Value {

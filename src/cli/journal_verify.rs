@@ -8,10 +8,10 @@ use super::args::VerifyArgs;
 use super::journal::stats_json;
 use super::journal_seal::nanos;
 use super::progress::spinner;
-use super::show::{hex, json as print_json, line, stamp, thousands, unless_closed};
+use super::show::{count, hex, json as print_json, line, stamp, thousands, unless_closed};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
-use crate::journal::archive::REMOVED;
+use crate::journal::archive::{REMOVED, Reason, Removed};
 use crate::journal::repairs::{Cause, Repair};
 use crate::journal::{self, MissingFront, Outcome, PublicKey, SealFound, SealVerdict, Tail, Verification};
 
@@ -41,10 +41,10 @@ fn good_text(dir: &Path, found: &Verification, tail: &Tail, key: Option<&PublicK
         Some(missing) => format!("good from record {} on", missing.last_seq.saturating_add(1)),
     };
     let mut text = format!(
-        "{}: {good}. {} records in {} segments, every byte checked; {}.",
+        "{}: {good}. {} in {}, every byte checked; {}.",
         dir.display(),
-        thousands(found.stats.records),
-        found.stats.segments,
+        count(found.stats.records, "record"),
+        count(found.stats.segments, "segment"),
         tail_text(tail)
     );
     match &found.chain {
@@ -82,20 +82,26 @@ fn missing_text(missing: &MissingFront) -> String {
         missing.last_seq
     );
     for entry in &missing.removed {
-        let to = match &entry.archive {
-            Some(archive) => format!("archived in {}", archive.display()),
-            None => "not archived".to_owned(),
-        };
         text.push_str(&format!(
-            "\n  records {} to {} (segment {}): removed at {}, {}, {to}",
+            "\n  records {} to {} (segment {}): removed at {}, {}",
             entry.first_seq,
             entry.last_seq,
             entry.segment,
             stamp(entry.removed_at),
-            entry.reason.words()
+            why_removed(entry)
         ));
     }
     text
+}
+
+/// Why a segment was removed, and where it is now.
+pub(super) fn why_removed(entry: &Removed) -> String {
+    match (&entry.archive, entry.reason) {
+        (Some(archive), Reason::Archived) => format!("archived in {}", archive.display()),
+        (Some(archive), reason) => format!("{}, archived in {}", reason.words(), archive.display()),
+        (None, Reason::Archived) => "archived".to_owned(),
+        (None, reason) => format!("{}, not archived", reason.words()),
+    }
 }
 
 fn repair_text(repair: &Repair) -> String {
@@ -105,8 +111,12 @@ fn repair_text(repair: &Repair) -> String {
     };
     let aside: Vec<String> = repair.set_aside.iter().map(|path| path.display().to_string()).collect();
     let aside = if aside.is_empty() { String::new() } else { format!("; set aside: {}", aside.join(", ")) };
+    let given_up = match repair.given_up {
+        0 => String::new(),
+        records => format!("; {} given up", count(records, "record")),
+    };
     format!(
-        "\n{cause} at {} behind record {} (segment {}): {}{aside}",
+        "\n{cause} at {} behind record {} (segment {}): {}{given_up}{aside}",
         stamp(repair.repaired_at),
         repair.last_seq,
         repair.segment,

@@ -1,5 +1,6 @@
 //! Records in words, with prices and money written as people write them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use pricewright_core::kernel::schema::{FieldSchema, FieldType, RecordSchema};
@@ -20,6 +21,8 @@ use crate::replay::run_info::RunInfo;
 pub(super) struct Renderer {
     units: DisplayUnits,
     names: Names,
+    /// Instruments of our orders, as far as their records have gone by.
+    orders: BTreeMap<i128, InstrumentId>,
     /// What a timer is for, by its key.
     timer_name: Box<dyn Fn(u32) -> Option<String>>,
     catalogue: Catalogue,
@@ -54,13 +57,21 @@ impl Renderer {
         let (units, timer_name) = with_machine::<Own, _>(name.as_str(), Visit { info })??;
         let catalogue = Catalogue::parse(&Catalogue::own_text())
             .map_err(|error| Error::Failed(format!("this build's catalogue: {error}")))?;
-        Ok(Self { units, names: Names::read(dir)?, timer_name, catalogue })
+        Ok(Self { units, names: Names::read(dir)?, orders: BTreeMap::new(), timer_name, catalogue })
     }
 
     /// A record on a line, with the dictionary as far as it goes by then.
     pub(super) fn line(&mut self, record: &RecordRef<'_>, catalogue: &Catalogue) -> String {
         if let Some(EventRef::Define(define)) = EventRef::of(record) {
             self.names.learn(define);
+        }
+        if let Some(kind) = Kind::from_u16(record.header().kind) {
+            let (schema, payload) = (kind.schema(), record.payload());
+            if let (Some(order), Some(instrument)) =
+                (order_of(schema, payload), instrument_of(schema, payload))
+            {
+                self.orders.insert(order, instrument);
+            }
         }
         to_words(record, catalogue, self)
     }
@@ -76,7 +87,9 @@ impl Renderer {
             return format!("a record of unknown kind {}", record.header().kind);
         };
         let schema = kind.schema();
-        let instrument = instrument_of(schema, record.payload());
+        let payload = record.payload();
+        let instrument = instrument_of(schema, payload)
+            .or_else(|| order_of(schema, payload).and_then(|order| self.orders.get(&order).copied()));
         let mut text = schema.name.to_owned();
         for field in schema.fields.iter().filter(|field| !field.is_spare() && !is_stamp(field)) {
             let named = self.name_of(field, schema, record.payload());
@@ -111,9 +124,7 @@ impl Renderer {
         let bytes = payload.get(field.offset..field.offset + field.size)?;
         let number = || integer(field.ty, bytes);
         Some(match (field.unit, field.ty) {
-            (Ticks::UNIT, _) => {
-                self.units.price(instrument.unwrap_or(InstrumentId(u16::MAX)), Ticks(number()? as i64))
-            }
+            (Ticks::UNIT, _) => self.price(instrument, Ticks(number()? as i64)),
             (Minor::UNIT, _) => self.units.money(Minor(number()? as i64)),
             (InstrumentId::UNIT, _) => self.units.symbol(InstrumentId(number()? as u16)),
             (_, FieldType::Text) => format!("{:?}", text_of(bytes)),
@@ -124,6 +135,20 @@ impl Renderer {
                 None => number()?.to_string(),
             },
         })
+    }
+
+    /// A price: of a record that names no instrument as all instruments would have it, in ticks where they differ.
+    fn price(&self, instrument: Option<InstrumentId>, price: Ticks) -> String {
+        if let Some(instrument) = instrument {
+            return self.units.price(instrument, price);
+        }
+        let known = 0..u16::try_from(self.units.instruments.len()).unwrap_or(u16::MAX);
+        let mut texts = known.map(|id| self.units.price(InstrumentId(id), price));
+        let first = texts.next();
+        match first {
+            Some(text) if texts.all(|other| other == text) => text,
+            _ => self.units.price(InstrumentId(u16::MAX), price),
+        }
     }
 
     /// A copied record as JSON: as `journal inspect --json` shows it, and `text` as people read it.
@@ -191,7 +216,11 @@ impl Words for Renderer {
         match field.unit.as_str() {
             Ticks::UNIT => {
                 let instrument = of_unit(InstrumentId::UNIT).and_then(|number| u16::try_from(number).ok());
-                Some(self.units.price(InstrumentId(instrument.unwrap_or(u16::MAX)), Ticks(value)))
+                let of_order = || {
+                    let order = kind.fields.iter().find(|field| field.name == ORDER).and_then(number)?;
+                    self.orders.get(&order).copied()
+                };
+                Some(self.price(instrument.map(InstrumentId).or_else(of_order), Ticks(value)))
             }
             Minor::UNIT => Some(self.units.money(Minor(value))),
             InstrumentId::UNIT => u16::try_from(value).ok().map(|id| self.units.symbol(InstrumentId(id))),
@@ -203,6 +232,14 @@ impl Words for Renderer {
 
 fn is_stamp(field: &FieldSchema) -> bool {
     field.unit.starts_with("ns.")
+}
+
+/// The field that holds the number of our order.
+const ORDER: &str = "client";
+
+fn order_of(schema: &RecordSchema, payload: &[u8]) -> Option<i128> {
+    let field = schema.fields.iter().find(|field| field.name == ORDER)?;
+    integer(field.ty, payload.get(field.offset..field.offset + field.size)?)
 }
 
 fn instrument_of(schema: &RecordSchema, payload: &[u8]) -> Option<InstrumentId> {

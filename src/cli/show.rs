@@ -90,6 +90,11 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
+/// `1 segment`, `2 segments`: so many of what is called so.
+pub(super) fn count(number: u64, what: &str) -> String {
+    format!("{} {what}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// Bytes as hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -4,13 +4,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use pricewright_core::kernel::{Class, Kind};
+
 use crate::error::{Error, Result};
-use crate::journal::{lock, segment_indices};
+use crate::journal::{JournalError, Reader, lock, segment_indices};
 
 /// Where runs without a configured place keep their journals.
 pub(super) const DATA_DIR: &str = "pricewright-data";
 
-/// `dir`, or the newest journal under [`DATA_DIR`].
+/// `dir`, or the newest journal under [`DATA_DIR`]; one without events only where no other is there.
 pub(super) fn journal_dir(dir: Option<&Path>) -> Result<PathBuf> {
     if let Some(dir) = dir {
         return Ok(dir.to_path_buf());
@@ -20,15 +22,35 @@ pub(super) fn journal_dir(dir: Option<&Path>) -> Result<PathBuf> {
             "there is no journal under ./{DATA_DIR}; name a directory, or make one with `pricewright run`"
         ))
     };
-    let mut newest: Option<(SystemTime, PathBuf)> = None;
-    for path in journals_in(Path::new(DATA_DIR)).map_err(|_| none())? {
+    newest_in(Path::new(DATA_DIR)).ok_or_else(none)
+}
+
+fn newest_in(data: &Path) -> Option<PathBuf> {
+    let mut newest: Option<((bool, SystemTime), PathBuf)> = None;
+    for path in journals_in(data).ok()? {
         let changed =
             std::fs::metadata(&path).and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        if newest.as_ref().is_none_or(|(when, _)| changed >= *when) {
-            newest = Some((changed, path));
+        let rank = (has_events(&path), changed);
+        if newest.as_ref().is_none_or(|(best, _)| rank >= *best) {
+            newest = Some((rank, path));
         }
     }
-    newest.map(|(_, path)| path).ok_or_else(none)
+    newest.map(|(_, path)| path)
+}
+
+/// True where the journal in `dir` holds an event, or cannot be read up to its first.
+fn has_events(dir: &Path) -> bool {
+    let first_event = || -> core::result::Result<bool, JournalError> {
+        let mut reader = Reader::open(dir)?;
+        while let Some(record) = reader.next_record()? {
+            let class = Kind::from_u16(record.header().kind).map(|kind| kind.schema().class);
+            if class != Some(Class::System) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    first_event().unwrap_or(true)
 }
 
 /// The directories under `data` that hold a journal.
@@ -63,18 +85,31 @@ fn fresh_dir_in(data: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Of the directories that [`fresh_dir`] gave for `name`, keeps the newest and removes the rest: but none whose journal is
-/// being written, or has not begun.
+/// Removes a directory that [`fresh_dir`] gave, if no journal has begun in it.
+pub(super) fn remove_unbegun(dir: &Path) {
+    if segment_indices(dir).is_ok_and(|indices| indices.is_empty())
+        && let Ok(_lock) = lock(dir)
+        && let Err(error) = std::fs::remove_dir_all(dir)
+    {
+        tracing::warn!(%error, dir = %dir.display(), "the directory of a run that did not start could not be removed");
+    }
+}
+
+/// Of the directories that [`fresh_dir`] gave for `name`, keeps the newest whose journals hold events and removes the rest:
+/// but none whose journal is being written, or has not begun.
 pub(super) fn remove_old(name: &str) -> Result<()> {
     remove_old_in(Path::new(DATA_DIR), name)
 }
 
 fn remove_old_in(data: &Path, name: &str) -> Result<()> {
-    let numbers = numbers_of(data, name)?;
-    let surplus = numbers.len().saturating_sub(KEPT);
-    for number in numbers.iter().take(surplus) {
+    let mut kept = 0;
+    for number in numbers_of(data, name)?.into_iter().rev() {
         let dir = data.join(format!("{name}-{number}"));
         if segment_indices(&dir).is_ok_and(|indices| indices.is_empty()) {
+            continue;
+        }
+        if kept < KEPT && has_events(&dir) {
+            kept += 1;
             continue;
         }
         // Held until it is gone, so that no run begins in it meanwhile.

@@ -9,6 +9,7 @@ use super::catalogue::{Catalogue, Fit};
 use super::crc::instruction_word;
 use super::crc::{Crc32c, table_word};
 use super::error::Damage;
+use super::head::MAX_NUMBER;
 use super::map::CellWords;
 
 /// Where a reader stands in the sequence.
@@ -119,14 +120,26 @@ fn verified_by(cells: &[Cell], step: impl Fn(u32, u64) -> u32) -> Result<RecordR
 
 /// True where a cell of `cells` begins a valid record with a sequence of at least `seq`.
 pub(super) fn holds_record_from(cells: &[Cell], seq: u64, crc: Crc32c) -> bool {
-    (0..cells.len()).any(|at| {
+    valid_records(cells, crc).any(|found| found >= seq)
+}
+
+/// The highest sequence above `seq` of the valid records that begin at a cell of `cells`.
+pub(super) fn highest_record(cells: &[Cell], seq: u64, crc: Crc32c) -> Option<u64> {
+    valid_records(cells, crc).filter(|found| (seq + 1..=MAX_NUMBER).contains(found)).max()
+}
+
+/// Sequences of the valid records that begin at a cell of `cells`.
+fn valid_records(cells: &[Cell], crc: Crc32c) -> impl Iterator<Item = u64> {
+    (0..cells.len()).filter_map(move |at| {
         let rest = cells.get(at..).unwrap_or(&[]);
         let commit =
             rest.first().and_then(|cell| u64::read_from_prefix(&cell.0).ok()).map_or(0, |(word, _)| word);
         // Most cells of an unused tail are zero: only what could be a record is summed.
-        commit != 0
-            && cell_count(commit).is_some_and(|count| count <= rest.len())
-            && verified(rest, crc).is_ok_and(|record| record.header().seq >= seq)
+        let possible = commit != 0 && cell_count(commit).is_some_and(|count| count <= rest.len());
+        if !possible {
+            return None;
+        }
+        verified(rest, crc).ok().map(|record| record.header().seq)
     })
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}; {}", path.display(), io_mend(source))]
+    #[error("cannot {action} {}: {source}; {}", path.display(), io_mend(action, source))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -127,7 +127,7 @@ pub enum JournalError {
         len: usize,
     },
     /// A key's file cannot be used.
-    #[error("{}: {what}; `pricewright journal keygen FILE` makes a key pair", path.display())]
+    #[error("{}: {what}", path.display())]
     Key {
         /// The file.
         path: PathBuf,
@@ -156,7 +156,7 @@ pub enum JournalError {
 
 /// Where the journal is damaged, and how.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{}: {damage}; {}", path.display(), self.place(), damage.mend())]
+#[error("{}; {}", self.what(), damage.mend())]
 pub struct Damaged {
     /// The segment's file.
     pub path: PathBuf,
@@ -171,6 +171,11 @@ pub struct Damaged {
 }
 
 impl Damaged {
+    /// Where and what, without what helps.
+    pub fn what(&self) -> String {
+        format!("{}{}: {}", self.path.display(), self.place(), self.damage)
+    }
+
     /// Where in the file, as far as that is known.
     fn place(&self) -> String {
         let kind = self.kind.as_ref().map_or(String::new(), |kind| format!(" ({kind})"));
@@ -288,12 +293,15 @@ impl Damage {
         match self {
             Self::NotSealed => "opening the journal for writing seals it",
             Self::ChainFile(_) => {
-                "restore it from a copy; where it is the last one, opening with repair makes it anew"
+                "restore it from a copy; where it is the last one, `pricewright run FILE --repair` makes it anew"
             }
             Self::Seal(_) => "restore journal and seal from a copy",
             Self::Front(_) => "bring back the segments in front, or the list that names their removal",
             Self::NoSealBy(_) => "name the signer's public key, or get the seal from them",
-            _ => "restore the file from a copy, or open with repair to go on from the last good record",
+            _ => {
+                "restore the file from a copy, or go on from the last good record with `pricewright run FILE --repair`, which \
+                 sets aside what follows it"
+            }
         }
     }
 }
@@ -329,7 +337,7 @@ impl JournalError {
     /// What helps, where that is known apart from the sentence.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Io { source, .. } => Some(io_mend(source).to_owned()),
+            Self::Io { action, source, .. } => Some(io_mend(action, source).to_owned()),
             Self::Damaged(damaged) => Some(damaged.damage.mend().to_owned()),
             // Their sentences end with it.
             Self::DiskFull { .. }
@@ -359,14 +367,15 @@ impl JournalError {
     }
 }
 
-fn io_mend(source: &io::Error) -> &'static str {
+fn io_mend(action: &str, source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied => "grant the user access to it, or choose another directory",
         io::ErrorKind::ReadOnlyFilesystem => "choose a directory on a writable file system",
         io::ErrorKind::NotFound => "check the path",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space there",
+        io::ErrorKind::NotADirectory if action == "list" => "name the journal's directory, not a file",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "the journal needs a directory of its own"
+            "what is written there needs a directory of its own: name another place"
         }
         _ => "check the path and the disk",
     }

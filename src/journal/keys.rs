@@ -17,6 +17,11 @@ use super::error::JournalError;
 /// Bytes of a signature.
 pub(super) const SIGNATURE_LEN: usize = 64;
 
+/// Why no key is written.
+const THERE: &str = "it is there already; name another file, since a key is never written over";
+/// What helps where a file is no key.
+const MAKE_ONE: &str = "`pricewright journal keygen FILE` makes a key pair";
+
 /// A private key.
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
@@ -63,7 +68,7 @@ pub fn make_key_pair(path: &Path) -> Result<(PathBuf, PublicKey), JournalError> 
     name.push(".pub");
     let public_path = PathBuf::from(name);
     if public_path.exists() {
-        return Err(JournalError::Key { path: public_path, what: "it is there already".to_owned() });
+        return Err(JournalError::Key { path: public_path, what: THERE.to_owned() });
     }
     write_new(path, 0o600, private.as_bytes())?;
     write_new(&public_path, 0o644, public.as_bytes())?;
@@ -74,7 +79,7 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), JournalError> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = file.map_err(|source| match source.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            JournalError::Key { path: path.to_path_buf(), what: "it is there already".to_owned() }
+            JournalError::Key { path: path.to_path_buf(), what: THERE.to_owned() }
         }
         _ => JournalError::io(path, "create")(source),
     })?;
@@ -91,7 +96,8 @@ impl SigningKey {
     /// # Errors
     /// Where the file cannot be read, or holds no such key.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
-        let what = || "it holds no Ed25519 private key in PKCS#8 PEM (BEGIN PRIVATE KEY)".to_owned();
+        let what =
+            || format!("it holds no Ed25519 private key in PKCS#8 PEM (BEGIN PRIVATE KEY); {MAKE_ONE}");
         let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&read_pem(path)?);
         key.map(Self).map_err(|_| JournalError::Key { path: path.to_path_buf(), what: what() })
     }
@@ -112,7 +118,7 @@ impl PublicKey {
     /// # Errors
     /// Where the file cannot be read, or holds no such key.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
-        let what = || "it holds no Ed25519 public key in PEM (BEGIN PUBLIC KEY)".to_owned();
+        let what = || format!("it holds no Ed25519 public key in PEM (BEGIN PUBLIC KEY); {MAKE_ONE}");
         let key = VerifyingKey::from_public_key_pem(&read_pem(path)?);
         key.map(Self).map_err(|_| JournalError::Key { path: path.to_path_buf(), what: what() })
     }

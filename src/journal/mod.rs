@@ -65,7 +65,7 @@ pub use open::{JournalConfig, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, RunIdentity, b
 pub(crate) use preallocator::free_bytes;
 pub use preallocator::{Preallocator, Storage, StorageWatch};
 pub use reader::Reader;
-pub use recovery::RecoveryReport;
+pub use recovery::{Left, RecoveryReport};
 pub use render::{Words, to_json, to_text, to_words};
 pub use seal::{Seal, Sealed, seal};
 pub use seal_check::{SealFound, SealVerdict};

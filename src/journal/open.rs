@@ -18,7 +18,7 @@ use super::error::JournalError;
 use super::head::{ENDIAN_MARK, FORMAT_VERSION, HEAD_LEN, MAGIC, SegmentHead, catalogue_room};
 use super::map::PAGE;
 use super::preallocator::{self, Preallocator, Shared};
-use super::recovery::{Recovered, RecoveryReport, recover};
+use super::recovery::{Left, Recovered, RecoveryReport, left_by_repair, recover};
 use super::repairs::repairs;
 use super::segment::Template;
 use super::writer::{self, Writer};
@@ -109,11 +109,30 @@ impl Writer {
         config: &JournalConfig,
         identity: &RunIdentity,
     ) -> Result<(Self, Preallocator, RecoveryReport), JournalError> {
+        Self::open_judged(dir, config, identity, &|_| Ok(()))
+    }
+
+    /// As [`Self::open`]; where `repair` would give something up, `judge` is shown first what would be left.
+    ///
+    /// # Errors
+    /// As there, and where `judge` refuses. Nothing was changed then.
+    pub fn open_judged(
+        dir: &Path,
+        config: &JournalConfig,
+        identity: &RunIdentity,
+        judge: &dyn Fn(&Left) -> Result<(), String>,
+    ) -> Result<(Self, Preallocator, RecoveryReport), JournalError> {
         check_config(config)?;
         std::fs::create_dir_all(dir).map_err(JournalError::io(dir, "make the directory"))?;
         let lock = lock(dir)?;
         let repaired_before = repairs(dir)?.len();
         let left = ram::restore(dir, &config.ram_dir)?;
+        if config.repair {
+            let left = left_by_repair(dir)?;
+            if left.damage.is_some() {
+                judge(&left).map_err(JournalError::Refused)?;
+            }
+        }
         let recovered = recover(dir, config.repair)?;
         let mend = mend(&recovered.report, config, identity);
         let make = config.chain || config.repair;

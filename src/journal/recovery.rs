@@ -23,7 +23,7 @@ use super::error::{Damage, JournalError};
 use super::head::{HEAD_LEN, MARK_CELLS, SEAL_AT, SealMark, SealedBy, SegmentHead, publish_mark};
 use super::map::{Block, WriteMap};
 use super::open::boot_id;
-use super::repairs::{Cause, Repair};
+use super::repairs::{Cause, Loss, Repair};
 use super::segment::{ReadSegment, segment_indices, segment_path, unfinished_paths};
 
 /// What was found at opening, and what was done.
@@ -74,12 +74,16 @@ struct Recovery<'a> {
     dir: &'a Path,
     crc: Crc32c,
     repair: bool,
+    /// Nothing is changed: what would be left is all that is asked.
+    dry: bool,
     cursor: Cursor,
     last_kind: u16,
     last: Option<ReadSegment>,
     report: RecoveryReport,
     durable: Option<u64>,
     unsynced: Vec<PathBuf>,
+    /// In front of the segment at hand.
+    base: Cursor,
 }
 
 /// How far a segment's records are good.
@@ -89,13 +93,39 @@ struct Scan {
     damage: Option<Damage>,
 }
 
+/// What an opening with `repair` would leave of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The first record that would be left.
+    pub first_seq: u64,
+    /// The last one; less than `first_seq` where none would be left.
+    pub last_seq: u64,
+    /// What is wrong, in words; `None` where nothing would be given up.
+    pub damage: Option<String>,
+}
+
+/// What a repair of the journal in `dir` would leave. Nothing is changed. The caller holds the directory's lock.
+pub(super) fn left_by_repair(dir: &Path) -> Result<Left, JournalError> {
+    let (recovered, damage) = walk(dir, true, true)?;
+    let first = segment_indices(dir)?.first().copied();
+    let head = first.map(|index| ReadSegment::open_head_on_disk(dir, index, None)).and_then(Result::ok);
+    let begin = head.and_then(|segment| segment.begin(Crc32c::detect()).ok().flatten());
+    let first_seq = begin.map_or(1, |mark| mark.base_seq);
+    Ok(Left { first_seq, last_seq: recovered.report.last_seq, damage })
+}
+
 /// Brings the journal in `dir` to a sealed end. The caller holds the directory's lock.
 pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalError> {
     for path in unfinished_paths(dir)? {
         std::fs::remove_file(&path).map_err(JournalError::io(&path, "remove"))?;
     }
+    walk(dir, repair, false).map(|(recovered, _)| recovered)
+}
+
+/// Goes through the segments; with what was wrong, where something was given up.
+fn walk(dir: &Path, repair: bool, dry: bool) -> Result<(Recovered, Option<String>), JournalError> {
     let mut indices = segment_indices(dir)?;
-    remove_unused(dir, &mut indices)?;
+    remove_unused(dir, &mut indices, dry)?;
     refuse_archive(dir, indices.last().copied())?;
     let mut next_index = indices.first().copied().unwrap_or(1);
     let cursor = Cursor { next_seq: 1, last_now: Nanos::ZERO, last_kind: 0 };
@@ -103,16 +133,23 @@ pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalErro
     let durable = read_mark(dir, repair)?;
     let report = RecoveryReport::default();
     let unsynced = Vec::new();
+    let (base, last) = (cursor, None);
     let mut recovery =
-        Recovery { dir, crc, repair, cursor, last_kind: 0, last: None, report, durable, unsynced };
+        Recovery { dir, crc, repair, dry, cursor, last_kind: 0, last, report, durable, unsynced, base };
+    let mut damage = None;
     for (position, index) in indices.iter().enumerate() {
+        recovery.base = recovery.cursor;
         match recovery.segment(*index, position + 1 == indices.len()) {
             Ok(()) => next_index = index + 1,
             Err(error) if mendable(&error) && (repair || recovery.report.lost_undurable) => {
                 if recovery.last.as_ref().is_some_and(|last| last.head.index == *index) {
                     next_index = index + 1;
+                } else {
+                    // Nothing of it stays, however far it could be read.
+                    recovery.cursor = recovery.base;
                 }
                 recovery.set_aside_from(next_index, indices.get(position..).unwrap_or(&[]), &error)?;
+                damage = Some(what_is_wrong(&error));
                 break;
             }
             Err(error) => return Err(error),
@@ -120,7 +157,15 @@ pub(super) fn recover(dir: &Path, repair: bool) -> Result<Recovered, JournalErro
     }
     recovery.check_durable()?;
     let (durable, unsynced) = (recovery.durable, std::mem::take(&mut recovery.unsynced));
-    Ok(Recovered { report: recovery.finish(), next_index, durable, unsynced })
+    Ok((Recovered { report: recovery.finish(), next_index, durable, unsynced }, damage))
+}
+
+/// The damage without what helps against it: it is said where that is done.
+fn what_is_wrong(error: &JournalError) -> String {
+    match error {
+        JournalError::Damaged(damaged) => damaged.what(),
+        error => error.to_string(),
+    }
 }
 
 /// The durable position on disk; with `repair` a damaged one says nothing.
@@ -132,7 +177,7 @@ fn read_mark(dir: &Path, repair: bool) -> Result<Option<u64>, JournalError> {
 }
 
 /// Removes segments at the end that were made ahead and never begun.
-fn remove_unused(dir: &Path, indices: &mut Vec<u64>) -> Result<(), JournalError> {
+fn remove_unused(dir: &Path, indices: &mut Vec<u64>, dry: bool) -> Result<(), JournalError> {
     while let Some(index) = indices.last() {
         let unused = match ReadSegment::open_on_disk(dir, *index, None) {
             Ok(segment) => {
@@ -143,8 +188,10 @@ fn remove_unused(dir: &Path, indices: &mut Vec<u64>) -> Result<(), JournalError>
         if !unused {
             return Ok(());
         }
-        let path = segment_path(dir, *index);
-        std::fs::remove_file(&path).map_err(JournalError::io(&path, "remove"))?;
+        if !dry {
+            let path = segment_path(dir, *index);
+            std::fs::remove_file(&path).map_err(JournalError::io(&path, "remove"))?;
+        }
         indices.pop();
     }
     Ok(())
@@ -186,7 +233,7 @@ impl Recovery<'_> {
                 last_now: seal.last_now,
                 last_kind: seal.last_kind,
             };
-            trim(&segment, seal.end)?;
+            self.trim(&segment, seal.end)?;
             self.keep(segment);
             return Ok(());
         }
@@ -200,7 +247,7 @@ impl Recovery<'_> {
         );
         match seal {
             Some(seal) if scan.damage.is_none() && seal.same_end(&expected) => {
-                trim(&segment, seal.end)?;
+                self.trim(&segment, seal.end)?;
                 self.keep(segment);
                 Ok(())
             }
@@ -233,6 +280,7 @@ impl Recovery<'_> {
             Some(_) => {}
         }
         self.cursor.last_kind = 0;
+        self.base = self.cursor;
         Ok(segment.records_offset())
     }
 
@@ -284,8 +332,10 @@ impl Recovery<'_> {
         // A compressed segment cannot be cut: it is set aside whole.
         if (self.repair || self.report.lost_undurable) && !segment.compressed {
             let aside = aside_path(&segment.path);
-            self.note(segment.head.index, &error, vec![aside.clone()])?;
-            std::fs::copy(&segment.path, &aside).map_err(JournalError::io(&aside, "copy to"))?;
+            self.note(segment.head.index, &error)?;
+            if !self.dry {
+                std::fs::copy(&segment.path, &aside).map_err(JournalError::io(&aside, "copy to"))?;
+            }
             self.report.set_aside.push(aside);
             let used = used_bytes(&segment.copy_from(end)?);
             self.seal(&segment, end, used)?;
@@ -295,20 +345,27 @@ impl Recovery<'_> {
         Err(error)
     }
 
-    /// Writes down what is about to be given up from segment `index` on, once.
-    fn note(&mut self, index: u64, error: &JournalError, aside: Vec<PathBuf>) -> Result<(), JournalError> {
+    /// Writes down, once, what is about to be given up from segment `index` on: every file, and how many records.
+    fn note(&mut self, index: u64, error: &JournalError) -> Result<(), JournalError> {
         if self.report.repaired_from.is_some() {
             return Ok(());
         }
-        let cause = if self.repair { Cause::Repair } else { Cause::MachineLost };
-        Repair::now(cause, index, self.cursor.last_seq(), error.to_string(), aside).note(self.dir)?;
         self.report.repaired_from = Some(index);
-        Ok(())
+        if self.dry {
+            return Ok(());
+        }
+        let cause = if self.repair { Cause::Repair } else { Cause::MachineLost };
+        let last_seq = self.cursor.last_seq();
+        let loss = Loss::from_segment(self.dir, index, last_seq, self.crc)?;
+        Repair::now(cause, index, last_seq, what_is_wrong(error), loss).note(self.dir)
     }
 
     /// Zeroes `used` bytes behind `end`, publishes the seal, cuts the file: in this order, so that a crash in between
     /// leaves a journal that this same recovery brings to the same end.
     fn seal(&self, segment: &ReadSegment, end: usize, used: usize) -> Result<(), JournalError> {
+        if self.dry {
+            return Ok(());
+        }
         let path = &segment.path;
         let file =
             OpenOptions::new().read(true).write(true).open(path).map_err(JournalError::io(path, "open"))?;
@@ -324,6 +381,28 @@ impl Recovery<'_> {
         let mark = SealMark::new(self.cursor.last_seq(), last_now, end, last_kind, SealedBy::Recovery);
         publish_mark(&mut map, &mark, self.crc).ok_or_else(|| segment.damaged(0, 0, Damage::Cut))?;
         file.set_len((end + CELL_LEN) as u64).map_err(JournalError::io(path, "cut"))
+    }
+
+    /// Gives back the unused room of a sealed segment whose writer did not come to it.
+    fn trim(&self, segment: &ReadSegment, end: u64) -> Result<(), JournalError> {
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        let len = end.saturating_add(CELL_LEN);
+        if segment.len < len {
+            return Err(segment.damaged(segment.len, 0, Damage::Cut));
+        }
+        // A compressed segment was held to that when it was opened.
+        if segment.len == len || segment.compressed {
+            return Ok(());
+        }
+        if used_bytes(&segment.copy_from(end)?) > 0 {
+            return Err(segment.damaged(end, 0, Damage::NotZero));
+        }
+        if self.dry {
+            return Ok(());
+        }
+        let path = &segment.path;
+        let file = OpenOptions::new().write(true).open(path).map_err(JournalError::io(path, "open"))?;
+        file.set_len(len as u64).map_err(JournalError::io(path, "cut"))
     }
 
     /// True where records are missing that were durable.
@@ -371,8 +450,10 @@ impl Recovery<'_> {
             let files = [segment_path(self.dir, *index), compressed_path(self.dir, *index)];
             for path in files.into_iter().filter(|path| path.exists()) {
                 let aside = aside_path(&path);
-                self.note(*index, error, vec![aside.clone()])?;
-                std::fs::rename(&path, &aside).map_err(JournalError::io(&path, "set aside"))?;
+                self.note(*index, error)?;
+                if !self.dry {
+                    std::fs::rename(&path, &aside).map_err(JournalError::io(&path, "set aside"))?;
+                }
                 self.report.set_aside.push(aside);
             }
         }
@@ -386,25 +467,6 @@ impl Recovery<'_> {
         self.report.last_head = self.last.map(|last| last.head);
         self.report
     }
-}
-
-/// Gives back the unused room of a sealed segment whose writer did not come to it.
-fn trim(segment: &ReadSegment, end: u64) -> Result<(), JournalError> {
-    let end = usize::try_from(end).unwrap_or(usize::MAX);
-    let len = end.saturating_add(CELL_LEN);
-    if segment.len < len {
-        return Err(segment.damaged(segment.len, 0, Damage::Cut));
-    }
-    // A compressed segment was held to that when it was opened.
-    if segment.len == len || segment.compressed {
-        return Ok(());
-    }
-    if used_bytes(&segment.copy_from(end)?) > 0 {
-        return Err(segment.damaged(end, 0, Damage::NotZero));
-    }
-    let path = &segment.path;
-    let file = OpenOptions::new().write(true).open(path).map_err(JournalError::io(path, "open"))?;
-    file.set_len(len as u64).map_err(JournalError::io(path, "cut"))
 }
 
 /// A free name beside `path`.

@@ -7,8 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::{chain_indices, chain_path};
+use super::check::highest_record;
+use super::compressed::compressed_path;
+use super::crc::Crc32c;
 use super::error::JournalError;
 use super::list;
+use super::recovery::aside_path;
+use super::segment::{ReadSegment, segment_indices, segment_path};
 
 /// The list of repairs.
 pub const REPAIRED: &str = "repaired.jsonl";
@@ -37,8 +43,50 @@ pub struct Repair {
     pub last_seq: u64,
     /// What was wrong.
     pub damage: String,
-    /// Where what was given up lies now.
+    /// Records behind that which were there and are not any more, as far as seals and records say how many.
+    #[serde(default)]
+    pub given_up: u64,
+    /// Where what was given up lies now: every file.
     pub set_aside: Vec<PathBuf>,
+}
+
+/// What is about to be given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// Names that the files will have.
+    pub(super) files: Vec<PathBuf>,
+    /// Records.
+    pub(super) records: u64,
+}
+
+impl Loss {
+    /// Of the journal in `dir`, everything behind record `last_seq`, which lies in segment `index` or in front of it: the
+    /// segments from there on, and what chains them.
+    pub(super) fn from_segment(
+        dir: &Path,
+        index: u64,
+        last_seq: u64,
+        crc: Crc32c,
+    ) -> Result<Self, JournalError> {
+        let indices: Vec<u64> = segment_indices(dir)?.into_iter().filter(|other| *other >= index).collect();
+        let segments = indices.iter().flat_map(|at| [segment_path(dir, *at), compressed_path(dir, *at)]);
+        let chains = chain_indices(dir)?.into_iter().filter(|other| *other >= index);
+        let chains: Vec<PathBuf> = chains.map(|index| chain_path(dir, index)).collect();
+        let files =
+            segments.filter(|path| path.exists()).chain(chains).map(|path| aside_path(&path)).collect();
+        let highest = indices.iter().filter_map(|index| last_of(dir, *index, last_seq, crc)).max();
+        Ok(Self { files, records: highest.unwrap_or(0).saturating_sub(last_seq) })
+    }
+}
+
+/// The last record of segment `index`, as its seal says, or the highest behind `last_seq` that can be read. `None` where
+/// nothing can be made out.
+fn last_of(dir: &Path, index: u64, last_seq: u64, crc: Crc32c) -> Option<u64> {
+    let segment = ReadSegment::open_on_disk(dir, index, None).ok()?;
+    if let Ok(Some(seal)) = segment.seal(crc) {
+        return Some(seal.last_seq);
+    }
+    highest_record(&segment.copy_from(segment.records_offset()).ok()?, last_seq, crc)
 }
 
 impl Repair {
@@ -48,14 +96,10 @@ impl Repair {
     }
 
     /// A repair that begins now.
-    pub(super) fn now(
-        cause: Cause,
-        segment: u64,
-        last_seq: u64,
-        damage: String,
-        aside: Vec<PathBuf>,
-    ) -> Self {
-        Self { repaired_at: list::now_ns(), cause, segment, last_seq, damage, set_aside: aside }
+    pub(super) fn now(cause: Cause, segment: u64, last_seq: u64, damage: String, loss: Loss) -> Self {
+        let Loss { files, records } = loss;
+        let repaired_at = list::now_ns();
+        Self { repaired_at, cause, segment, last_seq, damage, given_up: records, set_aside: files }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Retention: old segments are archived and removed, within what a restart and a replay still need.
 //!
 //! Segments are removed from the oldest on, whole, and only where they are sealed, older than `age` or beyond `size`, not
-//! the newest, and end at or before the record that a usable snapshot covers: what is left is then a journal from that
-//! snapshot on. The helper polls; a poll does one small piece of work, so that its other duties are not kept waiting.
+//! the newest, and end at or before the record that the oldest usable snapshot stands behind: what is left is then a journal
+//! from that snapshot on, and every snapshot that is kept can still be started from. The helper polls; a poll does one small piece of work, so that its other duties are not kept waiting.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,13 +41,13 @@ pub struct Keep {
 pub struct Plan {
     /// What may be removed now, oldest first.
     pub remove: Vec<(Holding, Reason)>,
-    /// Segments beyond the limits that must stay, because no snapshot covers them.
+    /// Segments beyond the limits that must stay, because a start from the oldest usable snapshot needs them, or there is none.
     pub needed: u64,
 }
 
 impl Keep {
     /// Which of `holdings`, oldest first, may be removed at `now`. `total` is the bytes of all segments, `newest` the number
-    /// of the newest, `covered` the last record that a usable snapshot covers.
+    /// of the newest, `covered` the record that the oldest usable snapshot stands behind.
     pub fn plan(
         &self,
         holdings: &[Holding],
@@ -238,7 +238,8 @@ impl Retention {
             let needed = plan.needed;
             tracing::warn!(
                 needed,
-                "the journal is beyond its limits, but no snapshot covers its oldest segments: they stay"
+                "the journal is beyond its limits, but a start from the oldest snapshot that is kept needs its oldest segments, \
+                 or there is no snapshot: they stay"
             );
         }
         self.warned = plan.needed > 0;

@@ -23,7 +23,8 @@ use super::durable::target::fill;
 use super::durable::{Durability, ram};
 use super::error::{Damage, JournalError};
 use super::head::{
-    self, BEGIN_AT, BeginMark, CHAIN_AT, ChainMark, HEAD_LEN, HeadBytes, Mark, SEAL_AT, SealMark, SegmentHead,
+    self, BEGIN_AT, BeginMark, CHAIN_AT, ChainMark, HEAD_LEN, HeadBytes, MAGIC, Mark, SEAL_AT, SealMark,
+    SegmentHead,
 };
 use super::map::{Block, Flush, ReadMap, WriteMap};
 use super::open::boot_id;
@@ -330,7 +331,9 @@ impl ReadSegment {
         let cut = |at| JournalError::damaged(&path, at, 0, Damage::Cut);
         let mut bytes: HeadBytes = [Cell::ZERO; HEAD_LEN / CELL_LEN];
         if len < HEAD_LEN {
-            return Err(cut(len));
+            let begun = bytes.as_mut_bytes().get_mut(..len.min(MAGIC.len())).unwrap_or(&mut []);
+            file.read_exact_at(begun, 0).map_err(JournalError::io(&path, "read"))?;
+            return Err(if MAGIC.starts_with(begun) { cut(len) } else { JournalError::NotASegment { path } });
         }
         file.read_exact_at(bytes.as_mut_bytes(), 0).map_err(JournalError::io(&path, "read"))?;
         let head = SegmentHead::check(&bytes, &path, index)?;

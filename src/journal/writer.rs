@@ -10,15 +10,17 @@ use rtrb::{Consumer, Producer};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::catalogue::Layouts;
+use super::chain::chain_path;
 #[cfg(target_arch = "x86_64")]
 use super::crc::instruction_word;
 use super::crc::{Crc32c, seal, table_word};
 use super::durable::DurableWriter;
+use super::durable::mark::{self, MarkFile};
 use super::error::JournalError;
 use super::head::{BeginMark, SealMark, SealedBy, publish_mark};
 use super::map::CellWords;
 use super::preallocator::{Shared, Storage, ToHelper};
-use super::segment::{Segment, Template};
+use super::segment::{ReadSegment, Segment, Template, segment_indices, segment_path};
 
 /// How often the writer tells the helper where it is.
 const PROGRESS_STEP: usize = 64 << 10;
@@ -57,7 +59,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     durable: Option<Box<DurableWriter>>,
     /// Held locked for as long as the writer lives.
-    _lock: File,
+    lock: File,
 }
 
 /// What the writer is built from.
@@ -94,7 +96,7 @@ impl Writer {
             to_helper: parts.to_helper,
             shared: parts.shared,
             durable: None,
-            _lock: parts.lock,
+            lock: parts.lock,
         };
         writer.begin();
         writer
@@ -334,6 +336,41 @@ impl Writer {
             segment.discard()?;
         }
         self.durable.map_or(Ok(()), |mut durable| durable.finish())
+    }
+
+    /// Ends a run that did not come to anything: its segments are removed, and the journal is what it was before. The
+    /// records in front of them stay, durable or not, as they were.
+    ///
+    /// # Errors
+    /// Where a file cannot be written or removed. The journal is good all the same, with the run in it.
+    pub fn discard(self) -> Result<(), JournalError> {
+        let (dir, run) = (self.template.dir.clone(), self.run());
+        // Nobody else may begin before the segments are gone.
+        let _lock = self.lock.try_clone().map_err(JournalError::io(&dir, "lock"))?;
+        self.close()?;
+        let crc = Crc32c::detect();
+        let mut of_run = Vec::new();
+        for index in segment_indices(&dir)?.into_iter().rev() {
+            let segment = ReadSegment::open_head_on_disk(&dir, index, None)?;
+            if segment.head.run != run {
+                break;
+            }
+            of_run.push((index, segment.begin(crc)?));
+        }
+        let Some((_, first)) = of_run.last() else { return Ok(()) };
+        if let (Some(begun), Some(durable)) = (first, mark::read(&dir)?) {
+            // First, so that nobody misses them.
+            MarkFile::create(&dir, durable.min(begun.base_seq.saturating_sub(1)))?;
+        }
+        for (index, _) in &of_run {
+            for path in [segment_path(&dir, *index), chain_path(&dir, *index)] {
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    removed => removed.map_err(JournalError::io(&path, "remove"))?,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What makes this journal's records durable, once: it wants a thread of its own. `None` in mode `process`, where

@@ -228,9 +228,16 @@ impl<M: Machine + Send + 'static> Launch<M> {
         Self { monitor: Some(monitor), ..self }
     }
 
-    /// Ends the run before it has seen an event, where its edges cannot be opened: the journal stays clean.
+    /// Takes the run back before it has seen an event, where its edges cannot be opened: the journal is what it was. A run
+    /// in which a repair or a takeover stands is ended instead.
     pub fn give_up(self) {
-        let Begun { driver, mut writer, .. } = self.begun;
+        let Begun { driver, mut writer, stays, .. } = self.begun;
+        if !stays {
+            if let Err(error) = writer.discard() {
+                tracing::warn!(%error, "the segment of a run that did not start could not be removed");
+            }
+            return;
+        }
         // Not taken out of the writer, so that closing it makes everything durable.
         let now = driver.now().max(writer.last_now());
         let ended = end_record(&driver, (0, 0), EndReason::FAILURE)

@@ -28,6 +28,7 @@ pub mod plan;
 mod priming;
 pub mod recorded;
 mod recover;
+mod repair;
 pub mod resume;
 pub mod retention;
 pub mod ring_gauge;

@@ -3,18 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pricewright_core::kernel::table::{self, ConfigChunk, DivergenceAccepted, Recovered, Repaired, RunStart};
+use pricewright_core::kernel::table::{self, ConfigChunk, DivergenceAccepted, Recovered, RunStart};
 use pricewright_core::kernel::{Driver, Machine, Nanos, RecordRef, Text, flags};
 
 use super::clock_ahead::ClockAhead;
 use super::huge_pages::gather;
 use super::recover::{Conceded, Stands, Wanted, stand};
+use super::repair;
 use super::resume::Resume;
 use super::sequencer::append_system;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
 use crate::journal::archive::removed;
-use crate::journal::repairs::Repair;
 use crate::journal::{
     Chainer, JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer, boot_id,
     segment_indices,
@@ -51,6 +51,8 @@ pub struct OpenJournal {
     build_hash: [u8; 32],
     accept: bool,
     ahead: Option<ClockAhead>,
+    /// The journal ends before its first configuration is complete: there is nothing to go on from, and nothing to lose.
+    unbegun: bool,
 }
 
 /// A run that has begun.
@@ -74,6 +76,8 @@ pub struct Begun<M> {
     pub identity: Identity,
     /// Canonical configuration of the run.
     pub canonical: String,
+    /// Something of the run must not go again, though it comes to nothing: a repair or a takeover stands in it.
+    pub stays: bool,
 }
 
 impl OpenJournal {
@@ -115,12 +119,15 @@ impl OpenJournal {
         if !opening.repair {
             refuse_emptied(dir)?;
         }
-        let (writer, preallocator, report) = Writer::open(dir, &settings, &identity)?;
+        let (writer, preallocator, report) =
+            Writer::open_judged(dir, &settings, &identity, &|left| repair::judge(dir, left))?;
         for path in &report.set_aside {
             tracing::warn!("{} did not fit the journal and was set aside", path.display());
         }
         let accept = opening.accept_divergence;
-        let journal = Self { writer, preallocator, report, canonical, build_hash, accept, ahead: None };
+        let unbegun = report.last_seq > 0 && RunInfo::is_unbegun(dir);
+        let journal =
+            Self { writer, preallocator, report, canonical, build_hash, accept, ahead: None, unbegun };
         if journal.is_anothers_crash() && !accept {
             journal.give_up();
             return Err(Error::Usage(format!(
@@ -147,13 +154,13 @@ impl OpenJournal {
 
     fn is_anothers_crash(&self) -> bool {
         let head = self.report.last_record_head.as_ref();
-        !self.report.clean && head.is_some_and(|head| head.build_hash != self.build_hash)
+        !self.report.clean && !self.unbegun && head.is_some_and(|head| head.build_hash != self.build_hash)
     }
 
-    /// Seals the segment of a run that does not begin, so that it takes no room.
+    /// Removes the segment of a run that does not begin.
     fn give_up(self) {
-        if let Err(error) = self.writer.close() {
-            tracing::warn!(%error, "the journal of a run that did not start could not be sealed");
+        if let Err(error) = self.writer.discard() {
+            tracing::warn!(%error, "the segment of a run that did not start could not be removed");
         }
     }
 
@@ -190,7 +197,7 @@ impl OpenJournal {
 
     fn stand<M: Machine>(&self, dir: &Path, config: &PipelineConfig<M::Config>) -> Result<Stands<M>> {
         snapshot::dir::remove_unfinished(dir)?;
-        if self.report.last_seq == 0 {
+        if self.report.last_seq == 0 || self.unbegun {
             let follower = Follower::<M>::new(&config.config).map_err(Error::Usage)?;
             let (resume, conceded) = (Resume::default(), Default::default());
             return Ok(Stands { follower, resume, from: None, passed: Vec::new(), conceded });
@@ -225,7 +232,14 @@ impl OpenJournal {
         let seed = config.runtime.seed;
         let start = Start { stamp, started: now, seed, build_hash: self.build_hash };
         start.write::<M>(writer, &self.canonical)?;
-        let mut recovered = (report.last_seq > 0).then(|| describe(report, &stands, taken_over));
+        let mut recovered = match report.last_seq {
+            0 => None,
+            last if self.unbegun => Some(format!(
+                "journal begun anew: its records 1 to {last} end before the first configuration is complete, so that nothing had \
+                 happened in it"
+            )),
+            _ => Some(describe(report, &stands, taken_over)),
+        };
         if let Some(ahead) = &self.ahead {
             append_system(writer, stamp, &table::ClockAhead { wall: ahead.wall, last: ahead.last })?;
             recovered = Some(format!("{}\n{}", recovered.unwrap_or_default(), ahead.text()));
@@ -235,7 +249,7 @@ impl OpenJournal {
             append_system(writer, stamp, &takeover(report, conceded))?;
         }
         for repair in &report.repairs {
-            append_system(writer, stamp, &repaired(repair))?;
+            append_system(writer, stamp, &repair::record(repair))?;
         }
         let mut progress = Progress { cause: follower.cause(), ..Progress::default() };
         (progress.events, progress.decisions) = follower.counts();
@@ -264,6 +278,7 @@ impl OpenJournal {
             progress,
             identity,
             canonical: self.canonical,
+            stays: taken_over || !report.repairs.is_empty(),
         };
         if taken_over {
             // From the beginning this build would come to another state, or not come here at all: what was accepted is kept.
@@ -330,11 +345,6 @@ fn takeover(report: &RecoveryReport, conceded: Conceded) -> DivergenceAccepted {
         run: head.map_or(0, |head| head.run),
         build_hash: head.map_or([0; 32], |head| head.build_hash),
     }
-}
-
-fn repaired(repair: &Repair) -> Repaired {
-    let files = repair.set_aside.len() as u64;
-    Repaired { last_seq: repair.last_seq, segment: repair.segment, files }
 }
 
 fn recovery(report: &RecoveryReport, decisions_added: u32) -> Recovered {
@@ -482,9 +492,14 @@ fn describe<M: Machine>(report: &RecoveryReport, stands: &Stands<M>, taken_over:
     let (events, decisions) = stands.follower.counts();
     let run = report.last_record_head.as_ref().map_or(report.last_run, |head| head.run);
     let mut text = if report.clean {
-        format!("journal goes on after run {run} ({events} events, {decisions} decisions)")
+        let repaired = match report.repairs.as_slice() {
+            [] => String::new(),
+            repairs => format!("; {}", repair::describe(repairs)),
+        };
+        format!("journal goes on after run {run} ({events} events, {decisions} decisions){repaired}")
     } else {
         let torn = match report.torn_bytes {
+            _ if !report.repairs.is_empty() => repair::describe(&report.repairs),
             0 => "nothing was torn".to_owned(),
             bytes => format!("a torn record of {bytes} bytes was cut off"),
         };

@@ -6,12 +6,13 @@
 
 use std::path::Path;
 
-use pricewright_core::kernel::table::{Mark, RunStart};
+use pricewright_core::kernel::table::{Mark, RunEnd, RunStart};
 use pricewright_core::kernel::{Class, EventRef, Kind, Machine, Note, RecordRef, Recorder};
 
 use super::Owned;
 use super::begin::{Beginning, Begun, begin};
 use super::find::{Question, key_of, last_before};
+use super::follow::Divergence;
 use super::run_info::RunInfo;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
@@ -168,6 +169,19 @@ struct Reached {
 }
 
 impl Reached {
+    /// With what was said, but not at event `cause` where `unexplained` says what is wrong with its decisions.
+    fn of(
+        mut recorded: Vec<(u64, Vec<(usize, Note)>)>,
+        run: u64,
+        cause: u64,
+        unexplained: Option<String>,
+    ) -> Self {
+        if unexplained.is_some() {
+            recorded.retain(|(at, _)| *at != cause);
+        }
+        Self { recorded, run, unexplained }
+    }
+
     /// What was said at event `cause`.
     fn take(&mut self, cause: u64) -> Vec<(usize, Note)> {
         let found = self.recorded.iter_mut().find(|(at, _)| *at == cause);
@@ -175,7 +189,8 @@ impl Reached {
     }
 }
 
-/// Follows the journal to each of the events `stops` (rising) and listens there.
+/// Follows the journal to each of the events `stops` (rising) and listens there. What the machine said at an event is kept
+/// only where every decision of it agrees with the journal's: the reasons of another decision would not be the truth.
 fn ask<M: Machine>(dir: &Path, stops: &[u64], beginning: Option<Beginning>) -> Result<Reached> {
     let info = RunInfo::newest(dir)?;
     let config: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
@@ -188,7 +203,12 @@ fn ask<M: Machine>(dir: &Path, stops: &[u64], beginning: Option<Beginning>) -> R
     let mut recorded = Vec::new();
     while let Some(record) = reader.next_record()? {
         let seq = record.header().seq;
-        if let Some(start) = record.get::<RunStart>() {
+        if stops.last().is_some_and(|last| *last < seq) && ends_decisions(&record) {
+            let missing = follower.pending().next().map(|_| missing_before(seq));
+            return Ok(Reached::of(recorded, run, follower.cause().0, missing));
+        }
+        if let Some(start) = record.get::<RunStart>().filter(|_| stops.last().is_none_or(|last| *last > seq))
+        {
             run = start.run;
         }
         let mut recorder = Recorder::default();
@@ -198,24 +218,36 @@ fn ask<M: Machine>(dir: &Path, stops: &[u64], beginning: Option<Beginning>) -> R
             follower.follow(record)
         };
         if let Err(found) = followed {
-            return Ok(Reached { recorded, run, unexplained: Some(diverged(found.seq())) });
+            return Ok(Reached::of(recorded, run, follower.cause().0, Some(diverged(&found))));
         }
         if stops.contains(&seq) {
             recorded.push((seq, recorder.notes));
         }
-        if stops.last() == Some(&seq) {
-            return Ok(Reached { recorded, run, unexplained: None });
-        }
     }
-    let unexplained = Some("the journal ends before the event".to_owned());
+    // What a running or crashed journal does not hold yet of the last event's decisions contradicts nothing.
+    let reached = recorded.last().map(|(seq, _)| *seq) == stops.last().copied();
+    let unexplained = (!reached).then(|| "the journal ends before the event".to_owned());
     Ok(Reached { recorded, run, unexplained })
 }
 
-fn diverged(seq: u64) -> String {
-    format!(
-        "record {seq} is not what this build decides, so that its reasons would not be the truth; `pricewright replay --verify` \
-         shows both sides"
-    )
+/// True for what stands behind all decisions of the event before it. A crashed run's missing decisions stand behind the
+/// first records of the next one.
+fn ends_decisions(record: &RecordRef<'_>) -> bool {
+    class_of(record) == Some(Class::Event) || record.get::<RunEnd>().is_some()
+}
+
+fn missing_before(seq: u64) -> String {
+    format!("before record {seq} this build decides something that the journal does not hold; {BOTH_SIDES}")
+}
+
+/// How both sides of a difference are seen.
+const BOTH_SIDES: &str = "its reasons would not be the truth; `pricewright replay --verify` shows both sides";
+
+fn diverged(found: &Divergence) -> String {
+    match found {
+        Divergence::Missing { seq, .. } => missing_before(*seq),
+        found => format!("record {} is not what this build decides; {BOTH_SIDES}", found.seq()),
+    }
 }
 
 fn no_record(dir: &Path, asked: u64) -> Error {

@@ -11,7 +11,7 @@ use pricewright_core::kernel::{
 use super::Owned;
 use super::names::Names;
 use crate::error::{Error, Result};
-use crate::journal::{Reader, segments};
+use crate::journal::{JournalError, Reader, segments};
 
 /// What is asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,6 @@ impl Question {
     /// [`Error::Usage`] if the journal has no such decision; it says what it has instead.
     pub fn resolve(&self, dir: &Path) -> Result<u64> {
         let in_time = |record: &RecordRef<'_>| self.at.is_none_or(|at| record.header().now <= at);
-        let when = if self.at.is_some() { " at that time" } else { "" };
         let found = match &self.subject {
             Subject::Record(seq) => return Ok(*seq),
             Subject::Last => {
@@ -78,8 +77,28 @@ impl Question {
                 Subject::Article(sku) => format!("no price of {sku:?}"),
                 Subject::Last | Subject::Record(_) => "no decision".to_owned(),
             };
+            let when =
+                if self.at.is_some() { format!(" at that time: {}", range_of(dir)) } else { String::new() };
             Error::Usage(format!("{}: {what} in this journal{when}", dir.display()))
         })
+    }
+}
+
+/// From when to when the journal in `dir` goes, in words.
+fn range_of(dir: &Path) -> String {
+    let ends = || -> core::result::Result<Option<(Nanos, Nanos)>, JournalError> {
+        let first = Reader::open(dir)?.next_record()?.map(|record| record.header().now);
+        let last = Reader::from_end(dir)?.last_now();
+        Ok(first.map(|first| (first, last)))
+    };
+    let stamp = |now: Nanos| match jiff::Timestamp::from_nanosecond(i128::from(now.0)) {
+        Ok(stamp) => format!("{stamp:.9}"),
+        Err(_) => format!("{now} ns"),
+    };
+    match ends() {
+        Ok(Some((first, last))) => format!("its records go from {} to {}", stamp(first), stamp(last)),
+        Ok(None) => "it has no records".to_owned(),
+        Err(error) => format!("how far it goes is not known ({error})"),
     }
 }
 

@@ -28,7 +28,50 @@ impl RunInfo {
         if reader.next_record()?.is_some_and(|record| record.get::<RunStart>().is_none()) {
             return Self::of_snapshot(dir);
         }
-        Self::of_run(dir, &mut Reader::open(dir)?)
+        Self::first_with_end(dir).map(|(info, _)| info)
+    }
+
+    /// The first run that came to the end of its configuration, with the last record of that. Runs in front of it were
+    /// killed before: nothing happened in them.
+    ///
+    /// # Errors
+    /// As of [`Self::read`], but that no snapshot is looked at.
+    pub fn first_with_end(dir: &std::path::Path) -> Result<(Self, u64)> {
+        let mut reader = Reader::open(dir)?;
+        loop {
+            match Self::of_run(dir, &mut reader) {
+                Ok(info) => return Ok((info, reader.next_seq().saturating_sub(1))),
+                Err(error) => {
+                    // Of the next run, if the last record read begins it.
+                    let begun = reader.last_record().is_some_and(|record| record.get::<RunStart>().is_some());
+                    let next = reader.next_seq().saturating_sub(1);
+                    if !begun || next <= 1 {
+                        return Err(error);
+                    }
+                    reader = Reader::from_seq(dir, next)?;
+                }
+            }
+        }
+    }
+
+    /// True where the journal ends before its first configuration is complete: no run took an event. Its records are those
+    /// of starts and nothing else.
+    pub fn is_unbegun(dir: &std::path::Path) -> bool {
+        let only_starts = || -> Result<bool> {
+            let mut reader = Reader::open(dir)?;
+            let mut missing = 0;
+            while let Some(record) = reader.next_record()? {
+                match SystemRef::of(&record) {
+                    Some(SystemRef::RunStart(start)) if start.config_chunks > 0 => {
+                        missing = start.config_chunks
+                    }
+                    Some(SystemRef::ConfigChunk(_)) if missing > 1 => missing -= 1,
+                    _ => return Ok(false),
+                }
+            }
+            Ok(missing > 0)
+        };
+        only_starts().unwrap_or(false)
     }
 
     /// The newest run of the journal in `dir` whose first records can be read; else as [`Self::read`]. A run may have larger
@@ -62,6 +105,13 @@ impl RunInfo {
             match reader.next_record()?.as_ref().and_then(SystemRef::of) {
                 Some(SystemRef::ConfigChunk(chunk)) if u32::from(chunk.index) == index => {
                     text.push_str(chunk.text.as_str());
+                }
+                None => {
+                    return Err(Error::Usage(format!(
+                        "{}: the journal ends before its first configuration is complete: nothing happened in it, and a run \
+                         there begins anew",
+                        dir.display()
+                    )));
                 }
                 _ => return Err(damaged("the configuration is incomplete")),
             }

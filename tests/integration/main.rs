@@ -32,6 +32,7 @@ mod restarts;
 mod session;
 mod signals;
 mod snapshots;
+mod starts;
 mod support;
 mod topology;
 mod trading_day;

@@ -35,10 +35,10 @@ const STEP: usize = 1 << 20;
 pub enum Originals {
     /// They stay.
     Keep,
-    /// Segments that were archived are removed: those that end at or before this record, which a snapshot covers, but the
+    /// Segments that were archived are removed: those that end at or before this record, behind which a snapshot stands, but the
     /// newest, at whose end the next run begins.
     Remove {
-        /// The last record that the newest usable snapshot covers.
+        /// The record that the oldest usable snapshot stands behind.
         covered: Option<u64>,
     },
 }
@@ -56,7 +56,8 @@ pub struct Archived {
     pub side_files: Vec<PathBuf>,
     /// Segments whose originals were removed.
     pub removed: u64,
-    /// Segments that stay where they were to be removed, because no snapshot covers them.
+    /// Segments that stay where they were to be removed, because a start from the oldest usable snapshot needs them, or there
+    /// is none.
     pub needed: u64,
     /// True where the newest segment stays though it was archived, since the next run begins at its end.
     pub newest_stays: bool,

@@ -34,7 +34,7 @@ pub fn chain_path(dir: &Path, index: u64) -> PathBuf {
 }
 
 /// The numbers of the segments in `dir` that have a side file, rising.
-pub(super) fn chain_indices(dir: &Path) -> Result<Vec<u64>, JournalError> {
+pub(in crate::journal) fn chain_indices(dir: &Path) -> Result<Vec<u64>, JournalError> {
     let mut indices = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(JournalError::io(dir, "list"))? {
         let name = entry.map_err(JournalError::io(dir, "list"))?.file_name();

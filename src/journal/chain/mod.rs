@@ -24,7 +24,7 @@ mod tailer;
 pub use compare::ChainReach;
 pub(super) use compare::{Wanted, audit};
 pub use file::chain_path;
-pub(super) use file::chained;
+pub(super) use file::{chain_indices, chained};
 pub use link::Digest;
 pub(super) use settle::{Mend, settle};
 pub use tailer::Chainer;

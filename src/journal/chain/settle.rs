@@ -10,7 +10,7 @@ use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, Damaged, JournalError};
 use crate::journal::head::{CHAIN_AT, MARK_LEN};
 use crate::journal::recovery::aside_path;
-use crate::journal::repairs::{Cause, Repair};
+use crate::journal::repairs::{Cause, Loss, Repair};
 use crate::journal::segment::{ReadSegment, segment_indices, segment_path};
 
 /// What may be done about a chain that the journal does not fit.
@@ -131,7 +131,8 @@ impl Settling<'_> {
         let segment = ReadSegment::open_head(self.dir, index, None)?;
         let first = segment.begin(Crc32c::detect())?.map_or(0, |mark| mark.base_seq);
         let last_seq = damaged.seq.max(first).saturating_sub(1);
-        Repair::now(cause, index, last_seq, damaged.to_string(), aside).note(self.dir)
+        let loss = Loss { files: aside, records: 0 };
+        Repair::now(cause, index, last_seq, damaged.what(), loss).note(self.dir)
     }
 
     fn put_aside(&mut self, path: &Path) -> Result<(), JournalError> {

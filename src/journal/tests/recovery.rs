@@ -122,7 +122,7 @@ fn corruption_in_the_middle_is_refused_unless_repair_is_said() {
         let error = Writer::open(other.path(), &small(), &identity()).unwrap_err();
         let JournalError::Damaged(damaged) = &error else { panic!("{error}") };
         assert_eq!((&damaged.damage, damaged.offset, damaged.seq), (&expected, at, 17));
-        assert!(error.to_string().contains("open with repair"), "{error}");
+        assert!(error.to_string().contains("`pricewright run FILE --repair`"), "{error}");
         assert_eq!(std::fs::read(segment_path(other.path(), 1)).unwrap(), before, "nothing was touched");
         let (mut writer, _helper, report) = Writer::open(other.path(), &repairing(), &identity()).unwrap();
         assert_eq!((report.last_seq, report.set_aside.len()), (16, 1));

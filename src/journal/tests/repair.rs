@@ -5,8 +5,8 @@ use std::path::Path;
 use super::support::{altered, append_all, chained, copy, end_run, identity};
 use crate::journal::repairs::{Cause, Repair, repairs};
 use crate::journal::{
-    Chainer, JournalConfig, JournalError, Outcome, PublicKey, SealVerdict, SigningKey, Verification, Writer,
-    chain_path, make_key_pair, seal, segment_path, verify, verify_by,
+    Chainer, Durability, JournalConfig, JournalError, Outcome, PublicKey, SealVerdict, SigningKey,
+    Verification, Writer, chain_path, make_key_pair, seal, segment_indices, segment_path, verify, verify_by,
 };
 
 const CHAIN_MARK_AT: usize = 3712;
@@ -85,6 +85,89 @@ fn after_a_repair_the_journal_is_good_and_the_repair_is_named() {
     good(&found);
     assert_eq!((found.stats.last_seq, found.repairs), (damaged.seq - 1 + 11, done));
     assert_eq!(repairs(dir.path()).unwrap().len(), verify(dir.path()).repairs.len());
+}
+
+/// A segment that is set aside whole, though its records could be read, does not count as there.
+#[test]
+fn a_run_goes_on_behind_what_a_repair_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        run(dir.path(), &chained(), 100).unwrap();
+    }
+    let path = segment_path(dir.path(), 2);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Behind its end cell.
+    bytes.resize(bytes.len() + 64, 0xee);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(verify(dir.path()).outcome, Outcome::Damaged(_)));
+    let done = run(dir.path(), &repairing(), 10).unwrap();
+    assert_eq!((done[0].segment, done[0].last_seq, done[0].given_up), (2, 101, 202), "{done:?}");
+    let found = verify(dir.path());
+    good(&found);
+    assert_eq!(found.stats.last_seq, 101 + 11);
+}
+
+/// Whoever opens with a repair sees first what it would leave, and may refuse: then nothing is changed.
+#[test]
+fn a_repair_is_judged_before_anything_is_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        run(dir.path(), &chained(), 2500).unwrap();
+    }
+    let path = segment_path(dir.path(), 2);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = (bytes.len() / 2) & !63;
+    bytes[middle..middle + 64].fill(0xee);
+    std::fs::write(&path, &bytes).unwrap();
+    let Outcome::Damaged(damaged) = verify(dir.path()).outcome else { panic!() };
+    let before = files(dir.path());
+    let seen = std::cell::Cell::new(0);
+    let judge = |left: &crate::journal::Left| {
+        assert_eq!((left.first_seq, left.last_seq), (1, damaged.seq - 1));
+        assert_eq!(left.damage, Some(damaged.what()));
+        seen.set(seen.get() + 1);
+        Err("not so".to_owned())
+    };
+    let refused = Writer::open_judged(dir.path(), &repairing(), &identity(), &judge).map(|_| ());
+    assert!(matches!(refused, Err(JournalError::Refused(_))), "{refused:?}");
+    assert_eq!((seen.get(), files(dir.path())), (1, before));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert!(repairs(dir.path()).unwrap().is_empty());
+    // Where nothing would be given up, nobody is asked.
+    let good = tempfile::tempdir().unwrap();
+    run(good.path(), &chained(), 100).unwrap();
+    Writer::open_judged(good.path(), &repairing(), &identity(), &judge).unwrap();
+    assert_eq!(seen.get(), 1);
+}
+
+/// A run that comes to nothing is taken back, and the journal is what it was, whatever its records survive.
+#[test]
+fn a_discarded_run_leaves_the_journal_as_it_was() {
+    for durability in [Durability::Process, Durability::Group] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = JournalConfig { durability, ..chained() };
+        let (mut writer, _helper, _) = Writer::open(dir.path(), &config, &identity()).unwrap();
+        append_all(&mut writer, 0..50);
+        writer.discard().unwrap();
+        assert!(segment_indices(dir.path()).unwrap().is_empty());
+        let (mut writer, _helper, report) = Writer::open(dir.path(), &config, &identity()).unwrap();
+        assert_eq!(report.last_seq, 0);
+        append_all(&mut writer, 0..50);
+        end_run(&mut writer);
+        writer.close().unwrap();
+        let before = std::fs::read(segment_path(dir.path(), 1)).unwrap();
+        let (mut writer, _helper, _) = Writer::open(dir.path(), &config, &identity()).unwrap();
+        append_all(&mut writer, 50..90);
+        writer.discard().unwrap();
+        assert_eq!(segment_indices(dir.path()).unwrap(), [1]);
+        let after = std::fs::read(segment_path(dir.path(), 1)).unwrap();
+        // The chain mark that the opening adds aside.
+        assert!(after.len() == before.len() && after[4096..] == before[4096..]);
+        let (writer, _helper, report) = Writer::open(dir.path(), &config, &identity()).unwrap();
+        assert_eq!((report.last_seq, report.clean, report.runs), (51, true, 1));
+        writer.close().unwrap();
+        good(&verify(dir.path()));
+    }
 }
 
 struct Keys(tempfile::TempDir);

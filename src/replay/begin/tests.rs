@@ -1,4 +1,5 @@
 use pricewright_core::kernel::Class;
+use pricewright_core::kernel::table::PlaceOrder;
 use pricewright_strategies::trading::Desk;
 use quickcheck::Arbitrary as _;
 
@@ -77,6 +78,34 @@ fn an_explanation_from_a_snapshot_is_the_one_from_the_start() {
         short_cuts += usize::from(asked > seqs[0] + 100);
     }
     assert!(short_cuts > 0, "some of them began at a snapshot");
+}
+
+#[test]
+fn the_reasons_of_another_order_are_not_given() {
+    let (_dir, journal, _) = session(&[2_000]);
+    let mut reader = Reader::open(&journal).expect("a journal");
+    let mut last = None;
+    while let Some(record) = reader.next_record().expect("readable") {
+        let order = record.get::<PlaceOrder>().map(|order| order.price);
+        let (seq, len) = (record.header().seq, record.cells().len() * 64);
+        if let Some(price) = order {
+            last = Some((seq, len, price, reader.path().to_path_buf(), reader.offset() as usize));
+        }
+    }
+    let (seq, len, price, path, offset) = last.expect("an order");
+    let before = explain_from::<Desk>(&journal, &Question::record(seq), None).expect("explained");
+    assert!(before.unexplained.is_none() && before.reasons().count() > 0);
+    let mut bytes = std::fs::read(&path).expect("a segment");
+    let record = &mut bytes[offset..offset + len];
+    let at = record.windows(8).position(|window| window == price.0.to_le_bytes()).expect("the price");
+    record[at..at + 8].copy_from_slice(&(price.0 + 100).to_le_bytes());
+    let crc = crate::journal::Crc32c::table().of_bytes(&record[8..]);
+    record[4..8].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, bytes).expect("written");
+    let told = explain_from::<Desk>(&journal, &Question::record(seq), None).expect("explained");
+    let why = told.unexplained.as_deref().expect("it is said why there are none");
+    assert!(why.contains(&format!("record {seq} is not what this build decides")), "{why}");
+    assert_eq!(told.reasons().count(), 0);
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub struct Listed {
 }
 
 /// Every snapshot in `dir`, rising, each read whole and held against the journal: what retention may rely on. A segment
-/// may go once a good snapshot stands behind its last record.
+/// may go once every good snapshot stands at or behind its last record.
 ///
 /// # Errors
 /// Where the directory cannot be read.

@@ -1,0 +1,78 @@
+//! What is said of repairs, and which of them are refused.
+
+use std::path::Path;
+
+use pricewright_core::kernel::table::Repaired;
+
+use crate::journal::Left;
+use crate::journal::repairs::{Cause, REPAIRED, Repair};
+use crate::replay::run_info::RunInfo;
+use crate::replay::snapshot::dir;
+
+/// Refuses a repair that would leave nothing which a run can go on from.
+///
+/// # Errors
+/// What would be left, and what helps.
+pub(super) fn judge(dir: &Path, left: &Left) -> Result<(), String> {
+    if leads_on(dir, left) {
+        return Ok(());
+    }
+    let what = if left.last_seq < left.first_seq {
+        "no record would be left".to_owned()
+    } else {
+        format!(
+            "of the records only {} to {} would be left, and they hold no complete configuration of a run from the journal's \
+             beginning on and no snapshot",
+            left.first_seq, left.last_seq
+        )
+    };
+    // Such a journal may well go on as it is: what is damaged lies in front of the snapshot.
+    let newest =
+        dir::list(dir).unwrap_or_default().into_iter().rev().find(|snapshot| snapshot.unfit.is_none());
+    let without = newest.map_or_else(String::new, |snapshot| {
+        format!(", run without --repair (from the snapshot behind record {} it may go on)", snapshot.seq)
+    });
+    let damage = left.damage.as_deref().unwrap_or("it is damaged");
+    Err(format!(
+        "{}: --repair would leave nothing that a run can go on from, so nothing was changed: {what}. {damage}. Restore the file \
+         from a copy{without}, or begin anew in another directory (--journal DIR)",
+        dir.display()
+    ))
+}
+
+/// True where a run can be brought to the end of what would be left: from the beginning, or from a snapshot.
+fn leads_on(dir: &Path, left: &Left) -> bool {
+    let from_the_beginning = left.first_seq == 1
+        && RunInfo::first_with_end(dir).is_ok_and(|(_, configured)| configured <= left.last_seq);
+    from_the_beginning
+        || dir::list(dir).unwrap_or_default().iter().any(|snapshot| {
+            snapshot.unfit.is_none()
+                && (left.first_seq.saturating_sub(1)..=left.last_seq).contains(&snapshot.seq)
+        })
+}
+
+/// The record about a repair.
+pub(super) fn record(repair: &Repair) -> Repaired {
+    let files = repair.set_aside.len() as u64;
+    Repaired { last_seq: repair.last_seq, segment: repair.segment, files }
+}
+
+/// What was given up, in words.
+pub(super) fn describe(repairs: &[Repair]) -> String {
+    let records: u64 = repairs.iter().map(|repair| repair.given_up).sum();
+    let files: usize = repairs.iter().map(|repair| repair.set_aside.len()).sum();
+    let cause = if repairs.iter().any(|repair| repair.cause == Cause::MachineLost) {
+        "LOST WITH THE MACHINE"
+    } else {
+        "REPAIRED"
+    };
+    let behind = repairs.iter().map(|repair| repair.last_seq).min().unwrap_or(0);
+    if records == 0 && cause == "REPAIRED" {
+        return format!("{cause}: behind record {behind} the hash chain was made anew ({REPAIRED} says why)");
+    }
+    format!(
+        "{cause}: behind record {behind} {records} record{} given up, {files} file{} set aside ({REPAIRED} names them)",
+        if records == 1 { " was" } else { "s were" },
+        if files == 1 { " was" } else { "s were" },
+    )
+}
