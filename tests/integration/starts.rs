@@ -322,7 +322,7 @@ fn reasons_are_not_given_for_a_decision_that_they_do_not_lead_to() {
     let place = Place::new();
     sold(&place, "j", &[]);
     let told = place.json(&["explain", "j", "--json"]);
-    let seq = told["asked"].as_u64().expect("a number");
+    let seq = told["decision"]["seq"].as_u64().expect("a number");
     let earlier = told["previous"]["decision"]["seq"].as_u64().expect("a number").to_string();
     let price = told["decision"]["fields"]["price"].as_i64().expect("a price");
     let (offset, len) = place_of(&place, "j", seq);
