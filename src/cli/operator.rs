@@ -8,6 +8,7 @@ use pricewright_core::kernel::table::{LatchHeld, Operator};
 use pricewright_core::kernel::{
     DecisionRef, DisplayUnits, EventRef, InstrumentId, Lots, OperatorCommand, RecordRef, Ticks,
 };
+use pricewright_core::market::portfolio::{POSITION_MAX, PRICE_MAX};
 use serde_json::json;
 
 use super::args::{OperatorArgs, OperatorTarget, OperatorVerb, PositionArgs};
@@ -95,8 +96,24 @@ fn position<Own: Hosted>(args: &PositionArgs) -> Result<()> {
         )));
     };
     let price = args.price.as_deref().map(|text| ticks_of(text, &units, instrument)).transpose()?;
-    let lots = Lots(args.qty);
-    let heard = ask(&dir, &Asked::position(instrument, lots, price, &args.target.name))?;
+    let asked = Asked::position(instrument, Lots(args.qty), price, &args.target.name);
+    if !asked.is_in_range() {
+        return Err(Error::Usage(format!(
+            "position {} {}: lots go from -{POSITION_MAX} to {POSITION_MAX}, prices from -{PRICE_MAX} to {PRICE_MAX} ticks; \
+             nothing was asked",
+            args.symbol, args.qty
+        )));
+    }
+    let mut heard = ask(&dir, &asked)?;
+    if let Some(why) = heard.position_refused()? {
+        return Err(Error::Failed(format!(
+            "{}: position {} {} is record {} and not taken: {why}",
+            dir.display(),
+            args.symbol,
+            args.qty,
+            heard.seq
+        )));
+    }
     if args.target.json {
         return print_json(&json!({
             "journal": dir.display().to_string(), "command": "position", "symbol": args.symbol,
@@ -140,6 +157,25 @@ impl Heard {
             }
         }
         Ok(None)
+    }
+
+    /// Why a stated position was not taken, where it was not.
+    fn position_refused(&mut self) -> Result<Option<String>> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let Some(record) = self.journal.next_record()? else {
+                nap(Duration::from_millis(1));
+                continue;
+            };
+            match DecisionRef::of(&record) {
+                Some(DecisionRef::Rejected(refused)) => return Ok(Some(refused.text.as_str().to_owned())),
+                Some(DecisionRef::PositionChanged(changed)) if changed.client == 0 => return Ok(None),
+                Some(_) => {}
+                // The next event: everything that was decided on the position has passed.
+                None => return Ok(Some("this machine keeps no positions".to_owned())),
+            }
+        }
+        Ok(Some(format!("nothing was decided on it within {} s", PATIENCE.as_secs())))
     }
 }
 

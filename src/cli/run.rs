@@ -180,6 +180,7 @@ impl End<'_> {
         let more = json!({
             "journal": dir.display().to_string(),
             "ended": outcome.reason.name(),
+            "orders_left": outcome.orders_left,
             "lines": lines,
             "receive_to_order_ns": outcome.receive_to_order.as_ref().map(quantiles),
             "self_check": self_check(&outcome.replica),
@@ -219,7 +220,11 @@ impl End<'_> {
         text.extend(sentences.into_iter().flatten().flatten());
         text.push(outcome.replica.summary());
         text.extend(outcome.durable.as_ref().map(|durable| durable_text(self.durability, durable)));
-        text.push(format!("ended ({}); journal: {}", outcome.reason.name(), self.dir.display()));
+        let left = match outcome.orders_left {
+            0 => String::new(),
+            orders => format!(", {orders} orders may be open"),
+        };
+        text.push(format!("ended ({}{left}); journal: {}", outcome.reason.name(), self.dir.display()));
         text
     }
 

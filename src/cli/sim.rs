@@ -8,11 +8,14 @@ use pricewright_core::kernel::TimeZone;
 use super::args::SimArgs;
 use super::show::{result, said, say};
 use super::signals::stop_on_signals;
+use crate::clock::wall_clock;
 use crate::error::{Error, Result};
+use crate::pipeline::clock_ahead::check_wall;
 use crate::sim::replay::Speed;
 use crate::sim::{Sim, SimAddresses, SimConfig};
 
 pub(super) fn sim(args: &SimArgs) -> Result<()> {
+    check_wall(wall_clock())?;
     let config = SimConfig {
         itch: args.itch.clone(),
         speed: speed(&args.speed)?,

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use pricewright_core::kernel::{Column, DecisionRef, DisplayUnits, Nanos, RecordBuf, RecordSink as _};
+use pricewright_core::kernel::{
+    Column, DecisionRef, DisplayUnits, Nanos, RecordBuf, RecordSink as _, SessionPhase,
+};
 use pricewright_feeds::nasdaq::order_entry::{ConnectionError, LiveOrder, OrderEntry, OrderEntryConfig};
 use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Alpha, SessionDay, SessionId};
@@ -433,6 +435,11 @@ impl Gateway for OuchGateway {
 
     fn open_orders(&self) -> usize {
         if self.connection.is_some() { self.entry.live_orders().len() } else { 0 }
+    }
+
+    fn unconfirmed(&self) -> usize {
+        // Where the venue ended its session, nothing of it rests.
+        if self.entry.phase() == SessionPhase::ENDED { 0 } else { self.entry.live_orders().len() }
     }
 
     fn cancel_all(&mut self, now: Nanos) {

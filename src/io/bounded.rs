@@ -2,18 +2,44 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// The longest configuration, statement or list that a person would write.
 pub const TEXT: u64 = 16 << 20;
+
+/// Opens a file of a journal for reading. What is no regular file is refused at once: opening a pipe would wait for whoever
+/// writes into it.
+///
+/// # Errors
+/// Where it cannot be opened, or is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    Ok(file)
+}
 
 /// The bytes of the file at `path`, which has at most `most`. Memory grows with what was read.
 ///
 /// # Errors
 /// Where it cannot be read, or is longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    within(File::open(path)?, most)
+}
+
+/// As [`read`], of a regular file: see [`open_regular`].
+///
+/// # Errors
+/// As there.
+pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    within(open_regular(path)?, most)
+}
+
+fn within(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         let what = format!("it is longer than {most} bytes, the most that such a file may have");
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
@@ -26,6 +52,13 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`]; also where it is not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(read(path, most)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    text(read(path, most)?)
+}
+
+/// Bytes as text.
+///
+/// # Errors
+/// Where they are not UTF-8.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }

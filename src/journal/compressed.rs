@@ -19,6 +19,7 @@ use super::error::{Damage, JournalError};
 use super::head::{HEAD_LEN, SegmentHead};
 use super::open::MAX_SEGMENT_SIZE;
 use super::segment::segment_path;
+use crate::io::bounded;
 
 /// What a compressed segment's name has behind the plain one's.
 pub(super) const SUFFIX: &str = ".zst";
@@ -60,7 +61,7 @@ pub(super) struct Unpacked {
 
 /// Unpacks the compressed segment at `path`.
 pub(super) fn unpack(path: &Path, part: Part) -> Result<Unpacked, JournalError> {
-    let source = File::open(path).map_err(JournalError::io(path, "open"))?;
+    let source = bounded::open_regular(path).map_err(JournalError::io(path, "open"))?;
     let file_len = source.metadata().map_err(JournalError::io(path, "look at"))?.len();
     let len = content_len(&source, path)?;
     let file = memory_file().map_err(JournalError::io(path, "make room in memory for"))?;

@@ -40,7 +40,7 @@ pub(super) fn append_lines(path: &Path, lines: &[String]) -> Result<(), JournalE
 
 /// The lines of the list at `path`; none where it is not there.
 pub(super) fn lines(path: &Path) -> Result<Vec<String>, JournalError> {
-    match bounded::read_text(path, MAX_LIST) {
+    match bounded::read_regular(path, MAX_LIST).and_then(bounded::text) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         text => {
             text.map(|text| text.lines().map(str::to_owned).collect()).map_err(JournalError::io(path, "read"))

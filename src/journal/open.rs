@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -272,6 +273,12 @@ pub(crate) fn lock(dir: &Path) -> Result<File, JournalError> {
         Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: dir.to_path_buf() }),
         Err(TryLockError::Error(error)) => Err(JournalError::io(&path, "lock")(error)),
     }
+}
+
+/// Whether a process writes the journal in `dir`. Where nobody can say, nobody does.
+pub(crate) fn is_locked(dir: &Path) -> bool {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(dir.join("lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// A name that no other journal has.

@@ -129,7 +129,7 @@ pub(super) fn seal_numbers(dir: &Path) -> Result<Vec<u64>, JournalError> {
 pub(super) fn read_seal(dir: &Path, number: u64) -> Result<Seal, JournalError> {
     let path = seal_path(dir, number, "txt");
     let altered = |what: &str| JournalError::damaged(&path, 0, 0, Damage::Seal(what.to_owned()));
-    let read = |path: &Path, what: &'static str| match bounded::read(path, bounded::TEXT) {
+    let read = |path: &Path, what: &'static str| match bounded::read_regular(path, bounded::TEXT) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(altered(what)),
         Err(error) => Err(JournalError::io(path, "read")(error)),

@@ -28,6 +28,7 @@ use super::head::{
 };
 use super::map::{Block, Flush, ReadMap, WriteMap};
 use super::open::boot_id;
+use crate::io::bounded;
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".pwj";
@@ -295,7 +296,7 @@ impl ReadSegment {
 
     /// Opens the file at `path` as segment `index`.
     pub(super) fn open_at(path: PathBuf, index: u64, like: Option<&Self>) -> Result<Self, JournalError> {
-        let file = File::open(&path).map_err(JournalError::io(&path, "open"))?;
+        let file = bounded::open_regular(&path).map_err(JournalError::io(&path, "open"))?;
         let len = file.metadata().map_err(JournalError::io(&path, "look at"))?.len();
         let content = Content { file, len, file_len: len, part: Part::Whole };
         Self::of(path, content, index, like)

@@ -73,6 +73,21 @@ impl ClockAhead {
     }
 }
 
+/// Refuses a wall clock so near to the last stamp that 64 bits hold (the year 2262) that a run could reach it.
+///
+/// # Errors
+/// What is wrong with the clock, and what helps.
+pub fn check_wall(wall: Nanos) -> Result<()> {
+    const YEAR: i64 = 31_557_600_000_000_000;
+    if wall.0 <= i64::MAX - YEAR && wall.0 > 0 {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "this machine's clock shows {} or a time beyond it: stamps reach from 1970 to 2262; set the clock",
+        stamp(wall)
+    )))
+}
+
 fn stamp(at: Nanos) -> String {
     match jiff::Timestamp::from_nanosecond(i128::from(at.0)) {
         Ok(stamp) => format!("{stamp:.0}"),

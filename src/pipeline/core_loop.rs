@@ -42,6 +42,15 @@ const DEFERRED: usize = 64;
 /// Who says that storage is short.
 const STORAGE: &str = "storage";
 
+/// How a run stood at its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// The machine's last state, as its driver's snapshot: what the last record holds the hash of.
+    pub state: Vec<u8>,
+    /// Orders that the venue has not confirmed to be gone.
+    pub unconfirmed: usize,
+}
+
 /// Sequencer, machine and gateway, with what they share.
 #[derive(Debug)]
 pub struct CoreLoop<M, G, C> {
@@ -312,21 +321,18 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
     }
 
     /// Ends the run: tells the machine to stop, keeps polling (with `poll` for whatever else this thread feeds) until
-    /// the venue has confirmed that nothing rests, writes the run's last record, seals the journal. Returns the machine's
-    /// last state, as its driver's snapshot: what the last record holds the hash of.
+    /// the venue has confirmed that nothing rests, writes the run's last record, seals the journal. Returns how
+    /// it stood then.
     ///
     /// # Errors
     /// Where journal or gateway fail for good.
-    pub fn end(
-        mut self,
-        reason: EndReason,
-        mut poll: impl FnMut(&mut Self) -> Result<()>,
-    ) -> Result<Vec<u8>> {
+    pub fn end(mut self, reason: EndReason, mut poll: impl FnMut(&mut Self) -> Result<()>) -> Result<Ended> {
         match catch_unwind(AssertUnwindSafe(|| self.drain(reason, &mut poll))) {
             Ok(Ok(())) => {
                 let now = self.clock.now();
+                let unconfirmed = self.gateway.unconfirmed();
                 self.gateway.close(now);
-                self.write_end(reason)
+                Ok(Ended { state: self.write_end(reason)?, unconfirmed })
             }
             Ok(Err(error)) => {
                 self.abandon();

@@ -39,6 +39,12 @@ pub trait Gateway: DecisionSink + Send {
     /// Orders that may rest at the venue, by the gateway's own count.
     fn open_orders(&self) -> usize;
 
+    /// Orders that the venue has not confirmed to be gone, also where there is no session to hear of it: what the run's end
+    /// says.
+    fn unconfirmed(&self) -> usize {
+        self.open_orders()
+    }
+
     /// True while decisions wait that may not leave yet.
     fn is_holding(&self) -> bool {
         false

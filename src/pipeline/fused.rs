@@ -80,7 +80,10 @@ where
             core.check()
         });
         match ended {
-            Ok(state) => self.control.leave_state(state),
+            Ok(ended) => {
+                self.control.leave_orders(ended.unconfirmed);
+                self.control.leave_state(ended.state);
+            }
             Err(error) => self.control.fail(NAME, &error),
         }
     }

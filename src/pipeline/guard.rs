@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Receiver, Sender};
 
 use super::idle::Idle;
 use super::launch::ask;
@@ -32,6 +32,8 @@ pub trait Watchdog: Send {
 /// Passes operators' commands on, and watches the hot thread's pulse.
 pub(super) struct GuardStage {
     operators: Option<OperatorSocket>,
+    /// Sockets in the place of ones whose file was removed.
+    renewed: Receiver<OperatorSocket>,
     commands: Sender<Asked>,
     watchdog: Option<Box<dyn Watchdog>>,
     pulse: Pulse,
@@ -80,12 +82,12 @@ impl Pulse {
 
 impl GuardStage {
     pub(super) fn new(
-        operators: Option<OperatorSocket>,
+        (operators, renewed): (Option<OperatorSocket>, Receiver<OperatorSocket>),
         commands: Sender<Asked>,
         watchdog: Option<Box<dyn Watchdog>>,
         control: RunControl,
     ) -> Self {
-        Self { operators, commands, watchdog, pulse: Pulse::new(Instant::now()), control }
+        Self { operators, renewed, commands, watchdog, pulse: Pulse::new(Instant::now()), control }
     }
 
     /// Passes on what operators have asked for. Acts first and says so after.
@@ -120,7 +122,11 @@ impl Stage for GuardStage {
     }
 
     fn poll(&mut self, _budget: usize) -> usize {
-        let taken = self.take_commands();
+        let mut taken = self.take_commands();
+        if let Ok(socket) = self.renewed.try_recv() {
+            self.operators = Some(socket);
+            taken += self.take_commands();
+        }
         self.watch(Instant::now());
         taken
     }

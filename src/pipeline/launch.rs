@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
 use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand};
 
+use super::clock_ahead::check_wall;
 use super::clock_keeper::ClockKeeper;
 use super::core_loop::end_record;
 use super::durable::{DurableStage, Released};
@@ -18,7 +19,7 @@ use super::idle::{self, Idle};
 use super::memory;
 use super::monitor::{self, MonitorStage};
 use super::open::{Begun, OpenJournal, Opening};
-use super::operator::{Asked, OperatorSocket};
+use super::operator::{Asked, OperatorSocket, SocketKeeper};
 use super::output::{self, OutputStage, Tail};
 use super::plan::{Plan, Role};
 use super::priming::prime;
@@ -46,6 +47,8 @@ const COMMAND_CAPACITY: usize = 64;
 const OUTPUT_BUDGET: usize = 4096;
 /// How often the waiting thread looks at flags and clocks.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often it looks whether operators still find the run.
+const SOCKET_LOOK: Duration = Duration::from_millis(500);
 
 /// A pipeline whose journal is open and whose machine stands where the journal ends.
 #[derive(Debug)]
@@ -94,6 +97,8 @@ pub struct Live {
     watch: Watch,
     memory: Option<u64>,
     sources: Sources,
+    /// Looks after the operator socket's file, and gives the guard another one.
+    socket: Option<(SocketKeeper, Sender<OperatorSocket>)>,
 }
 
 /// How a run went.
@@ -109,6 +114,8 @@ pub struct Outcome {
     pub reason: EndReason,
     /// What the self-check found, and the last snapshot.
     pub replica: replica::Status,
+    /// Orders that the venue has not confirmed to be gone.
+    pub orders_left: usize,
 }
 
 impl Outcome {
@@ -126,13 +133,21 @@ impl Outcome {
         }
     }
 
-    /// The run's verdict: no stage failed, and the self-check raised no alarm.
+    /// The run's verdict: no stage failed, the self-check raised no alarm, and nothing of ours may rest at the venue.
     ///
     /// # Errors
-    /// What failed first, or the alarm.
+    /// What failed first, or the alarm, or how many orders may be open.
     pub fn check(&self, dir: &Path) -> Result<()> {
         self.succeeded(dir)?;
-        self.replica.check()
+        self.replica.check()?;
+        match self.orders_left {
+            0 => Ok(()),
+            orders => Err(Error::Failed(format!(
+                "{}: {orders} of our orders may be open: the venue has not confirmed that they are gone; ask the venue, and \
+                 cancel them there",
+                dir.display()
+            ))),
+        }
     }
 }
 
@@ -156,6 +171,7 @@ impl<M: Machine + Send + 'static> Launch<M> {
         opening: &Opening,
     ) -> Result<Self> {
         use crate::clock::Clock as _;
+        check_wall(wall_clock())?;
         memory::check(&config.reserved::<M>(), memory::available()).map_err(Error::Usage)?;
         let journal = OpenJournal::open_with::<M>(dir, config, opening)?;
         let journal = journal.check_clock(dir, wall_clock(), opening.accept_clock)?;
@@ -344,13 +360,15 @@ impl<M: Machine + Send + 'static> Launch<M> {
         let operators = OperatorSocket::bind(&journal_dir)
             .inspect_err(|error| tracing::warn!(%error, dir = %journal_dir.display(), "no operator can command this run"))
             .ok();
+        let keeper = operators.as_ref().map(OperatorSocket::keeper);
+        let (renew, renewed) = crossbeam::channel::bounded(1);
         let mut specs = lay(parts, &self.plan)?;
         for stage in outputs {
             specs.push(beside_the_helper(stage.label(), Idle::BACKOFF, stage, &self.plan));
         }
         specs.extend(monitor.map(monitor_thread));
         ask(&commands, Operator::says("pricewright", OperatorCommand::START, 0).into());
-        let guard = GuardStage::new(operators, commands, edges.watchdog, self.control.clone());
+        let guard = GuardStage::new((operators, renewed), commands, edges.watchdog, self.control.clone());
         // The last to end: it watches the others while they do.
         specs.push(beside_the_helper(guard::NAME, guard::IDLE, guard, &self.plan));
         let running = threads::start(specs, self.control.threads())
@@ -358,7 +376,17 @@ impl<M: Machine + Send + 'static> Launch<M> {
         for (name, core) in running.refused_pins() {
             tracing::warn!("thread {name} could not be pinned to core {core}: latencies will show it");
         }
-        Ok(Live { running, report, durable_report, control: self.control, latency, watch, memory, sources })
+        Ok(Live {
+            running,
+            report,
+            durable_report,
+            control: self.control,
+            latency,
+            watch,
+            memory,
+            sources,
+            socket: keeper.map(|keeper| (keeper, renew)),
+        })
     }
 
     /// The replica, standing behind the run's first records; how to watch it; bytes that its machine reserves.
@@ -488,13 +516,29 @@ impl Live {
         )
     }
 
+    /// Not on the guard's thread: a directory may hang.
+    fn keep_socket(&mut self) {
+        if let Some((keeper, renew)) = &mut self.socket
+            && !renew.is_full()
+            && let Some(socket) = keeper.look()
+        {
+            // The guard ends last, and then nobody listens.
+            let _taken = renew.try_send(socket);
+        }
+    }
+
     /// Waits until the run ends by itself, is asked to, or `limit` has passed. `tick` is called now and then.
-    pub fn wait(self, limit: Option<Duration>, mut tick: impl FnMut(Duration)) -> Outcome {
+    pub fn wait(mut self, limit: Option<Duration>, mut tick: impl FnMut(Duration)) -> Outcome {
         let start = Instant::now();
+        let mut looked = start;
         while !self.control.threads().stop_requested() {
             if limit.is_some_and(|limit| start.elapsed() >= limit) {
                 self.control.stop(EndReason::DURATION);
                 break;
+            }
+            if looked.elapsed() >= SOCKET_LOOK {
+                looked = Instant::now();
+                self.keep_socket();
             }
             tick(start.elapsed());
             nap(LOOK);
@@ -503,6 +547,13 @@ impl Live {
         let receive_to_order = self.report.try_recv().ok().and_then(|report| report.receive_to_order);
         let replica = self.watch.status();
         let durable = self.durable_report.and_then(|report| report.try_recv().ok());
-        Outcome { report, receive_to_order, durable, reason: self.control.reason(), replica }
+        Outcome {
+            report,
+            receive_to_order,
+            durable,
+            reason: self.control.reason(),
+            replica,
+            orders_left: self.control.orders_left(),
+        }
     }
 }

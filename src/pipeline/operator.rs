@@ -5,13 +5,17 @@
 //! of a command stands in the journal: the `Operator` record, and what the machine decided on it.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use pricewright_core::kernel::table::{Operator, PositionStated};
 use pricewright_core::kernel::{InstrumentId, Lots, OperatorCommand, Text, Ticks};
 
+use pricewright_core::market::portfolio::{in_range, is_position};
+
 use crate::error::{Error, Result};
+use crate::journal::is_locked;
 
 /// The socket's name in the journal's directory.
 const NAME: &str = "operator";
@@ -46,6 +50,16 @@ impl Asked {
             spare: [0; 5],
             operator: Text::excerpt(who),
         })
+    }
+
+    /// Whether its numbers are such as a desk can hold: what is asked is journalled as it is.
+    pub fn is_in_range(&self) -> bool {
+        match self {
+            Self::Command(_) => true,
+            Self::Position(stated) => {
+                is_position(stated.position) && (stated.priced == 0 || in_range(stated.price))
+            }
+        }
     }
 
     /// What it is called.
@@ -107,6 +121,44 @@ impl Asked {
 pub struct OperatorSocket {
     socket: UnixDatagram,
     path: PathBuf,
+    /// The file's number: another may stand in its place one day.
+    file: u64,
+}
+
+/// Looks whether the socket's file still stands where operators look for it.
+#[derive(Debug)]
+pub struct SocketKeeper {
+    dir: PathBuf,
+    file: u64,
+    /// The file could not be made anew, and that was said.
+    said: bool,
+}
+
+impl SocketKeeper {
+    /// Another socket, where somebody has removed the file.
+    pub fn look(&mut self) -> Option<OperatorSocket> {
+        if file_number(&self.dir.join(NAME)) == Some(self.file) {
+            return None;
+        }
+        match OperatorSocket::bind(&self.dir) {
+            Ok(socket) => {
+                tracing::warn!(dir = %self.dir.display(), "the operator socket was removed: it is made anew");
+                (self.file, self.said) = (socket.file, false);
+                Some(socket)
+            }
+            Err(error) => {
+                if !self.said {
+                    tracing::warn!(%error, dir = %self.dir.display(), "the operator socket was removed: no operator can command this run");
+                }
+                self.said = true;
+                None
+            }
+        }
+    }
+}
+
+fn file_number(path: &Path) -> Option<u64> {
+    std::fs::symlink_metadata(path).ok().map(|file| file.ino())
 }
 
 impl OperatorSocket {
@@ -122,7 +174,14 @@ impl OperatorSocket {
         }
         let socket = UnixDatagram::bind(&path)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, path })
+        let file = file_number(&path).unwrap_or(0);
+        Ok(Self { socket, path, file })
+    }
+
+    /// What looks after its file.
+    pub fn keeper(&self) -> SocketKeeper {
+        let dir = self.path.parent().unwrap_or(Path::new(".")).to_path_buf();
+        SocketKeeper { dir, file: self.file, said: false }
     }
 
     /// What is asked next. What is none is logged and passed over.
@@ -131,7 +190,10 @@ impl OperatorSocket {
         while let Ok(len) = self.socket.recv(&mut bytes) {
             let text = String::from_utf8_lossy(bytes.get(..len).unwrap_or(&[])).into_owned();
             match Asked::of(&text) {
-                Some(asked) => return Some(asked),
+                Some(asked) if asked.is_in_range() => return Some(asked),
+                Some(_) => {
+                    tracing::warn!(datagram = %text, "an operator's numbers are out of range: refused")
+                }
                 None => tracing::warn!(datagram = %text, "no command of an operator"),
             }
         }
@@ -141,8 +203,11 @@ impl OperatorSocket {
 
 impl Drop for OperatorSocket {
     fn drop(&mut self) {
-        // The next run removes what stays behind.
-        let _left_behind = std::fs::remove_file(&self.path);
+        // What stands in its place is another's.
+        if file_number(&self.path) == Some(self.file) {
+            // The next run removes what stays behind.
+            let _left_behind = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -155,6 +220,13 @@ pub fn send(dir: &Path, asked: &Asked) -> Result<()> {
     let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(asked.text().as_bytes(), &path));
     match sent {
         Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_locked(dir) => {
+            Err(Error::Failed(format!(
+                "{}: a run has this journal open, and its operator socket ({NAME}) is gone: somebody removed the file; a run makes \
+             it anew within a second, ask again, or stop the run by a signal",
+                dir.display()
+            )))
+        }
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             Err(Error::Usage(format!(
                 "{}: no run has this journal open; name the directory of one that goes on",

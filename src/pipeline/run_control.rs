@@ -1,6 +1,6 @@
 //! What the stages of one run share: why it ends, whether the input has ended, and the hot thread's pulse.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pricewright_core::kernel::EndReason;
@@ -23,6 +23,8 @@ struct Shared {
     kill: AtomicBool,
     /// An `Arc` of its own, since signal handlers want one.
     hung_up: Arc<AtomicBool>,
+    /// Orders that the venue had not confirmed to be gone when the run ended.
+    orders_left: AtomicUsize,
     /// The machine's state at a clean end.
     state: Mutex<Option<Vec<u8>>>,
 }
@@ -95,6 +97,17 @@ impl RunControl {
     /// True once after [`Self::kill_asked`].
     pub fn take_kill(&self) -> bool {
         self.shared.kill.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says how many orders the venue has not confirmed to be gone, at the end. The largest count stands.
+    pub fn leave_orders(&self, unconfirmed: usize) {
+        // Relaxed: the threads are joined before it is read.
+        self.shared.orders_left.fetch_max(unconfirmed, Ordering::Relaxed);
+    }
+
+    /// Orders that may be open at the venue behind a run that has ended.
+    pub fn orders_left(&self) -> usize {
+        self.shared.orders_left.load(Ordering::Relaxed)
     }
 
     /// Leaves the machine's state, as its driver's snapshot, behind the run's last record. Takes a lock: only at the end.

@@ -156,7 +156,10 @@ where
             Ok(())
         });
         match ended {
-            Ok(state) => self.control.leave_state(state),
+            Ok(ended) => {
+                self.control.leave_orders(ended.unconfirmed);
+                self.control.leave_state(ended.state);
+            }
             Err(error) => self.control.fail("machine", &error),
         }
     }
@@ -281,6 +284,7 @@ impl<G: Gateway, C: Clock> Stage for GatewayStage<G, C> {
         if self.control.failed() {
             self.gateway.cancel_all(now);
         }
+        self.control.leave_orders(self.gateway.unconfirmed());
         self.gateway.close(now);
     }
 }

@@ -294,7 +294,7 @@ pub fn find(dir: &Path, run: u64, seq: u64) -> Result<Option<TraceEntry>> {
         source,
         mend: "remove the trace: the journal does not need it",
     };
-    let mut file = match File::open(&path) {
+    let mut file = match crate::io::bounded::open_regular(&path) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(complain(error)),

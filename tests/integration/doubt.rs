@@ -137,6 +137,17 @@ fn only_a_stated_position_releases_a_changed_sessions_latch() {
     assert_eq!(world.find("refusal", |_: &LatchHeld| true).operator.as_str(), "ann");
     world.place.expect(2, &["operator", "position", "NOBODY", "5", "j"]);
     world.place.expect(2, &["operator", "position", "DEMO", "much", "j"]);
+    for lots in ["9223372036854775807", "-9223372036854775808", "100000000000000000", "1099511627777"] {
+        let said = world.place.expect(2, &["operator", "position", "DEMO", lots, "j"]);
+        assert!(said.err.join(" ").contains("nothing was asked"), "{said:#?}");
+    }
+    // In range by itself; its worth at that price is not.
+    let said =
+        world.place.expect(1, &["operator", "position", "DEMO", "1000000000000", "j", "--price", "100000"]);
+    assert!(
+        said.err.join(" ").contains("not taken") && said.err.join(" ").contains("out of range"),
+        "{said:#?}"
+    );
     let told = world.place.json(&["operator", "position", "DEMO", "-30", "j", "--name", "ann", "--json"]);
     assert!(told["seq"].as_u64().is_some() && told["position"] == -30, "{told:#}");
     let changed = world.find("position", |changed: &PositionChanged| changed.client == 0);
@@ -145,6 +156,21 @@ fn only_a_stated_position_releases_a_changed_sessions_latch() {
     let orders = engine.seen().orders;
     engine.until("orders again", |seen| seen.orders > orders);
     world.end(engine);
+}
+
+#[test]
+fn a_run_that_ends_with_orders_unconfirmed_says_so_and_fails() {
+    let world = World::new(1);
+    let engine = world.start("mute");
+    world.quoting();
+    world.venue.book().mute = true;
+    let outcome = engine.stop();
+    assert!(outcome.orders_left >= 2, "{}", outcome.orders_left);
+    let failed = outcome.check(&world.place.path("j")).expect_err("orders may be open");
+    assert_eq!(failed.exit_code(), 1);
+    assert!(failed.to_string().contains("may be open"), "{failed}");
+    world.sim.stop();
+    world.place.verify("j");
 }
 
 /// Layouts: OUCH 5.0, section 3. Each is kept in the journal byte for byte.

@@ -180,7 +180,7 @@ impl Stored {
     /// Reads the side file of segment `index`; `None` where there is none.
     pub(super) fn read(dir: &Path, index: u64) -> Result<Option<Self>, JournalError> {
         let path = chain_path(dir, index);
-        let bytes = match bounded::read(&path, MAX_LEN) {
+        let bytes = match bounded::read_regular(&path, MAX_LEN) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(JournalError::io(&path, "read")(error)),
@@ -230,7 +230,7 @@ impl Stored {
 /// only.
 pub(super) fn closed_link(dir: &Path, index: u64) -> Result<Option<Digest>, JournalError> {
     let path = chain_path(dir, index);
-    let file = match File::open(&path) {
+    let file = match bounded::open_regular(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(JournalError::io(&path, "open")(error)),

@@ -78,7 +78,7 @@ pub(in crate::journal) fn read(dir: &Path) -> Result<Option<u64>, JournalError> 
 }
 
 fn newest(path: &Path) -> Result<Option<Slot>, JournalError> {
-    let bytes = match bounded::read(path, bounded::TEXT) {
+    let bytes = match bounded::read_regular(path, bounded::TEXT) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(JournalError::io(path, "read")(error)),

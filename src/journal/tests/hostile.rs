@@ -143,3 +143,30 @@ fn side_files_with_impossible_numbers_or_lengths_are_refused() {
     }
     assert!(matches!(verify(dir).outcome, Outcome::Good(_)));
 }
+
+/// Nobody ever writes into the pipe: who waits for it waits for ever.
+#[test]
+fn a_pipe_in_a_files_place_is_refused_at_once() {
+    for name in ["journal-00000001.pwj", "journal-00000002.pwj"] {
+        let dir = closed();
+        let path = dir.path().join(name);
+        std::fs::remove_file(&path).expect("a segment");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(made.success());
+        let outcome = verify(dir.path()).outcome;
+        assert!(!matches!(outcome, Outcome::Good(_)), "{name}: {outcome:?}");
+        assert!(stats(dir.path()).is_err(), "{name}");
+        let read = Reader::open(dir.path()).map(|mut reader| {
+            loop {
+                match reader.next_record() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break true,
+                    Err(_) => break false,
+                }
+            }
+        });
+        assert!(!matches!(read, Ok(true)), "{name}");
+        // Who goes on writing may not need the first one.
+        drop(Writer::open(dir.path(), &chained(), &identity()));
+    }
+}

@@ -28,3 +28,17 @@ fn it_is_refused_with_what_it_does_and_what_helps() {
     }
     found.check(Path::new("j"), true).expect("accepted");
 }
+
+/// The kernel's clock saturates at the last stamp; nothing could be after it, no timer and no second of running.
+#[test]
+fn a_wall_clock_at_the_end_of_all_stamps_is_refused() {
+    check_wall(NOW).expect("today");
+    check_wall(AHEAD).expect("ten years on");
+    // 2250-01-01T00:00:00Z.
+    check_wall(Nanos(8_835_955_200 * SECOND)).expect("far on");
+    for wall in [Nanos(i64::MAX), Nanos(i64::MAX - SECOND), Nanos(0), Nanos(-SECOND)] {
+        let refused = check_wall(wall).expect_err("refused");
+        assert_eq!(refused.exit_code(), 2);
+        assert!(refused.to_string().contains("set the clock"), "{refused}");
+    }
+}

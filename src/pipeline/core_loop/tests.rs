@@ -59,6 +59,7 @@ impl Machine for Superstitious {
 #[derive(Clone, Debug, Default)]
 struct Watched {
     cancelled: Arc<AtomicBool>,
+    unconfirmed: usize,
 }
 
 impl DecisionSink for Watched {
@@ -76,6 +77,10 @@ impl Gateway for Watched {
 
     fn open_orders(&self) -> usize {
         0
+    }
+
+    fn unconfirmed(&self) -> usize {
+        self.unconfirmed
     }
 
     fn cancel_all(&mut self, _now: Nanos) {
@@ -210,6 +215,17 @@ fn a_clean_end_is_journalled_with_counts_and_goes_on_at_the_next_start() {
     let (mut core, ..) = start(dir.path()).expect("started again");
     offer(&mut core, 2);
     assert_eq!(core.sequencer().driver().machine().seen, 2, "the machine went on where it was");
+}
+
+/// Without a session nothing is waited for, and what the venue has not confirmed is said all the same.
+#[test]
+fn a_clean_end_says_what_the_venue_has_not_confirmed() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (mut core, ..) = start(dir.path()).expect("started");
+    core.gateway().unconfirmed = 3;
+    let ended = core.end(EndReason::OPERATOR, |_| Ok(())).expect("ended");
+    assert_eq!(ended.unconfirmed, 3);
+    assert_sealed(dir.path());
 }
 
 /// What operator commands the journal in `dir` holds, in order.

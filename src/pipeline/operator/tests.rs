@@ -36,10 +36,18 @@ fn what_is_no_command_is_passed_over() {
         b"position",
         b"position 1 x - ann",
         b"position 70000 1 - ann",
+        b"position 0 9223372036854775807 - ann",
+        b"position 0 -9223372036854775808 - ann",
+        b"position 0 100000000000000000 - ann",
+        b"position 0 1 9223372036854775807 ann",
+        b"position 0 1 -9223372036854775808 ann",
+        b"position 0 9223372036854775808 - ann",
         b"\xff\xfe kill",
         &[b'k'; 200],
     ] {
         stranger.send_to(bytes, dir.path().join(NAME)).expect("sent");
+        // The kernel holds ten datagrams at most.
+        assert_eq!(socket.next(), None);
     }
     send(dir.path(), &kill("ann")).expect("sent");
     assert_eq!(socket.next(), Some(kill("ann")));
@@ -56,4 +64,31 @@ fn without_a_run_the_asker_is_told() {
     let next = OperatorSocket::bind(dir.path()).expect("bound again");
     drop(next);
     assert!(!dir.path().join(NAME).exists());
+}
+
+#[test]
+fn a_socket_that_somebody_removed_is_made_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = OperatorSocket::bind(dir.path()).expect("bound");
+    let mut keeper = socket.keeper();
+    assert!(keeper.look().is_none(), "it stands");
+    std::fs::remove_file(dir.path().join(NAME)).expect("removed");
+    let next = keeper.look().expect("another");
+    assert!(keeper.look().is_none(), "it stands again");
+    drop(socket);
+    send(dir.path(), &kill("ann")).expect("the old one left the new one's file alone");
+    assert_eq!(next.next(), Some(kill("ann")));
+    drop(next);
+    assert!(!dir.path().join(NAME).exists());
+}
+
+#[test]
+fn a_run_whose_socket_is_gone_is_found_by_its_lock() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let lock = crate::journal::lock(dir.path()).expect("locked");
+    let refused = send(dir.path(), &kill("ann")).expect_err("no socket");
+    assert_eq!(refused.exit_code(), 1);
+    assert!(refused.to_string().contains("a run has this journal open"), "{refused}");
+    drop(lock);
+    assert_eq!(send(dir.path(), &kill("ann")).expect_err("no run").exit_code(), 2);
 }

@@ -45,7 +45,7 @@ pub fn snapshot_seqs(dir: &Path) -> Result<Vec<u64>> {
 /// Why it is unfit.
 pub fn read(dir: &Path, seq: u64) -> core::result::Result<Snapshot, Unfit> {
     let most = memory::available().unwrap_or(u64::MAX);
-    let bytes = bounded::read(&snapshot_path(dir, seq), most)
+    let bytes = bounded::read_regular(&snapshot_path(dir, seq), most)
         .map_err(|error| Unfit::Unreadable(error.to_string()))?;
     let snapshot = Snapshot::from_bytes(&bytes)?;
     if snapshot.place.seq == seq { Ok(snapshot) } else { Err(Unfit::Damaged("its name is another record's")) }
