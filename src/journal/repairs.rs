@@ -103,6 +103,24 @@ impl Repair {
     }
 }
 
+/// Notes that records behind `last_seq` up to `known` are not there, though something beside the journal speaks of them, as
+/// `what` says.
+///
+/// # Errors
+/// What the file system says.
+pub fn note_missing(
+    dir: &Path,
+    cause: Cause,
+    (last_seq, known): (u64, u64),
+    what: String,
+) -> Result<Repair, JournalError> {
+    let segment = segment_indices(dir)?.last().copied().unwrap_or(0);
+    let loss = Loss { files: Vec::new(), records: known.saturating_sub(last_seq) };
+    let repair = Repair::now(cause, segment, last_seq, what, loss);
+    repair.note(dir)?;
+    Ok(repair)
+}
+
 /// The repairs of the journal in `dir`, oldest first.
 ///
 /// # Errors

@@ -15,13 +15,14 @@ use super::sequencer::append_system;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
 use crate::journal::archive::removed;
+use crate::journal::repairs::Repair;
 use crate::journal::{
     Chainer, JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer, boot_id,
     segment_indices,
 };
 use crate::replay::follow::{Follower, Progress};
 use crate::replay::run_info::RunInfo;
-use crate::replay::snapshot::{self, Identity, Place, Snapshot};
+use crate::replay::snapshot::{self, Identity, PassedOver, Place, Snapshot};
 
 /// Bytes of configuration in one record.
 const CHUNK_LEN: usize = 984;
@@ -49,7 +50,9 @@ pub struct OpenJournal {
     report: RecoveryReport,
     canonical: String,
     build_hash: [u8; 32],
+    boot_id: [u8; 16],
     accept: bool,
+    repair: bool,
     ahead: Option<ClockAhead>,
     /// The journal ends before its first configuration is complete: there is nothing to go on from, and nothing to lose.
     unbegun: bool,
@@ -126,8 +129,20 @@ impl OpenJournal {
         }
         let accept = opening.accept_divergence;
         let unbegun = report.last_seq > 0 && RunInfo::is_unbegun(dir);
-        let journal =
-            Self { writer, preallocator, report, canonical, build_hash, accept, ahead: None, unbegun };
+        let (repair, boot_id) = (opening.repair, identity.boot_id);
+        let ahead = None;
+        let journal = Self {
+            writer,
+            preallocator,
+            report,
+            canonical,
+            build_hash,
+            boot_id,
+            accept,
+            repair,
+            ahead,
+            unbegun,
+        };
         if journal.is_anothers_crash() && !accept {
             journal.give_up();
             return Err(Error::Usage(format!(
@@ -186,13 +201,29 @@ impl OpenJournal {
         config: &PipelineConfig<M::Config>,
         now: Nanos,
     ) -> Result<Begun<M>> {
-        match self.stand::<M>(dir, config) {
-            Ok(stands) => self.begin_at(dir, config, now, stands),
+        let stood =
+            self.stand::<M>(dir, config).and_then(|stands| Ok((self.account(dir, &stands.passed)?, stands)));
+        match stood {
+            Ok((missing, stands)) => {
+                let mut journal = self;
+                journal.report.repairs.extend(missing);
+                journal.begin_at(dir, config, now, stands)
+            }
             Err(error) => {
                 self.give_up();
                 Err(error)
             }
         }
+    }
+
+    /// Snapshots that do not fit go aside; what they say of records that are not there is noted before.
+    fn account(&self, dir: &Path, passed: &[PassedOver]) -> Result<Option<Repair>> {
+        let same_boot = self.report.last_head.is_some_and(|head| head.boot_id == self.boot_id);
+        let missing = repair::missing(dir, &self.report, passed, (self.repair, same_boot))?;
+        for passed in passed.iter().filter(|passed| passed.why.is_final()) {
+            snapshot::dir::set_aside(passed)?;
+        }
+        Ok(missing)
     }
 
     fn stand<M: Machine>(&self, dir: &Path, config: &PipelineConfig<M::Config>) -> Result<Stands<M>> {
@@ -203,18 +234,14 @@ impl OpenJournal {
             return Ok(Stands { follower, resume, from: None, passed: Vec::new(), conceded });
         }
         same_machine::<M>(dir, config)?;
-        let stands = stand(&Wanted::<M> {
+        stand(&Wanted::<M> {
             dir,
             config: &config.config,
             config_hash: snapshot::config_hash::<M>(&config.config).map_err(Error::Usage)?,
             build_hash: self.build_hash,
             last_seq: self.report.last_seq,
             accept: self.accept,
-        })?;
-        for passed in stands.passed.iter().filter(|passed| passed.why.is_final()) {
-            snapshot::dir::set_aside(passed)?;
-        }
-        Ok(stands)
+        })
     }
 
     fn begin_at<M: Machine>(

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use pricewright_core::kernel::table::Repaired;
 
-use crate::journal::Left;
-use crate::journal::repairs::{Cause, REPAIRED, Repair};
+use crate::error::{Error, Result};
+use crate::journal::repairs::{Cause, REPAIRED, Repair, note_missing};
+use crate::journal::{Left, RecoveryReport};
 use crate::replay::run_info::RunInfo;
-use crate::replay::snapshot::dir;
+use crate::replay::snapshot::{PassedOver, Unfit, dir};
 
 /// Refuses a repair that would leave nothing which a run can go on from.
 ///
 /// # Errors
 /// What would be left, and what helps.
-pub(super) fn judge(dir: &Path, left: &Left) -> Result<(), String> {
+pub(super) fn judge(dir: &Path, left: &Left) -> core::result::Result<(), String> {
     if leads_on(dir, left) {
         return Ok(());
     }
@@ -49,6 +50,38 @@ fn leads_on(dir: &Path, left: &Left) -> bool {
             snapshot.unfit.is_none()
                 && (left.first_seq.saturating_sub(1)..=left.last_seq).contains(&snapshot.seq)
         })
+}
+
+/// Looks for records that a snapshot of this journal stands behind and that are not there: the newest segments were taken
+/// away, or went down with the machine. Gives the note about them, where they are not in a note already.
+///
+/// # Errors
+/// What is missing, unless the machine went down since or `repair` was said.
+pub(super) fn missing(
+    dir: &Path,
+    report: &RecoveryReport,
+    passed: &[PassedOver],
+    (repair, same_boot): (bool, bool),
+) -> Result<Option<Repair>> {
+    let noted = report.repairs.iter().map(|repair| repair.last_seq.saturating_add(repair.given_up)).max();
+    let ahead = passed.iter().filter(|passed| matches!(passed.why, Unfit::Ahead(_)));
+    let Some(newest) = ahead.max_by_key(|passed| passed.seq) else { return Ok(None) };
+    let (last, known) = (report.last_seq, newest.seq);
+    if noted.unwrap_or(0) >= known || report.lost_undurable {
+        return Ok(None);
+    }
+    let what = format!("records {} to {known} are not there, and a snapshot stands behind them", last + 1);
+    if !repair && same_boot {
+        return Err(Error::Usage(format!(
+            "{}: {what} ({}): bring the newest segments back, or let `pricewright run FILE --repair` go on without them, \
+             which is noted",
+            dir.display(),
+            newest.path.display()
+        )));
+    }
+    let cause = if repair { Cause::Repair } else { Cause::MachineLost };
+    tracing::warn!("{}: {what}: the run goes on without them", dir.display());
+    Ok(Some(note_missing(dir, cause, (last, known), what)?))
 }
 
 /// The record about a repair.

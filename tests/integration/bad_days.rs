@@ -207,3 +207,56 @@ fn a_chain_that_was_switched_off_is_made_by_the_next_run_with_one() {
     assert_eq!(found["chain"]["last_seq"], found["stats"]["last_seq"]);
     assert_eq!(Chainer::open(&place.path("j")).and_then(|mut chainer| chainer.poll(1)).expect("whole"), None);
 }
+
+/// The newest segment and what chains it are gone; the snapshot at the end of the run that wrote them is not.
+#[test]
+fn records_that_only_a_snapshot_knows_of_are_missing_and_that_is_said() {
+    let place = Place::new();
+    sold(&place);
+    let last = place.verify("j")["last_seq"].as_u64().expect("a record");
+    sold(&place);
+    let known = place.verify("j")["last_seq"].as_u64().expect("a record");
+    for name in ["j/journal-00000002.pwj", "j/chain-00000002.pwc"] {
+        std::fs::remove_file(place.path(name)).expect("it is there");
+    }
+    let missing = format!("records {} to {known} are not there", last + 1);
+    for _ in 0..2 {
+        let refused = place.run(&["run", STDIN, "--journal", "j"], "");
+        assert_eq!(refused.code, Some(2), "{refused:#?}");
+        assert!(
+            complaint(&refused).contains(&missing) && complaint(&refused).contains("--repair"),
+            "{refused:#?}"
+        );
+        assert!(!segment(&place, 2).exists(), "a refused run leaves nothing");
+    }
+    let repaired = place.run(&["run", STDIN, "--journal", "j", "--repair"], "");
+    assert_eq!(repaired.code, Some(0), "{repaired:#?}");
+    assert!(repaired.err.iter().any(|line| line.contains(&missing)), "{repaired:#?}");
+    let list = place.read("j/repaired.jsonl");
+    assert!(list.contains(&format!("\"given_up\":{}", known - last)), "{list}");
+    let verified = place.expect(0, &["journal", "verify", "j"]);
+    assert!(verified.out.iter().chain(&verified.err).any(|line| line.contains("REPAIRED")), "{verified:#?}");
+    let again = place.run(&["run", STDIN, "--journal", "j"], "");
+    assert_eq!(again.code, Some(0), "{again:#?}");
+}
+
+/// The same with the side file still there, which knows how many records its segment had.
+#[test]
+fn a_segment_that_only_its_chain_knows_of_is_noted_when_it_is_given_up() {
+    let place = Place::new();
+    sold(&place);
+    let last = place.verify("j")["last_seq"].as_u64().expect("a record");
+    sold(&place);
+    let known = place.verify("j")["last_seq"].as_u64().expect("a record");
+    std::fs::remove_file(segment(&place, 2)).expect("it is there");
+    place.expect(1, &["journal", "verify", "j"]);
+    let refused = place.run(&["run", STDIN, "--journal", "j"], "");
+    assert_ne!(refused.code, Some(0), "{refused:#?}");
+    let repaired = place.run(&["run", STDIN, "--journal", "j", "--repair"], "");
+    assert_eq!(repaired.code, Some(0), "{repaired:#?}");
+    let list = place.read("j/repaired.jsonl");
+    assert_eq!(list.lines().count(), 1, "noted once: {list}");
+    assert!(list.contains(&format!("\"given_up\":{}", known - last)), "{list}");
+    let inspected = place.expect(0, &["journal", "inspect", "j", "--type", "Repaired"]);
+    assert_eq!(inspected.out.len(), 1, "{inspected:#?}");
+}

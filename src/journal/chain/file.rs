@@ -221,6 +221,20 @@ impl Stored {
         })
     }
 
+    /// The last record that the entries from here on speak of; 0 where none does.
+    pub(super) fn last_seq(mut self) -> u64 {
+        let mut last = 0;
+        while let Some(entry) = self.next() {
+            let records = entry.tags.len() as u64;
+            if records > 0 {
+                last = entry.first_seq.saturating_add(records - 1);
+            }
+            self.at += entry.to_bytes().len();
+            self.link = entry.link;
+        }
+        last
+    }
+
     pub(super) fn damaged(&self, seq: u64, what: &'static str) -> JournalError {
         JournalError::damaged(&self.path, self.at, seq, Damage::ChainFile(what))
     }

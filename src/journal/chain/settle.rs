@@ -59,8 +59,13 @@ pub(in crate::journal) fn settle(
         if index > last {
             let missing = segment_path(dir, index);
             let damage = Damage::Order("it is not there, but its hash chain is");
-            if mend == Mend::Refuse {
-                return Err(JournalError::damaged(&missing, 0, 0, damage));
+            let error = JournalError::damaged(&missing, 0, 0, damage);
+            let (Mend::Repair | Mend::Lost, JournalError::Damaged(damaged)) = (mend, &error) else {
+                return Err(error);
+            };
+            // Noted once: a chain that recovery or an earlier turn gave up is in its note.
+            if repaired_from.is_none() {
+                settling.note_gone(index, damaged)?;
             }
             settling.put_aside(&path)?;
         } else if repaired_from.is_some_and(|from| index >= from) {
@@ -126,8 +131,21 @@ impl Settling<'_> {
         Ok(true)
     }
 
+    /// A segment is not there, and its side file tells which records it had.
+    fn note_gone(&self, index: u64, damaged: &Damaged) -> Result<(), JournalError> {
+        let stored = Stored::read(self.dir, index).ok().flatten();
+        let before = stored.as_ref().map_or(0, |stored| stored.header.base_seq.saturating_sub(1));
+        let records = stored.map_or(0, |stored| stored.last_seq().saturating_sub(before));
+        let loss = Loss { files: vec![aside_path(&chain_path(self.dir, index))], records };
+        Repair::now(self.cause(), index, before, damaged.what(), loss).note(self.dir)
+    }
+
+    fn cause(&self) -> Cause {
+        if self.mend == Mend::Repair { Cause::Repair } else { Cause::MachineLost }
+    }
+
     fn note(&self, index: u64, damaged: &Damaged, aside: Vec<PathBuf>) -> Result<(), JournalError> {
-        let cause = if self.mend == Mend::Repair { Cause::Repair } else { Cause::MachineLost };
+        let cause = self.cause();
         let segment = ReadSegment::open_head(self.dir, index, None)?;
         let first = segment.begin(Crc32c::detect())?.map_or(0, |mark| mark.base_seq);
         let last_seq = damaged.seq.max(first).saturating_sub(1);
