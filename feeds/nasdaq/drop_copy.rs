@@ -86,6 +86,8 @@ struct Copies {
     known: BTreeMap<u32, Known>,
     /// Messages of this session below this sequence are in the journal.
     journalled: (SessionId, u64),
+    /// Messages of this session that the venue did not give at the last login.
+    missing: u64,
     refused: u64,
 }
 
@@ -109,6 +111,7 @@ impl DropCopy {
             session_id: 0,
             known: BTreeMap::new(),
             journalled: config.followed.unwrap_or((SessionId::BLANK, 1)),
+            missing: 0,
             refused: 0,
         };
         Ok(Self {
@@ -174,8 +177,8 @@ impl DropCopy {
                     let unread = Unread::all(RejectReason::UNKNOWN_TYPE, text);
                     self.copies.unread(Message { position: 0, bytes }, unread, sink);
                 }
-                ClientEvent::LoggedIn { session, .. } => {
-                    self.copies.enter(session, sink);
+                ClientEvent::LoggedIn { session, next } => {
+                    self.copies.enter(session, next, sink);
                     self.refusal = None;
                     self.untold = Some((SessionPhase::CATCHING_UP, 0));
                 }
@@ -213,6 +216,11 @@ impl DropCopy {
         self.out.consume(count);
     }
 
+    /// When the login was sent that the venue has not answered so far.
+    pub fn login_sent(&self) -> Option<Nanos> {
+        self.session.login_sent()
+    }
+
     /// The venue's letter for why it refused the last login; `None` where it did not.
     pub fn refusal(&self) -> Option<u8> {
         self.refusal
@@ -238,7 +246,7 @@ fn tell<S: RecordSink>(
         source: copies.source,
         phase,
         reason,
-        spare: 0,
+        spare: if phase == SessionPhase::CATCHING_UP { copies.missing } else { 0 },
     };
     if sink.put(&state, copies.source, flags::RESPONSE).is_ok() {
         *untold = None;
@@ -247,12 +255,14 @@ fn tell<S: RecordSink>(
 
 impl Copies {
     /// A session is entered: messages that the journal has of it are not offered again.
-    fn enter<S: RecordSink>(&mut self, session: SessionId, sink: &mut S) {
+    fn enter<S: RecordSink>(&mut self, session: SessionId, next: u64, sink: &mut S) {
         if !same(self.journalled.0, session) {
             self.journalled = (session, 1);
             self.known.clear();
             self.day.begin_session();
         }
+        // Asked for from its beginning, or behind the last message: what lies before is not to be had.
+        self.missing = next.saturating_sub(self.journalled.1);
         let known = self.sessions.iter().position(|known| same(*known, session));
         self.session_id = u32::try_from(known.unwrap_or(self.sessions.len())).unwrap_or(u32::MAX);
         if known.is_none() {

@@ -347,6 +347,12 @@ impl OrderEntry {
         self.answers.refusal()
     }
 
+    /// When the login was sent that the venue has not answered so far.
+    #[inline]
+    pub fn login_sent(&self) -> Option<Nanos> {
+        self.session.login_sent()
+    }
+
     /// Where the session stands.
     pub fn phase(&self) -> SessionPhase {
         self.answers.phase()

@@ -136,8 +136,8 @@ fn fitting(parts: &[String], width: usize) -> String {
 fn hindrances(tally: &Tally) -> impl Iterator<Item = String> {
     let latch = (tally.latch != Control::NONE).then(|| format!("LATCHED: {}", tally.latch.name()));
     let storage = tally.storage_low.then(|| "STORAGE LOW".to_owned());
-    let session = tally.phase.filter(|phase| *phase != SessionPhase::READY);
-    let session = session.map(|phase| format!("session {}", phase.name()));
+    let session = tally.session().filter(|name| *name != SessionPhase::READY.name());
+    let session = session.map(|name| format!("session {name}"));
     let feed = tally.feed.filter(|health| *health != Health::VALID);
     let feed = feed.map(|health| format!("feed {}", health.name()));
     [latch, storage, session, feed].into_iter().flatten()
@@ -217,7 +217,7 @@ pub(super) fn log_status(tally: &Tally, latency: LatencyNow, units: &DisplayUnit
             latency_us_p99 = p99,
             events = tally.events,
             latch = tally.latch.name(),
-            session = tally.phase.map_or("none", SessionPhase::name),
+            session = tally.session().unwrap_or("none"),
             feed = tally.feed.map_or("unknown", Health::name),
             storage = if tally.storage_low { "low" } else { "ok" },
             "status"

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pricewright_core::kernel::{Column, DisplayUnits, RecordBuf, RecordSink as _};
+use pricewright_core::kernel::{Column, DisplayUnits, Nanos, RecordBuf, RecordSink as _};
 use pricewright_feeds::nasdaq::drop_copy::{DropCopy, DropCopyConfig};
 use pricewright_feeds::nasdaq::{SessionDay, SessionId};
 
 use super::nasdaq::instruments;
-use super::ouch::credentials;
+use super::ouch::{LOGIN_PATIENCE, credentials};
 use crate::clock::Clock;
 use crate::config::OuchGateway as Settings;
 use crate::error::{Error, Result};
@@ -61,7 +61,8 @@ impl DropCopyLink {
             .map_err(|error| Error::Usage(format!("instruments: {error}")))?;
         let (producer, records) = ring(RING_CELLS);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut follower = Follower { copy, address, clock, ring: producer, stop: Arc::clone(&stop) };
+        let mut follower =
+            Follower { copy, address, clock, ring: producer, stop: Arc::clone(&stop), mute: false };
         std::thread::Builder::new()
             .name("drop-copy".to_owned())
             .spawn(move || follower.run())
@@ -128,6 +129,8 @@ struct Follower<C> {
     clock: C,
     ring: Producer,
     stop: Arc<AtomicBool>,
+    /// That the venue does not answer the login was said.
+    mute: bool,
 }
 
 impl<C: Clock> Follower<C> {
@@ -169,6 +172,22 @@ impl<C: Clock> Follower<C> {
         self.stop.load(Ordering::Acquire)
     }
 
+    /// Says once that the venue does not answer the login, until it has answered one.
+    fn watch_login(&mut self, now: Nanos) {
+        match self.copy.login_sent() {
+            Some(sent) if !self.mute && now - sent >= LOGIN_PATIENCE => {
+                self.mute = true;
+                tracing::warn!(
+                    venue = %self.address,
+                    "the drop copy took the connection and does not answer the login: fills are not checked against it, \
+                     and it releases no latch; after 15 s without a word it is connected anew"
+                );
+            }
+            Some(_) => {}
+            None => self.mute = false,
+        }
+    }
+
     /// Follows a connection to its end; why it ended.
     fn follow(&mut self, mut connection: TcpConnection) -> String {
         let mut waiter = Waiter::new();
@@ -201,6 +220,7 @@ impl<C: Clock> Follower<C> {
             if let Err(error) = taken.and_then(|()| self.copy.on_poll(now)) {
                 return error.to_string();
             }
+            self.watch_login(now);
             if full {
                 // The gateway takes nothing at present.
                 nap(LOOK);

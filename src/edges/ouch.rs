@@ -33,6 +33,8 @@ use crate::pipeline::topology::GATEWAY_SOURCE;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait between two attempts to connect.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a login may wait for its answer before that is said; after 15 s without a word the connection is given up.
+pub(super) const LOGIN_PATIENCE: Nanos = Nanos::from_secs(3);
 /// How long the end of a session waits for a slow transport.
 const LINGER: Duration = Duration::from_millis(200);
 /// Orders that may be live at once.
@@ -60,6 +62,8 @@ pub struct OuchGateway {
     drop_copy: Option<DropCopyLink>,
     warm: Option<WarmPath>,
     closing: bool,
+    /// That the venue does not answer the login was said.
+    mute: bool,
 }
 
 /// A handle of the present connection, for the watchdog.
@@ -104,6 +108,7 @@ impl OuchGateway {
             drop_copy: None,
             warm: WarmPath::open(settings.warm_us)?,
             closing: false,
+            mute: false,
         };
         match TcpConnection::connect(settings.address, CONNECT_TIMEOUT) {
             Ok(connection) => gateway.connected(connection, now)?,
@@ -184,6 +189,22 @@ impl OuchGateway {
             self.entry.resume_at(SessionId::BLANK, 1);
         }
         Ok(())
+    }
+
+    /// Says once that the venue does not answer the login, until it has answered one.
+    fn watch_login(&mut self, now: Nanos) {
+        match self.entry.login_sent() {
+            Some(sent) if !self.mute && self.connection.is_some() && now - sent >= LOGIN_PATIENCE => {
+                self.mute = true;
+                tracing::warn!(
+                    venue = %self.address,
+                    "the venue took the connection and does not answer the login: no order leaves; after 15 s without a \
+                     word it is connected anew"
+                );
+            }
+            _ => {}
+        }
+        self.mute &= self.entry.phase() != SessionPhase::READY;
     }
 
     /// Gives the transport what it takes, what it kept back before first. Returns whether new bytes were given.
@@ -420,6 +441,7 @@ impl Gateway for OuchGateway {
             self.connected(connection, now)?;
         }
         let work = self.receive(now, answers)?;
+        self.watch_login(now);
         if let Err(error) = self.entry.on_poll(now, answers) {
             self.broken(answers, &error)?;
         }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pricewright_core::kernel::table::{FeedHealth, KillLatched, SessionState};
+use pricewright_core::kernel::table::{DropCopyState, FeedHealth, KillLatched, SessionState, VenueDay};
 use pricewright_core::kernel::{
     Column, DecisionRef, EventRef, Health, OperatorCommand, RecordRef, SessionPhase, SourceId,
 };
@@ -60,6 +60,8 @@ impl News {
             Some(EventRef::Operator(operator)) => self.storage(operator.command),
             Some(EventRef::SessionState(state)) => self.session(state),
             Some(EventRef::FeedHealth(health)) => self.health(health, now),
+            Some(EventRef::VenueDay(day)) => self.venue_day(day),
+            Some(EventRef::DropCopyState(state)) => self.drop_copy(state),
             _ => {}
         }
     }
@@ -111,6 +113,43 @@ impl News {
                 tracing::warn!(target: TARGET, session, sequence, "session down: the venue ended it");
             }
             // Whoever lost the connection has said why.
+            _ => {}
+        }
+    }
+
+    fn venue_day(&self, day: &VenueDay) {
+        let code = char::from(day.code);
+        match day.code {
+            b'S' if self.all => {
+                tracing::info!(target: TARGET, %code, "order session: start of day");
+            }
+            b'S' => {}
+            _ => tracing::warn!(
+                target: TARGET, %code,
+                "order session: end of day: quotes are pulled, and none is sent before another session or the start of a day"
+            ),
+        }
+    }
+
+    fn drop_copy(&self, state: &DropCopyState) {
+        let (sequence, missing) = (state.sequence, state.spare);
+        match state.phase {
+            SessionPhase::CATCHING_UP if missing > 0 => tracing::warn!(
+                target: TARGET, sequence, missing,
+                "drop copy up, without messages that the venue does not give: fills in them are not checked, and it \
+                 releases no latch of a changed session; state positions (operator position SYMBOL QTY)"
+            ),
+            SessionPhase::CATCHING_UP if self.all => {
+                tracing::info!(target: TARGET, sequence, "drop copy up: fills are checked against it");
+            }
+            SessionPhase::REFUSED => {
+                let reason = char::from(state.reason);
+                tracing::warn!(target: TARGET, %reason, "drop copy refused: fills are not checked against it");
+            }
+            SessionPhase::ENDED => {
+                tracing::warn!(target: TARGET, sequence, "drop copy ended by the venue: fills are not checked against it");
+            }
+            // Whoever lost the connection has said why; READY comes with each heartbeat.
             _ => {}
         }
     }

@@ -43,6 +43,10 @@ pub struct Tally {
     pub latch: Control,
     /// The venue session, where there is one.
     pub phase: Option<SessionPhase>,
+    /// The order session's day is over: nothing is quoted.
+    pub day_over: bool,
+    /// The number of the order session that spoke last.
+    session_id: u32,
     /// The health of the feed that spoke of it last.
     pub feed: Option<Health>,
     /// Storage is short.
@@ -131,7 +135,12 @@ impl Tally {
                 self.was_valid |= health.health == Health::VALID;
                 self.feed = Some(health.health);
             }
-            EventRef::SessionState(state) => self.phase = Some(state.phase),
+            EventRef::SessionState(state) => {
+                self.phase = Some(state.phase);
+                self.day_over &= state.session == self.session_id;
+                self.session_id = state.session;
+            }
+            EventRef::VenueDay(day) => self.day_over = day.code != b'S',
             EventRef::VenueRejected(rejected) => {
                 self.venue_rejected += 1;
                 *self.venue_rejected_by.entry(rejected.reason).or_default() += 1;
@@ -201,9 +210,17 @@ impl Tally {
             "profit": units.money(self.profit(units)),
             "fees": units.money(self.fees()),
             "latch": (self.latch != Control::NONE).then(|| self.latch.name()),
-            "session": self.phase.map(SessionPhase::name),
+            "session": self.session(),
             "feed": self.feed.map(Health::name),
         })
+    }
+
+    /// The venue session in a word, where there is one.
+    pub fn session(&self) -> Option<&'static str> {
+        match self.phase {
+            Some(SessionPhase::READY) if self.day_over => Some("end_of_day"),
+            phase => phase.map(SessionPhase::name),
+        }
     }
 
     /// Counts by reason in words, most first; empty where there is none.

@@ -144,6 +144,10 @@ impl Desk {
             if copy.session != event.session {
                 (copy.session, copy.since) = (event.session, turn.now);
             }
+            // What is missing may be of any order until now: it proves only what is ordered from here on.
+            if event.spare > 0 {
+                copy.since = turn.now + Nanos(1);
+            }
             (copy.entered, copy.beats) = (turn.now, 0);
         } else if event.phase == SessionPhase::READY {
             copy.beats = copy.beats.saturating_add(1);

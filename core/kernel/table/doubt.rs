@@ -104,7 +104,7 @@ fields! {
         phase: SessionPhase,
         /// The venue's letter for the reason, where it gave one.
         reason: u8 as LOGIN,
-        /// Zero.
+        /// `CATCHING_UP`: messages of the session that the venue did not give, and that we never had. Else zero.
         spare: u64,
     }
 

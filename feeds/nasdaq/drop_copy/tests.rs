@@ -93,6 +93,9 @@ fn word(event: EventRef<'_>) -> String {
     match event {
         EventRef::Define(define) => format!("define {} {}", define.id, define.text),
         EventRef::Mark(mark) => format!("mark {}", mark.first),
+        EventRef::DropCopyState(state) if state.spare > 0 => {
+            format!("{} {} without {}", state.phase.name(), state.sequence, state.spare)
+        }
         EventRef::DropCopyState(state) => format!("{} {}", state.phase.name(), state.sequence),
         EventRef::DropCopyOrder(o) => {
             format!(
@@ -223,4 +226,24 @@ fn what_cannot_be_read_or_attributed_is_kept() {
     bench.say(&executed(44));
     assert_eq!(bench.words(), ["mark 1", "unread 1 of 0", "mark 2", "unread 2 of 44"]);
     assert_eq!((bench.copy.refused(), bench.log.next_sequence()), (0, 3));
+}
+
+#[test]
+fn a_login_that_grants_a_later_sequence_says_how_many_copies_are_missing() {
+    for (followed, granted, words) in [
+        (None, 500, vec!["define 0 DAY1", "catching_up 500 without 499"]),
+        (Some(480), 500, vec!["catching_up 500 without 20"]),
+        (Some(500), 500, vec!["catching_up 500"]),
+    ] {
+        let session = Alpha::new("DAY1").unwrap();
+        let mut bench = Bench::new(followed.map(|next| (session, next)));
+        bench.copy.on_connected(Nanos(0)).unwrap();
+        assert_eq!(bench.copy.login_sent(), Some(Nanos(0)));
+        let login = format!("\0\x1fADAY1      {granted:>20}");
+        let down = carry(login.as_bytes(), bench.copy.spare());
+        bench.copy.on_received(down, Nanos(1), &mut bench.records).unwrap();
+        assert_eq!(bench.copy.login_sent(), None);
+        let said: Vec<_> = bench.records.iter().map(|record| word(EventRef::of(&record).unwrap())).collect();
+        assert_eq!(said, words);
+    }
 }

@@ -13,6 +13,8 @@ use crate::nasdaq::{Alpha, MessageStore, SessionId};
 pub const HEARTBEAT_INTERVAL: Nanos = Nanos::from_secs(1);
 /// How long the other side may be silent.
 pub const PEER_TIMEOUT: Nanos = Nanos::from_secs(15);
+/// The highest sequence that a login is believed to grant: a thousand times a day of a whole market.
+const HIGHEST: u64 = 1 << 40;
 
 /// The other side broke the protocol, or nothing can be written. The connection is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +25,9 @@ pub enum SessionError {
     /// The sequence in a login is no number.
     #[error("SoupBinTCP: the sequence of a login is no number")]
     Sequence,
+    /// The sequence in a login is larger than that of any session.
+    #[error("SoupBinTCP: the sequence of a login is too large")]
+    TooLarge,
     /// Nothing heard for [`PEER_TIMEOUT`].
     #[error("SoupBinTCP: nothing heard for 15 s")]
     PeerSilent,
@@ -116,6 +121,11 @@ impl ClientSession {
         self.phase == Phase::Open
     }
 
+    /// When the login was sent that is not answered so far.
+    pub fn login_sent(&self) -> Option<Nanos> {
+        (self.phase == Phase::Login).then_some(self.sent)
+    }
+
     /// Where to go on at the next login. For another session than the last.
     pub fn resume_at(&mut self, session: SessionId, next_sequence: u64) {
         self.config.session = session;
@@ -155,7 +165,7 @@ impl ClientSession {
                 Ok(ClientEvent::Nothing)
             }
             (Phase::Login, Packet::LoginAccepted(login)) => {
-                let next = numeric_of(&login.sequence).ok_or(SessionError::Sequence)?;
+                let next = granted(&login.sequence)?;
                 self.config.session = login.session;
                 self.config.next_sequence = next;
                 self.phase = Phase::Open;
@@ -167,7 +177,7 @@ impl ClientSession {
             }
             (Phase::Open, Packet::Sequenced(bytes)) => {
                 let sequence = self.config.next_sequence;
-                self.config.next_sequence = sequence.checked_add(1).ok_or(SessionError::Sequence)?;
+                self.config.next_sequence = sequence.checked_add(1).ok_or(SessionError::TooLarge)?;
                 Ok(ClientEvent::Message { sequence, bytes })
             }
             (Phase::Open, Packet::Unsequenced(bytes)) => Ok(ClientEvent::Unsequenced(bytes)),
@@ -222,6 +232,17 @@ impl ClientSession {
         out.put(&Packet::LogoutRequest)?;
         self.phase = Phase::Closed;
         Ok(())
+    }
+}
+
+/// The sequence that an accepted login grants.
+fn granted(field: &[u8; 20]) -> Result<u64, SessionError> {
+    match numeric_of(field) {
+        Some(next) if next <= HIGHEST => Ok(next),
+        None if !field.trim_ascii().iter().all(u8::is_ascii_digit) || field.trim_ascii().is_empty() => {
+            Err(SessionError::Sequence)
+        }
+        _ => Err(SessionError::TooLarge),
     }
 }
 

@@ -243,6 +243,34 @@ fn after_a_changed_session_the_drop_copy_books_what_was_lost_and_releases_the_la
     }
 }
 
+/// What is missing may be an execution of an order in doubt: the latch stays until positions were stated.
+#[test]
+fn a_drop_copy_that_lacks_messages_releases_no_latch() {
+    for missing in [0, 499] {
+        let mut stage = Stage::copying();
+        stage.session(SessionPhase::DOWN, 0);
+        stage.changed();
+        let phase = SessionPhase::CATCHING_UP;
+        stage.give(&DropCopyState {
+            sequence: 500,
+            session: 0,
+            source: COPY,
+            phase,
+            reason: 0,
+            spare: missing,
+        });
+        for client in [1, 2] {
+            stage.copied_order(b'C', client, 0, 100);
+        }
+        stage.session(SessionPhase::CATCHING_UP, 0);
+        stage.session(SessionPhase::READY, 3);
+        stage.beat();
+        stage.beat();
+        let latch = if missing == 0 { Control::NONE } else { Control::SESSION_CHANGE };
+        assert_eq!(stage.latch(), latch, "{missing}");
+    }
+}
+
 /// The order session may be down for longer than an execution may be missing.
 #[test]
 fn a_break_of_the_lost_session_is_none_once_it_is_booked() {

@@ -194,3 +194,27 @@ fn packets_out_of_place_are_errors() {
     let mut out = OutBuffer::new(8);
     assert_eq!(early.connect(Nanos(0), &mut out), Err(OutFull { needed: 49, free: 8 }));
 }
+
+#[test]
+fn a_login_that_grants_a_sequence_that_no_session_has_is_refused_as_too_large() {
+    let cases = [
+        ("1099511627776", None),
+        ("1099511627777", Some(SessionError::TooLarge)),
+        ("18446744073709551615", Some(SessionError::TooLarge)),
+        ("99999999999999999999", Some(SessionError::TooLarge)),
+        ("12x", Some(SessionError::Sequence)),
+        ("", Some(SessionError::Sequence)),
+    ];
+    for (text, refused) in cases {
+        let mut link = Link::new(client(1), &[]);
+        link.client.connect(Nanos(7), &mut link.to_server.0).unwrap();
+        assert_eq!(link.client.login_sent(), Some(Nanos(7)));
+        let mut sequence = [b' '; 20];
+        sequence[20 - text.len()..].copy_from_slice(text.as_bytes());
+        let login = LoginAccepted { session: session(), sequence };
+        let outcome = link.client.on_packet(Packet::LoginAccepted(&login), Nanos(8));
+        assert_eq!(outcome.err(), refused, "{text}");
+        assert_eq!(link.client.login_sent().is_none(), refused.is_none());
+        assert_eq!(link.client.is_open(), refused.is_none());
+    }
+}
