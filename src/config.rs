@@ -8,13 +8,14 @@ mod keep;
 mod metrics;
 pub mod problems;
 mod reserved;
+mod settings;
 mod units;
 pub mod warnings;
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-use pricewright_core::kernel::{Machine, Venue};
+use pricewright_core::kernel::{ConfigFault, Machine, Venue};
 use pricewright_feeds::jsonl::decode::Config as LineDecoder;
 use pricewright_feeds::nasdaq::itch::market;
 use pricewright_feeds::nasdaq::market_data::MarketData;
@@ -73,12 +74,6 @@ pub struct PipelineConfig<C> {
 
 fn is_default(venue: &Venue) -> bool {
     *venue == Venue::default()
-}
-
-/// Only the part that chooses the machine.
-#[derive(Deserialize)]
-struct Head {
-    machine: String,
 }
 
 /// `[journal]`.
@@ -478,14 +473,6 @@ impl ConfigText {
         Ok(Self { path: path.display().to_string(), text })
     }
 
-    /// The name of the machine it is for.
-    ///
-    /// # Errors
-    /// Where it is not TOML or names no machine.
-    pub fn machine(&self) -> Result<String> {
-        Ok(self.parse::<Head>()?.machine)
-    }
-
     /// The whole configuration for machine `M`, validated: the machine itself was made once from it.
     ///
     /// # Errors
@@ -497,26 +484,31 @@ impl ConfigText {
         Ok(config)
     }
 
-    /// As [`Self::pipeline`], and all that is wrong is said at once.
+    /// As [`Self::pipeline`], and all that is wrong is said at once, with what `more` says.
     ///
     /// # Errors
     /// [`Error::Problems`], each with its place.
-    pub fn checked_pipeline<M: Machine>(&self) -> Result<PipelineConfig<M::Config>> {
-        self.pipeline::<M>().map_err(|first| match self.problems::<M>() {
-            problems if problems.is_empty() => first,
-            problems => Error::Problems { path: self.path.clone(), problems },
-        })
+    pub fn checked_pipeline<M: Machine>(
+        &self,
+        more: impl Fn(&PipelineConfig<M::Config>) -> Vec<ConfigFault>,
+    ) -> Result<PipelineConfig<M::Config>> {
+        let refuse = |problems| Error::Problems { path: self.path.clone(), problems };
+        match (self.pipeline::<M>(), self.problems::<M>(more)) {
+            (Ok(config), problems) if problems.is_empty() => Ok(config),
+            (Err(first), problems) if problems.is_empty() => Err(first),
+            (_, problems) => Err(refuse(problems)),
+        }
     }
 
     /// Checks what was read: the machine itself is made once from it.
     fn validate<M: Machine>(&self, config: &PipelineConfig<M::Config>) -> Result<()> {
-        self.check_settings(config)?;
-        if let Some(feed) = &config.feed.jsonl {
-            let decoder = feed.decoder(M::units(&config.config).money_decimals);
-            decoder.check().map_err(|message| self.error_at_key(message))?;
+        let settings = settings::faults(config).into_iter().next();
+        let fault = settings.or_else(|| problems::decoder_fault::<M>(config));
+        if let Some(fault) = fault {
+            return Err(self.error_at(fault));
         }
-        M::check(&config.config).map_err(|message| self.error_at_key(message))?;
-        Ok(())
+        let fault = M::faults(&config.config).into_iter().next();
+        fault.map_or(Ok(()), |fault| Err(self.error_at(fault.within("config"))))
     }
 
     /// Says whether this machine has the memory that `config`, read from this text, asks for. Nothing is taken.
@@ -525,7 +517,7 @@ impl ConfigText {
     /// The settings that are to be lowered, and the line of the first of them.
     pub fn fits<M: Machine>(&self, config: &PipelineConfig<M::Config>) -> Result<()> {
         memory::check(&config.reserved::<M>(), memory::available())
-            .map_err(|message| self.error_at_key(message))
+            .map_err(|message| self.error_at(ConfigFault { keys: Vec::new(), message }))
     }
 
     /// `[runtime] seed`, whatever the machine.
@@ -551,122 +543,9 @@ impl ConfigText {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
-    /// An error whose message begins with the table at fault, or begins with or quotes the key: finds its line.
-    fn error_at_key(&self, message: String) -> Error {
-        let table = message.split_inclusive(']').next().filter(|table| table.starts_with('['));
-        let at_table = table
-            .and_then(|table| self.text.lines().position(|line| line.trim() == table))
-            .map(|index| index + 1);
-        let line = at_table.or_else(|| self.line_of_key(&message));
-        Error::Config { path: self.path.clone(), line, message }
-    }
-
-    fn line_of_key(&self, message: &str) -> Option<usize> {
-        message
-            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-            .filter(|word| word.len() > 2)
-            .find_map(|word| {
-                self.text.lines().position(|line| {
-                    line.trim_start()
-                        .strip_prefix(word)
-                        .is_some_and(|rest| rest.trim_start().starts_with('='))
-                })
-            })
-            .map(|index| index + 1)
-    }
-
-    fn check_settings<C>(&self, config: &PipelineConfig<C>) -> Result<()> {
-        let complain = |message: &str| Err(self.error_at_key(message.to_owned()));
-        if !(1..=1024).contains(&config.journal.segment_mib) {
-            return complain("segment_mib: give 1 to 1024");
-        }
-        if let Some(message) = keep::complaint(&config.journal) {
-            return complain(message);
-        }
-        if config.journal.snapshot_every == 0 {
-            return complain("snapshot_every: give at least 1 record");
-        }
-        if config.journal.snapshot_every_s == 0 {
-            return complain("snapshot_every_s: give at least 1 second");
-        }
-        if config.journal.snapshots == 0 {
-            return complain("snapshots: keep at least 1");
-        }
-        if !(1..=1000).contains(&config.journal.durable_interval_ms) {
-            return complain("durable_interval_ms: give 1 to 1000");
-        }
-        if config.journal.durability.is_in_ram() && !config.journal.ram_dir.is_absolute() {
-            return complain("ram_dir: give an absolute path on a file system in RAM, such as \"/dev/shm\"");
-        }
-        if !config.runtime.ring_cells.is_power_of_two() || config.runtime.ring_cells < MIN_RING_CELLS {
-            return complain("ring_cells: give a power of two, at least 4096");
-        }
-        if config.runtime.ring_cells > MAX_RING_CELLS {
-            return complain("ring_cells: give at most 16777216 (1 GiB)");
-        }
-        if (config.runtime.topology == Topology::Explicit) == config.runtime.thread.is_empty() {
-            return complain("topology: \"explicit\" goes with [[runtime.thread]] entries, and they with it");
-        }
-        match (&config.feed.nasdaq, &config.feed.jsonl) {
-            (Some(feed), None) => {
-                if feed.lines.is_empty() || feed.lines.len() > 4 {
-                    return complain("lines: give 1 to 4 addresses, line A first");
-                }
-                if !(1..=1024).contains(&feed.glimpse_buffer_mib) {
-                    return complain("glimpse_buffer_mib: give 1 to 1024");
-                }
-                if !(1..=4096).contains(&feed.glimpse_snapshot_mib) {
-                    return complain("glimpse_snapshot_mib: give 1 to 4096");
-                }
-            }
-            (None, Some(feed)) => {
-                let sources = usize::from(feed.stdin)
-                    + usize::from(feed.file.is_some())
-                    + usize::from(feed.listen.is_some())
-                    + usize::from(feed.generated.is_some());
-                if sources != 1 {
-                    return complain(
-                        "[feed.jsonl]: give exactly one of stdin = true, file = \"…\", listen = \"ip:port\" and \
-                         [feed.jsonl.generated]",
-                    );
-                }
-            }
-            (None, None) => return complain("no feed: add [feed.nasdaq] or [feed.jsonl]"),
-            (Some(_), Some(_)) => return complain("two feeds: keep one of [feed.nasdaq] and [feed.jsonl]"),
-        }
-        if let Err(message) = config.venue.check() {
-            return complain(&message);
-        }
-        if config.feed.nasdaq.is_none() && !is_default(&config.venue) {
-            return complain("[venue] goes with [feed.nasdaq]: remove it, or the feed [feed.jsonl]");
-        }
-        let (market, lines) = (config.feed.nasdaq.is_some(), config.feed.jsonl.is_some());
-        if market && (config.gateway.jsonl.is_some() || config.gateway.http.is_some()) {
-            return complain(
-                "[gateway.jsonl] and [gateway.http] go with [feed.jsonl]: remove them, or the feed [feed.nasdaq]",
-            );
-        }
-        if lines && config.gateway.ouch.is_some() {
-            return complain("[gateway.ouch] goes with [feed.nasdaq]: remove it, or the feed [feed.jsonl]");
-        }
-        if let Some(JsonlGateway { file: Some(file), dead_letter: Some(dead_letter), .. }) =
-            &config.gateway.jsonl
-            && file == dead_letter
-        {
-            return complain("dead_letter: give it another name than file");
-        }
-        if let Some(message) = clients::complaint(config) {
-            return complain(message);
-        }
-        if let Some(message) = config.metrics.as_ref().and_then(|metrics| metrics.complaint(config)) {
-            return complain(message);
-        }
-        if let Some(ouch) = &config.gateway.ouch
-            && (ouch.user.is_empty() || ouch.user.len() > 6)
-        {
-            return complain("user: give 1 to 6 characters");
-        }
-        Ok(())
+    fn error_at(&self, fault: ConfigFault) -> Error {
+        let line = self.line_of_fault(&fault);
+        Error::Config { path: self.path.clone(), line, message: fault.message }
     }
 }
 

@@ -8,6 +8,9 @@ use crate::config::problems::Problem;
 use crate::journal::JournalError;
 use crate::sim::SimError;
 
+/// What errors of standard output call it.
+pub const STDOUT: &str = "standard output";
+
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,6 +66,8 @@ impl Error {
     /// The documented exit code: 1 the work found a fault (damage, divergence, failure), 2 unusable input.
     pub fn exit_code(&self) -> u8 {
         match self {
+            // The work was done, and could not be written down.
+            Self::File { path, .. } if path.as_os_str() == STDOUT => 1,
             Self::Failed(_) | Self::Diverged(_) | Self::Journal(JournalError::Damaged(_)) => 1,
             Self::Config { .. }
             | Self::Problems { .. }

@@ -29,12 +29,18 @@ pub fn with_machine<Own: Hosted, V: MachineVisitor>(name: &str, visitor: V) -> R
         name if name == Own::NAME => Ok(visitor.visit::<Own>()),
         name if name == Desk::NAME => Ok(visitor.visit::<Desk>()),
         name if name == FlashSale::NAME => Ok(visitor.visit::<FlashSale>()),
-        name => {
-            let mut known = vec![Desk::NAME, FlashSale::NAME];
-            if !known.contains(&Own::NAME) {
-                known.push(Own::NAME);
-            }
-            Err(Error::Usage(format!("there is no machine {name:?}; this binary has {}", known.join(", "))))
-        }
+        name => Err(Error::Usage(format!(
+            "there is no machine {name:?}; this program has {}",
+            names::<Own>().join(", ")
+        ))),
     }
+}
+
+/// The names of the machines that there are.
+pub fn names<Own: Hosted>() -> Vec<&'static str> {
+    let mut names = vec![Desk::NAME, FlashSale::NAME];
+    if !names.contains(&Own::NAME) {
+        names.push(Own::NAME);
+    }
+    names
 }

@@ -78,6 +78,12 @@ pub trait Machine: Sized {
         Self::new(config).map(drop)
     }
 
+    /// All that is wrong with `config`, each with its key, for a person who would mend it at once. Empty where [`Self::check`]
+    /// finds nothing.
+    fn faults(config: &Self::Config) -> Vec<ConfigFault> {
+        Self::check(config).err().map(ConfigFault::from).into_iter().collect()
+    }
+
     /// The memory that [`Self::new`] takes for sizes that are settings; computed only. It is compared with the machine's
     /// before any is taken.
     fn memory(_config: &Self::Config) -> Vec<Reserved> {
@@ -114,6 +120,50 @@ pub trait Machine: Sized {
 /// Why an inventory is refused whatever else has happened; see [`Machine::screen`]. It depends on the inventory alone, and
 /// not on the number of its article.
 pub type Screen = Arc<dyn Fn(&Inventory) -> Result<(), (RejectReason, &'static str)> + Send + Sync>;
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// Where: dotted keys, tables of a list by their number from 0 (`instruments.1.increment`); the first of them that the
+    /// file has is shown. Empty where none is known.
+    pub keys: Vec<String>,
+    /// What is wrong, and what helps.
+    pub message: String,
+}
+
+impl ConfigFault {
+    /// `message` about the value of `key`.
+    pub fn at(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { keys: vec![key.into()], message: message.into() }
+    }
+
+    /// And if the file does not have that key, about the value of `key`.
+    #[must_use]
+    pub fn or_at(mut self, key: impl Into<String>) -> Self {
+        self.keys.push(key.into());
+        self
+    }
+
+    /// With `table` in front of every key.
+    #[must_use]
+    pub fn within(mut self, table: &str) -> Self {
+        for key in &mut self.keys {
+            *key = format!("{table}.{key}");
+        }
+        self
+    }
+}
+
+/// A message that begins with its key: `risk.max_open_orders is 0: …`.
+impl From<String> for ConfigFault {
+    fn from(message: String) -> Self {
+        let is_key = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.');
+        let end = message.find(|char| !is_key(char)).unwrap_or(message.len());
+        let key = message.get(..end).unwrap_or("").trim_end_matches('.');
+        let keys = if key.is_empty() { Vec::new() } else { vec![key.to_owned()] };
+        Self { keys, message }
+    }
+}
 
 /// Memory that settings ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]

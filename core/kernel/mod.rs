@@ -24,7 +24,9 @@ pub use calendar::{CalendarDate, CalendarError, Day, DayOfWeek, Hours, TimeOfDay
 pub use codes::*;
 pub use decimal::{Decimal, DecimalError, FixedPoint, MAX_DECIMALS, parse_minor};
 pub use driver::{Driver, Step};
-pub use machine::{DisplayUnits, InstrumentUnits, Machine, Reserved, Screen, SnapshotError, state_hash_of};
+pub use machine::{
+    ConfigFault, DisplayUnits, InstrumentUnits, Machine, Reserved, Screen, SnapshotError, state_hash_of,
+};
 pub use numbers::Numbers;
 pub use outbox::{OUTBOX_CELLS, Outbox};
 pub use probe::{Amount, NoProbe, Note, Probe, Recorder, Relation, Term};

@@ -35,7 +35,7 @@ pub struct Instrument {
     pub tick_value: Minor,
     /// The account's currency: three capital letters or the venue's code.
     pub currency: String,
-    /// Decimals of a minor unit: 2 where [`Minor`] counts cents.
+    /// Decimals of the unit that money is counted in: 2 for cents, 4 for 0.0001 dollars.
     pub currency_decimals: u8,
     /// Whether more may be sold than is held, and how the venue is told. `"refused"` unless said.
     #[serde(default)]
@@ -159,26 +159,31 @@ impl Instrument {
     /// Checks each field by itself.
     ///
     /// # Errors
-    /// The first thing that is wrong, and the mend.
+    /// The first thing that is wrong, and what helps.
     pub fn check(&self) -> Result<(), InstrumentError> {
-        if self.symbol.is_empty() {
-            return Err(InstrumentError::NoSymbol(self.id.index()));
-        }
+        self.faults(self.id.index()).into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Every field that is wrong by itself, of instrument number `at`.
+    pub fn faults(&self, at: usize) -> Vec<(&'static str, InstrumentError)> {
         let symbol = || self.symbol.clone();
+        let mut faults = Vec::new();
+        if self.symbol.is_empty() {
+            faults.push(("symbol", InstrumentError::NoSymbol(at)));
+        }
         for (field, value) in
             [("increment", self.increment.0), ("lot", self.lot), ("tick_value", self.tick_value.0)]
         {
             if value < 1 {
-                return Err(InstrumentError::NotPositive { symbol: symbol(), field, value });
+                faults.push((field, InstrumentError::NotPositive { symbol: symbol(), field, value }));
             }
         }
         if self.currency_decimals > MAX_DECIMALS {
-            return Err(InstrumentError::CurrencyDecimals {
-                symbol: symbol(),
-                decimals: self.currency_decimals,
-            });
+            let error =
+                InstrumentError::CurrencyDecimals { symbol: symbol(), decimals: self.currency_decimals };
+            faults.push(("currency_decimals", error));
         }
-        Ok(())
+        faults
     }
 
     /// The nearest price that an order may have and that is no more aggressive: bids go down, asks go up. `None` where

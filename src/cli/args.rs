@@ -40,7 +40,7 @@ pub enum Command {
     /// Demonstrations that need nothing else.
     #[command(subcommand)]
     Demo(DemoCommand),
-    /// Decide a journal's events again; with --verify compare every decision byte for byte.
+    /// Decide a journal's events again and compare every decision byte for byte; with --verify a difference is exit code 1.
     Replay(ReplayArgs),
     /// Why was a decision made? Cause, book, features, parameters, every risk check, latencies.
     Explain(ExplainArgs),
@@ -82,7 +82,7 @@ pub struct RunArgs {
     /// Loss on each of the demo's lines, in percent.
     #[arg(long, value_name = "PCT", default_value_t = 0.0, conflicts_with = "config")]
     pub loss: f64,
-    /// Record every received packet with its stamp into this file.
+    /// Record every received packet with its stamp into this file, which must not be there yet.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
     /// One JSON object at the end instead of text.
@@ -110,7 +110,8 @@ pub struct ReplayArgs {
     /// configuration comes from: a TOML file, or the journal of the recorded run.
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Compare every decision with the journal's, byte for byte.
+    /// Exit with 1 where a decision differs from the journal's, or where nothing could be compared. Without it the first
+    /// difference is only shown.
     #[arg(long)]
     pub verify: bool,
     /// Stop after this record.
@@ -394,7 +395,7 @@ pub struct OperatorArgs {
 /// What an operator may ask of a run, or tell it.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum OperatorVerb {
-    /// Set the kill latch: every quote is pulled, nothing but cancels leaves.
+    /// Set the kill latch: a desk pulls every quote and sends nothing but cancels; a shop sets no new price.
     Kill(OperatorTarget),
     /// Release the kill latch.
     Rearm(OperatorTarget),
@@ -428,7 +429,7 @@ pub struct OperatorTarget {
     #[arg(long, value_name = "DIR", conflicts_with = "place")]
     pub dir: Option<PathBuf>,
     /// Who asks, for the journal: at most 16 bytes are kept.
-    #[arg(long, value_name = "NAME", default_value = "operator")]
+    #[arg(long, value_name = "NAME", default_value = "operator", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: String,
     /// One JSON object instead of text.
     #[arg(long)]
@@ -444,7 +445,7 @@ pub struct SimArgs {
     /// Speed of the replayed file: a factor of the recorded speed, or `max`.
     #[arg(long, value_name = "FACTOR|max", default_value = "1", requires = "itch")]
     pub speed: String,
-    /// Write the session's ITCH messages to this file.
+    /// Write the session's ITCH messages to this file, which must not be there yet.
     #[arg(long, value_name = "FILE")]
     pub write_itch: Option<PathBuf>,
     /// Seed of the background flow and of the lines' faults.

@@ -1,5 +1,6 @@
 //! `pricewright check`.
 
+use pricewright_core::kernel::Venue;
 use serde_json::json;
 
 use super::args::CheckArgs;
@@ -8,8 +9,8 @@ use crate::config::warnings::warnings;
 use crate::config::{ConfigText, JournalSettings, KeepSettings, PipelineConfig, Topology};
 use crate::edges::assemble;
 use crate::error::{Error, Result};
-use crate::journal::{Growth, growth};
-use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::journal::{ENOUGH, Growth, growth};
+use crate::machines::{Hosted, MachineVisitor, names, with_machine};
 use crate::pipeline::memory::size;
 use crate::pipeline::topology::plan_for;
 
@@ -30,7 +31,7 @@ pub(super) fn check<Own: Hosted>(args: &CheckArgs) -> Result<()> {
 }
 
 fn look<Own: Hosted>(text: ConfigText, rate: Option<u64>) -> Result<Found> {
-    let name = text.machine()?;
+    let name = text.machine_of(&names::<Own>())?;
     with_machine::<Own, _>(&name, Visit { text, rate })?
 }
 
@@ -49,7 +50,7 @@ impl MachineVisitor for Visit {
     type Output = Result<Found>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        let config = self.text.checked_pipeline::<M>()?;
+        let config = self.text.checked_pipeline::<M>(assemble::faults::<M>)?;
         self.text.fits::<M>(&config)?;
         let plan = plan_for(&config.runtime)?;
         assemble::check::<M>(&config)?;
@@ -58,8 +59,9 @@ impl MachineVisitor for Visit {
         let feed = feed_text(&config);
         let gateway = gateway_text(&config);
         let text = format!(
-            "machine  {}\nevents   {feed}\norders   {gateway}\njournal  {} ({} MiB segments, durability {}){}\ndisk     {}\nthreads  {plan}",
+            "machine  {}\nevents   {feed}{}\norders   {gateway}\njournal  {} ({} MiB segments, durability {}){}\ndisk     {}\nthreads  {plan}",
             config.machine,
+            venue_text(&config),
             config.journal.dir.display(),
             config.journal.segment_mib,
             config.journal.durability,
@@ -119,11 +121,19 @@ impl Disk {
         let keep = format!("keeps {} (keep)", self.keep);
         let Some(day) = self.bytes_a_day() else {
             return format!(
-                "{keep}; no run has sealed a segment yet that would say how fast it grows: give --rate"
+                "{keep}; no run has sealed the {} records yet that would say how fast it grows: give --rate",
+                thousands(ENOUGH)
             );
         };
         let at = match (self.rate, self.growth) {
-            (Some(rate), _) => format!("at {} records a second", thousands(rate)),
+            (Some(rate), Some(growth)) => format!(
+                "at {} records a second of {} bytes, as in the last run",
+                thousands(rate),
+                growth.bytes_a_record()
+            ),
+            (Some(rate), None) => {
+                format!("at {} records a second of {BYTES_OF_A_RECORD} bytes", thousands(rate))
+            }
             (None, Some(growth)) => {
                 let rate = growth.records as f64 * 1e9 / growth.nanos as f64;
                 format!("at the rate of the last run ({rate:.0} records a second)")
@@ -171,6 +181,25 @@ fn feed_text<C>(config: &PipelineConfig<C>) -> String {
         },
         (None, None) => "none".to_owned(),
     }
+}
+
+/// Whose day holds, and when quotes may stand, where the feed has a venue.
+fn venue_text<C>(config: &PipelineConfig<C>) -> String {
+    if config.feed.nasdaq.is_none() {
+        return String::new();
+    }
+    let venue = &config.venue;
+    let hours = match (&venue.open, &venue.close) {
+        (Some(open), Some(close)) => format!("session hours {open} to {close}"),
+        _ => "no session hours".to_owned(),
+    };
+    let phases = if venue.phases {
+        "quotes stand only in the venue's market hours"
+    } else {
+        "market hours are not asked for"
+    };
+    let unsaid = if *venue == Venue::default() { " (unless [venue] says otherwise)" } else { "" };
+    format!("\nvenue    time zone {}, {hours}, {phases}{unsaid}", venue.time_zone.name())
 }
 
 fn gateway_text<C>(config: &PipelineConfig<C>) -> String {

@@ -15,7 +15,7 @@ struct Row<'a> {
 }
 
 pub(super) fn config_keys(args: &ConfigArgs) -> Result<()> {
-    let wanted = args.key.as_deref().unwrap_or("");
+    let wanted = args.key.as_deref().unwrap_or("").trim_matches(['[', ']']).to_lowercase();
     let rows = rows();
     let name = |row: &Row<'_>| match row.table {
         "" => row.key.to_owned(),
@@ -23,7 +23,7 @@ pub(super) fn config_keys(args: &ConfigArgs) -> Result<()> {
     };
     let text: String = rows
         .iter()
-        .filter(|row| name(row).contains(wanted))
+        .filter(|row| name(row).to_lowercase().contains(&wanted))
         .map(|row| {
             let [ty, default, meaning, example] = row.cells;
             let default =
@@ -35,10 +35,11 @@ pub(super) fn config_keys(args: &ConfigArgs) -> Result<()> {
     if !text.is_empty() {
         return print(&text);
     }
-    let near = nearest(wanted, rows.iter().map(|row| row.key));
+    let near = nearest(&wanted, rows.iter().map(|row| row.key));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let end = if hint.is_empty() { "." } else { "" };
     Err(Error::Usage(format!(
-        "no configuration key contains {wanted:?}{hint} Without a name, all keys are shown"
+        "no configuration key contains {wanted:?}{hint}{end} Without a name, all keys are shown"
     )))
 }
 
@@ -48,7 +49,8 @@ fn rows() -> Vec<Row<'static>> {
     let mut rows = Vec::new();
     for line in PAGE.lines() {
         if let Some(title) = line.strip_prefix("## ") {
-            table = title.split_once("`[").and_then(|(_, rest)| rest.split(']').next()).unwrap_or("");
+            table = title.rsplit_once("`[").and_then(|(_, rest)| rest.split(']').next()).unwrap_or("");
+            table = table.trim_start_matches('[');
         }
         let Some(row) = line.strip_prefix("| `") else { continue };
         let mut cells = row.trim_end_matches(" |").splitn(5, " | ");

@@ -12,7 +12,7 @@ use super::demo_market::{how_long, limit};
 use super::show::{note, result, said, say, thousands};
 use super::signals::{EarlySignals, Signals};
 use super::status_line::StatusLine;
-use super::where_is::{KEPT, fresh_dir, program, remove_old, remove_unbegun};
+use super::where_is::{KEPT, argument, fresh_dir, program, remove_old, remove_unbegun, try_lines};
 use crate::config::{
     FeedSettings, GatewaySettings, GeneratedLines, HttpGateway, JournalSettings, JsonlFeed, PipelineConfig,
     RuntimeSettings,
@@ -160,27 +160,19 @@ fn report(
     };
     say(&format!("Journal: {}{kept}", dir.display()));
     let sku = top.map_or_else(|| "{sku}".to_owned(), |top| top.sku);
-    // The newest journal is what the commands take where none is named.
-    let dir = args.journal.as_ref().map(|dir| format!(" {}", dir.display())).unwrap_or_default();
-    say(try_lines(&dir, address, &sku).trim_end());
+    let dir = argument(args.journal.as_deref());
+    say(try_text(&dir, address, &sku).trim_end());
     said()
 }
 
-fn try_lines(dir: &str, address: SocketAddr, sku: &str) -> String {
+fn try_text(dir: &str, address: SocketAddr, sku: &str) -> String {
     let program = program();
-    let rows = [
+    try_lines(&[
         (format!("{program} explain{dir}"), "why was that last price set?"),
         (format!("{program} replay --verify{dir}"), "the same prices, bit for bit"),
         (format!("curl http://{address}/prices/{sku}"), "while it runs (--http fixes the port)"),
         (format!("{program} init my-shop"), "your own"),
-    ];
-    let width = rows.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for (index, (command, what)) in rows.iter().enumerate() {
-        let head = if index == 0 { "Try:" } else { "" };
-        text.push_str(&format!("{head:<6}{command:<width$}   {what}\n"));
-    }
-    text
+    ])
 }
 
 #[cfg(test)]

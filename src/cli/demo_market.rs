@@ -13,7 +13,7 @@ use super::run::quantiles;
 use super::show::{micros, note, result, said, say, thousands};
 use super::signals::{EarlySignals, Signals};
 use super::status_line::StatusLine;
-use super::where_is::{fresh_dir, program, remove_old, remove_unbegun};
+use super::where_is::{argument, fresh_dir, program, remove_old, remove_unbegun, try_lines};
 use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::assemble::assemble;
 use crate::edges::nasdaq::LineCounts;
@@ -149,7 +149,7 @@ impl Run<'_> {
         }
         let signals = early.end(launch.control())?;
         let control = launch.control().clone();
-        let seen = News::new(launch.first_seq(), false);
+        let seen = News::new(launch.first_seq(), false).in_units(Desk::units(&self.config.config));
         let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;
         let units = Desk::units(&self.config.config);
         let mut status = StatusLine::of_demo(self.args.json, control);
@@ -241,7 +241,7 @@ impl Run<'_> {
         }
         say(&outcome.replica.summary());
         say(&format!("Journal: {} ({} MB{})", self.dir.display(), size / 1_000_000, self.kept()));
-        say(try_lines().trim_end());
+        say(try_text(self.args.journal.as_deref()).trim_end());
         said()
     }
 
@@ -263,14 +263,15 @@ fn exchange_json(exchange: &SimSummary) -> serde_json::Value {
     account
 }
 
-fn try_lines() -> String {
-    let program = program();
-    format!(
-        "Try:  {program} explain            why was that last order sent?\n      \
-         {program} replay --verify    same decisions, bit for bit\n      \
-         {program} demo flash-sale    prices for a shop, same engine\n      \
-         {program} init my-desk       your own\n"
-    )
+/// What to type next, about the journal in `dir` where one was named.
+fn try_text(dir: Option<&Path>) -> String {
+    let (program, dir) = (program(), argument(dir));
+    try_lines(&[
+        (format!("{program} explain{dir}"), "why was that last order sent?"),
+        (format!("{program} replay --verify{dir}"), "same decisions, bit for bit"),
+        (format!("{program} demo flash-sale"), "prices for a shop, same engine"),
+        (format!("{program} init my-desk"), "your own"),
+    ])
 }
 
 /// How often packets caused orders, a second.

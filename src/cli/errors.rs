@@ -3,6 +3,7 @@
 //! Of arguments that cannot be parsed nobody knows what they would have meant: there `--json` among them is enough.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,13 +27,27 @@ pub(super) fn parse() -> Result<(Cli, bool), ExitCode> {
     });
     parsed.map_err(|error| {
         if !error.use_stderr() || !names_json(std::env::args_os().skip(1)) {
-            error.exit()
+            return not_parsed(&error);
         }
         let said = refused(&error);
         console::err().line(&json!({ "error": said }).to_string());
         finish();
         ExitCode::from(2)
     })
+}
+
+/// Help, the version, or what is wrong with the arguments, on its stream. Where that takes none of it, that is said.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(source) if !console::is_gone(&source) => {
+            let error = super::show::complain(source);
+            note(&format!("pricewright: {error}"));
+            finish();
+            ExitCode::from(error.exit_code())
+        }
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+    }
 }
 
 /// Whether `--json` is among arguments that cannot be parsed.

@@ -60,7 +60,7 @@ pub(super) fn init(args: &InitArgs) -> Result<()> {
         write_new(&dir.join(name), text)?;
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-    line(&format!("Wrote {} into {}.\n\n{readme}", names.join(", "), dir.display()))
+    line(&format!("Wrote {} into {}\n\n{readme}", names.join(", "), dir.join("").display()))
 }
 
 /// All are looked at first, so that a refusal leaves nothing half done.

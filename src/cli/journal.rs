@@ -14,6 +14,7 @@ use super::progress::spinner;
 use super::records::Renderer;
 use super::show::{count, json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
+use crate::config::problems::nearest;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
 use crate::journal::archive::{Removed, removed as removed_segments};
@@ -81,7 +82,18 @@ fn check_types(reader: &Reader, types: &[String]) -> Result<()> {
         None => Ok(()),
         Some(unknown) => {
             let known: Vec<&str> = reader.catalogue().kinds().iter().map(|kind| kind.name.as_str()).collect();
-            Err(Error::Usage(format!("--type {unknown}: this journal has {}", known.join(", "))))
+            Err(Error::Usage(unknown_type(unknown, &known)))
+        }
+    }
+}
+
+/// What to say of a `--type` that there is not: the one that was meant, or all.
+fn unknown_type(unknown: &str, known: &[&str]) -> String {
+    let same = known.iter().copied().find(|name| name.eq_ignore_ascii_case(unknown));
+    match same.or_else(|| nearest(unknown, known.iter().copied())) {
+        Some(near) => format!("--type {unknown}: there is no such type of record; did you mean {near}?"),
+        None => {
+            format!("--type {unknown}: there is no such type of record; there are\n  {}", known.join("\n  "))
         }
     }
 }

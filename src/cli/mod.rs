@@ -37,6 +37,7 @@ use clap::CommandFactory as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
+use crate::config::problems::nearest;
 use crate::error::{Error, Result};
 use crate::io::sys;
 use crate::journal::JournalError;
@@ -102,7 +103,10 @@ fn say_panics() {
 
 fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
     match cli.command {
-        None => run::run::<Own>(&cli.run),
+        None => {
+            no_command(&cli.run).map_or(Ok(()), Err)?;
+            run::run::<Own>(&cli.run)
+        }
         Some(Command::Run(args)) => run::run::<Own>(&args),
         Some(Command::Sim(args)) => sim::sim(&args),
         Some(Command::Journal(args)) => journal::journal::<Own>(&args),
@@ -120,6 +124,26 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
             show::print(&String::from_utf8_lossy(&text))
         }
     }
+}
+
+/// What is wrong where a word stands that is neither a command nor a file: most likely a command misspelt.
+fn no_command(args: &args::RunArgs) -> Option<Error> {
+    let word = args.config.as_deref()?.to_str()?;
+    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !is_word || std::path::Path::new(word).exists() {
+        return None;
+    }
+    let cli = Cli::command();
+    let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+    let inner = cli.get_subcommands().find_map(|command| {
+        command.find_subcommand(word).map(|found| format!("{} {}", command.get_name(), found.get_name()))
+    });
+    let near = inner.or_else(|| nearest(word, commands.iter().copied()).map(str::to_owned));
+    let hint = near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
+    Some(Error::Usage(format!(
+        "there is no command `{word}`, and no configuration file of that name{hint} The commands are {}",
+        commands.join(", ")
+    )))
 }
 
 /// Logs go to standard error, by `PRICEWRIGHT_LOG` (default `warn`, and what a run reports of itself), in colour on a terminal

@@ -59,9 +59,15 @@ fn report(dir: &Path, name: &str, seq: u64, as_json: bool) -> Result<()> {
 fn rearm<Own: Hosted>(target: &OperatorTarget) -> Result<()> {
     let mut heard = command(target, OperatorCommand::REARM)?;
     let dir = dir_of(target)?;
-    match heard.refusal()? {
-        None => report(&dir, OperatorCommand::REARM.name(), heard.seq, target.json),
-        Some(held) => Err(Error::Failed(refused(&dir, &held, heard.seq, &units_of::<Own>(&dir)?))),
+    match heard.answer()? {
+        Rearmed::Released => report(&dir, OperatorCommand::REARM.name(), heard.seq, target.json),
+        Rearmed::Nothing if target.json => report(&dir, OperatorCommand::REARM.name(), heard.seq, true),
+        Rearmed::Nothing => line(&format!(
+            "{}: rearm is record {}; no latch was released: none was set",
+            dir.display(),
+            heard.seq
+        )),
+        Rearmed::Held(held) => Err(Error::Failed(refused(&dir, &held, heard.seq, &units_of::<Own>(&dir)?))),
     }
 }
 
@@ -139,9 +145,16 @@ struct Heard {
     journal: Reader,
 }
 
+/// What became of a latch that was to be released.
+enum Rearmed {
+    Released,
+    Held(LatchHeld),
+    Nothing,
+}
+
 impl Heard {
-    /// Why the latch was not released, where it was not: the decision stands right behind the command.
-    fn refusal(&mut self) -> Result<Option<LatchHeld>> {
+    /// What became of the latch: the decision stands right behind the command.
+    fn answer(&mut self) -> Result<Rearmed> {
         let start = Instant::now();
         while start.elapsed() < DECIDED {
             let Some(record) = self.journal.next_record()? else {
@@ -149,14 +162,16 @@ impl Heard {
                 continue;
             };
             match DecisionRef::of(&record) {
-                Some(DecisionRef::LatchHeld(held)) => return Ok(Some(*held)),
-                Some(DecisionRef::KillLatched(latch)) if latch.released == 1 => return Ok(None),
+                Some(DecisionRef::LatchHeld(held)) => return Ok(Rearmed::Held(*held)),
+                Some(DecisionRef::KillLatched(latch)) if latch.released == 1 => {
+                    return Ok(Rearmed::Released);
+                }
                 Some(_) => {}
                 // The next event: everything that was decided on the command has passed.
-                None => return Ok(None),
+                None => return Ok(Rearmed::Nothing),
             }
         }
-        Ok(None)
+        Ok(Rearmed::Nothing)
     }
 
     /// Why a stated position was not taken, where it was not.

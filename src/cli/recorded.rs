@@ -10,13 +10,13 @@ use super::where_is::journal_dir;
 use crate::config::{ConfigText, Topology};
 use crate::error::Result;
 use crate::journal;
-use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::machines::{Hosted, MachineVisitor, names, with_machine};
 use crate::pipeline::recorded::{self, Recording};
 use crate::replay::run_info::RunInfo;
 
 pub(super) fn packets<Own: Hosted>(args: &ReplayArgs, packets: &Path, dir: &Path) -> Result<()> {
     let text = configuration(args.dir.as_deref())?;
-    let machine = text.machine()?;
+    let machine = text.machine_of(&names::<Own>())?;
     let recording = Recording::read(packets)?;
     let count = recording.len() as u64;
     let seconds = (recording.last_stamp() - recording.first_stamp()).0 as f64 / 1e9;

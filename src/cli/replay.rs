@@ -108,13 +108,24 @@ fn last_seq(dir: &std::path::Path) -> Result<u64> {
 fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> String {
     let rate = (replay.events as f64 / replay.seconds.max(1e-9)) as u64;
     let mut text = format!(
-        "{}: {} events decided again in {:.2} s ({} events/s); {} decisions are the journal's, bit for bit.",
+        "{}: {} events decided again in {:.2} s ({} events/s)",
         dir.display(),
         thousands(replay.events),
         replay.seconds,
         thousands(rate),
-        thousands(replay.decisions),
     );
+    text.push_str(&match (replay.is_empty(), &replay.divergence) {
+        (true, _) => ".".to_owned(),
+        (false, None) => {
+            format!("; {} decisions are the journal's, bit for bit.", thousands(replay.decisions))
+        }
+        (false, Some(_)) => {
+            format!(
+                "; {} decisions before the first difference are the journal's.",
+                thousands(replay.decisions)
+            )
+        }
+    });
     if let Some(seq) = replay.from {
         text.push_str(&format!(
             "\nBegun from the snapshot behind record {seq}; what lies before was not looked at."

@@ -12,12 +12,12 @@ use super::show::{micros, note, result, result_line, thousands};
 use super::signals::EarlySignals;
 use super::status_line::{StatusLine, live_parts, log_status};
 use crate::config::{ConfigText, PipelineConfig};
-use crate::edges::assemble::{assemble, check};
+use crate::edges::assemble::{assemble, check, faults};
 use crate::edges::nasdaq::LineCounts;
 use crate::edges::recorder::Recorder;
 use crate::error::{Error, Result};
 use crate::journal::{Durability, DurableReport};
-use crate::machines::{Hosted, MachineVisitor, with_machine};
+use crate::machines::{Hosted, MachineVisitor, names, with_machine};
 use crate::pipeline::launch::{Launch, Outcome};
 use crate::pipeline::open::Opening;
 use crate::pipeline::topology::plan_for;
@@ -30,7 +30,7 @@ const NO_CLIENTS: &str = "--ack: lines of TCP clients are acknowledged; give the
 pub(super) fn run<Own: Hosted>(args: &RunArgs) -> Result<()> {
     let Some(path) = &args.config else { return super::demo_market::market(args) };
     let text = ConfigText::read(path)?;
-    let name = text.machine()?;
+    let name = text.machine_of(&names::<Own>())?;
     with_machine::<Own, _>(&name, Visit { text, args: args.clone() })?
 }
 
@@ -43,7 +43,7 @@ impl MachineVisitor for Visit {
     type Output = Result<()>;
 
     fn visit<M: Hosted>(self) -> Self::Output {
-        let mut config: PipelineConfig<M::Config> = self.text.checked_pipeline::<M>()?;
+        let mut config: PipelineConfig<M::Config> = self.text.checked_pipeline::<M>(faults::<M>)?;
         if let Some(dir) = &self.args.journal {
             config.journal.dir.clone_from(dir);
         }
@@ -86,7 +86,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
         note(&format!("journal: {} keeps {keep}; `pricewright check` says how long that is", dir.display()));
     }
     let signals = early.end(launch.control())?;
-    let news = News::new(launch.first_seq(), true);
+    let news = News::new(launch.first_seq(), true).in_units(M::units(&config.config));
     let decisions_on_stdout = config.gateway.jsonl.as_ref().is_some_and(|jsonl| jsonl.stdout);
     let mut status =
         StatusLine::of_run(decisions_on_stdout, config.runtime.status_s, launch.control().clone());
@@ -202,7 +202,7 @@ impl End<'_> {
                 units.symbol(id),
                 standing.position.0,
                 units.money_short(standing.profit(id, units)),
-                units.money(standing.fees),
+                units.money_short(standing.fees),
             ));
         }
         text.push(self.counts());

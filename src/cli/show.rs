@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::signals::Signals;
+pub(super) use crate::error::STDOUT;
 use crate::error::{Error, Result};
 use crate::telemetry::console;
 
-/// What errors of standard output call it.
-pub(super) const STDOUT: &str = "standard output";
 /// How long the end of the process waits for a stream that takes nothing.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -42,7 +41,10 @@ pub(super) fn finish() {
     console::out().drain(Some(LINGER));
     let missing = console::out().dropped();
     if missing > 0 {
-        note(&format!("pricewright: standard output lacks {missing} lines: nobody read them in time"));
+        let why = console::out()
+            .error()
+            .map_or_else(|| "nobody read them in time".to_owned(), |error| error.to_string());
+        note(&format!("pricewright: standard output lacks {missing} lines: {why}"));
     }
     console::err().drain(Some(LINGER));
 }

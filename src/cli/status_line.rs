@@ -205,8 +205,8 @@ pub(super) fn log_status(tally: &Tally, latency: LatencyNow, units: &DisplayUnit
         tracing::info!(
             target: TARGET,
             positions = held.join(", "),
-            profit = %units.money(tally.profit(units)),
-            fees = %units.money(tally.fees()),
+            profit = %units.money_short(tally.profit(units)),
+            fees = %units.money_short(tally.fees()),
             fills = tally.fills,
             orders = tally.orders,
             refused = tally.refused,

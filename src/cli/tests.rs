@@ -13,6 +13,28 @@ fn a_log_filter_is_levels_and_nothing_else() {
 }
 
 #[test]
+fn a_command_misspelt_is_not_taken_for_a_file() {
+    let said = |word: &str| {
+        let args = args::RunArgs { config: Some(word.into()), ..args::RunArgs::default() };
+        no_command(&args).map(|error| (error.exit_code(), error.to_string()))
+    };
+    for (word, meant) in [
+        ("explian", "`explain`"),
+        ("chek", "`check`"),
+        ("verify", "`journal verify`"),
+        ("kill", "`operator kill`"),
+    ] {
+        let (code, text) = said(word).expect(word);
+        assert_eq!(code, 2);
+        assert!(text.contains(&format!("did you mean {meant}?")), "{word}: {text}");
+        assert!(text.contains("The commands are run, sim,"), "{word}: {text}");
+    }
+    assert_eq!(said("shop.toml"), None, "a file");
+    assert_eq!(said("dir/shop"), None, "a path");
+    assert_eq!(said("src"), None, "it is there");
+}
+
+#[test]
 fn only_a_reader_that_left_is_no_error() {
     let file = |path: &str, error: i32| Error::File {
         path: path.into(),

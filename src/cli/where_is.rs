@@ -159,5 +159,28 @@ pub(super) fn program() -> String {
     }
 }
 
+/// What to type next, a row each: a command, and what it does.
+pub(super) fn try_lines(rows: &[(String, &str)]) -> String {
+    let width = rows.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (index, (command, what)) in rows.iter().enumerate() {
+        let head = if index == 0 { "Try:" } else { "" };
+        text.push_str(&format!("{head:<6}{command:<width$}   {what}\n"));
+    }
+    text
+}
+
+/// A directory as an argument for a shell, behind a space; nothing where none was named: the newest journal is what
+/// commands take then.
+pub(super) fn argument(dir: Option<&Path>) -> String {
+    let Some(dir) = dir else { return String::new() };
+    let text = dir.display().to_string();
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+,:@%".contains(char);
+    match text.chars().all(is_plain) {
+        true => format!(" {text}"),
+        false => format!(" '{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,31 +1,34 @@
 //! Everything that is wrong with a configuration, at once: each problem with its place, what is wrong, and what helps.
 //!
 //! A deserialiser stops at the first problem. So, as a compiler recovers from an error to find the next one, the key at
-//! fault is set to the bundled examples' value (or left out) and the rest is read again, until nothing is wrong or a key
-//! is at fault a second time.
+//! fault is renamed to what was meant, set to the bundled examples' value or left out, and the rest is read again, until it
+//! can be read. Then the settings, the machine and the edges each say all that is wrong with the values, by key. What such a
+//! check says of a table that was changed here is left out: it would speak of the change.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use pricewright_core::kernel::Machine;
+use pricewright_core::kernel::{ConfigFault, Machine};
 use serde::de::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::{ConfigText, PipelineConfig};
-use crate::error::Error;
+use self::places::{
+    Entry, Path, empty_table, ends_with, entries_of, example_of, is_made_of_tables, nearest_entry, put,
+    rename, steps, table_name,
+};
+use self::words::{plain, quoted, unknown_key};
+use super::{ConfigText, PipelineConfig, settings};
+use crate::error::{Error, Result};
+
+mod places;
+mod words;
 
 /// More problems than a person reads at once.
 const MOST: usize = 64;
 /// How alike two names must be for one to be offered for the other, 0 to 1.
 const ALIKE: f64 = 0.75;
-/// Known good values for keys that are needed and wrong.
-const EXAMPLES: [&str; 3] = [
-    include_str!("../../strategies/trading/desk.toml"),
-    include_str!("../../strategies/pricing/flash_sale/stdin.toml"),
-    include_str!("../../strategies/pricing/flash_sale/tcp.toml"),
-];
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -55,38 +58,76 @@ fn known(place: &usize) -> Option<usize> {
     (*place > 0).then_some(*place)
 }
 
-fn place<S: serde::Serializer>(place: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+fn place<S: serde::Serializer>(place: &usize, serializer: S) -> core::result::Result<S::Ok, S::Error> {
     serde::Serialize::serialize(&known(place), serializer)
 }
 
-/// Where a key stands: names of tables, `#0` for places in an array, the key last.
-type Path = Vec<String>;
-
-/// A key of the file.
-struct Entry {
-    path: Path,
-    key: Range<usize>,
-    value: Range<usize>,
-}
-
 impl ConfigText {
-    /// Everything that is wrong with it as a configuration of machine `M`; empty if it is good.
-    pub fn problems<M: Machine>(&self) -> Vec<Problem> {
+    /// Everything that is wrong with it as a configuration of machine `M`, in the order of the file; empty if it is good.
+    /// `more` says what is wrong beyond the settings and the machine.
+    pub fn problems<M: Machine>(
+        &self,
+        more: impl Fn(&PipelineConfig<M::Config>) -> Vec<ConfigFault>,
+    ) -> Vec<Problem> {
         let (table, errors) = DeTable::parse_recoverable(&self.text);
         if !errors.is_empty() {
-            let syntax = |error: &toml::de::Error| self.problem(error.span(), error.message().to_owned());
-            return errors.iter().take(MOST).map(syntax).collect();
+            return self.syntax_problems(&errors);
         }
         let span = table.span();
         let mut search = Search {
             text: self,
+            machine: M::NAME,
             whole: span,
             table: table.into_inner(),
-            repaired: BTreeSet::new(),
+            repaired: Vec::new(),
+            seen: BTreeSet::new(),
             problems: Vec::new(),
         };
-        while search.problems.len() < MOST && search.next::<M>() {}
-        search.problems
+        while search.problems.len() < MOST && search.next::<M>(&more) {}
+        let mut problems = search.problems;
+        problems.sort_by_key(|problem| (problem.line == 0, problem.line, problem.column));
+        problems
+    }
+
+    /// The name of the machine that it is for, one of `known`.
+    ///
+    /// # Errors
+    /// Where it is no TOML, or names no such machine.
+    pub fn machine_of(&self, known: &[&str]) -> Result<String> {
+        let refuse = |problems| Err(Error::Problems { path: self.path.clone(), problems });
+        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        if !errors.is_empty() {
+            return refuse(self.syntax_problems(&errors));
+        }
+        let names: Vec<String> = known.iter().map(|name| format!("machine = \"{name}\"")).collect();
+        let names = names.join(" or ");
+        let Some(value) = table.get_ref().get("machine") else {
+            let message = format!("`machine` is missing: say at the top which runs, {names}");
+            return refuse(vec![self.problem(None, message)]);
+        };
+        let message = match value.get_ref() {
+            DeValue::String(name) if known.contains(&name.as_ref()) => return Ok(name.to_string()),
+            DeValue::String(name) => {
+                let hint = nearest(name, known.iter().copied())
+                    .map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
+                format!("there is no machine {name:?}{hint} This program has {}", known.join(", "))
+            }
+            _ => format!("`machine` is a name in quotes: {names}"),
+        };
+        refuse(vec![self.problem(Some(value.span()), message)])
+    }
+
+    /// The line of `fault`'s key, where it has one that the file has.
+    pub(super) fn line_of_fault(&self, fault: &ConfigFault) -> Option<usize> {
+        let table = DeTable::parse(&self.text).ok()?.into_inner();
+        let entries = entries_of(&table);
+        let span = place_of(&entries, fault)?;
+        Some(self.problem(Some(span), String::new()).line)
+    }
+
+    fn syntax_problems(&self, errors: &[toml::de::Error]) -> Vec<Problem> {
+        let syntax = |error: &toml::de::Error| self.problem(error.span(), error.message().to_owned());
+        errors.iter().take(MOST).map(syntax).collect()
     }
 
     fn problem(&self, span: Option<Range<usize>>, message: String) -> Problem {
@@ -121,37 +162,84 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What of the file `fault` is about.
+fn place_of(entries: &[Entry], fault: &ConfigFault) -> Option<Range<usize>> {
+    let entry = nearest_entry(entries, &fault.keys).or_else(|| named_in(entries, &fault.message))?;
+    // Of an item of a list there is no key to be shown.
+    let is_item = entry.path.last().is_some_and(|step| step.starts_with('#'));
+    Some(if is_item { entry.value.clone() } else { entry.key.clone() })
+}
+
+/// The key that `message` names, for machines that say no more.
+fn named_in<'a>(entries: &'a [Entry], message: &str) -> Option<&'a Entry> {
+    let is_word = |char: char| char.is_ascii_alphanumeric() || char == '_' || char == '.';
+    let mut words = message.split(|char| !is_word(char)).filter(|word| word.len() > 2);
+    let named = |word: &str, is_table: bool| {
+        let there = entries.iter().filter(|entry| entry.is_there() && entry.is_table == is_table);
+        there.into_iter().find(|entry| ends_with(&entry.path, word))
+    };
+    let mut tables = words.clone();
+    words.find_map(|word| named(word, false)).or_else(|| tables.find_map(|word| named(word, true)))
+}
+
 struct Search<'a> {
     text: &'a ConfigText,
+    machine: &'static str,
     whole: Range<usize>,
     table: DeTable<'a>,
-    repaired: BTreeSet<Path>,
+    /// What is no longer as the file has it.
+    repaired: Vec<Path>,
+    /// What was at fault, so that it ends: a key by its path and where it stands.
+    seen: BTreeSet<(Path, usize)>,
     problems: Vec<Problem>,
 }
 
 impl Search<'_> {
-    /// Finds the next problem and repairs it; false if there is none, or it cannot be repaired.
-    fn next<M: Machine>(&mut self) -> bool {
+    /// Finds the next problem that keeps the rest from being read, and repairs it. False at the end, where the rest was read
+    /// and checked, or where there is no repair.
+    fn next<M: Machine>(&mut self, more: &impl Fn(&PipelineConfig<M::Config>) -> Vec<ConfigFault>) -> bool {
         let document = Deserializer::from(Spanned::new(self.whole.clone(), self.table.clone()));
-        match PipelineConfig::<M::Config>::deserialize(document) {
-            Err(error) => self.unreadable(&error),
-            Ok(mut config) => {
-                M::at_venue(&mut config.config, &config.venue);
-                match self.text.validate::<M>(&config) {
-                    Ok(()) => false,
-                    Err(Error::Config { message, .. }) => self.invalid(message),
-                    Err(error) => {
-                        self.problems.push(self.text.problem(None, error.to_string()));
-                        false
-                    }
-                }
+        let mut config = match PipelineConfig::<M::Config>::deserialize(document) {
+            Err(error) => return self.unreadable(&error),
+            Ok(config) => config,
+        };
+        M::at_venue(&mut config.config, &config.venue);
+        let mut faults = settings::faults(&config);
+        faults.extend(decoder_fault::<M>(&config));
+        faults.extend(M::faults(&config.config).into_iter().map(|fault| fault.within("config")));
+        if faults.is_empty() {
+            // What lies behind rests on all of these.
+            faults = more(&config);
+        }
+        let entries = entries_of(&self.table);
+        for fault in faults {
+            if !self.is_of_a_repair(&fault) {
+                let place = place_of(&entries, &fault);
+                self.say(place, fault.message);
             }
+        }
+        false
+    }
+
+    /// Whether `fault` is about a table in which something was repaired.
+    fn is_of_a_repair(&self, fault: &ConfigFault) -> bool {
+        let about = |key: &String| {
+            let key = steps(key);
+            self.repaired.iter().any(|path| path.starts_with(&key))
+        };
+        fault.keys.iter().any(about)
+    }
+
+    fn say(&mut self, place: Option<Range<usize>>, message: String) {
+        let problem = self.text.problem(place, message);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
         }
     }
 
     fn unreadable(&mut self, error: &toml::de::Error) -> bool {
         let said = error.message().trim_end();
-        let quoted: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+        let quoted = quoted(said);
         let entries = entries_of(&self.table);
         let span = error.span();
         if let (Some(name), true) = (quoted.first(), said.starts_with("missing field")) {
@@ -161,7 +249,7 @@ impl Search<'_> {
             let keyed = entries.iter().find(|entry| entry.key == *span);
             keyed.or_else(|| {
                 let around = |entry: &&Entry| entry.value.start <= span.start && span.end <= entry.value.end;
-                entries.iter().filter(around).min_by_key(|entry| entry.value.len())
+                entries.iter().rev().filter(around).min_by_key(|entry| entry.value.len())
             })
         };
         let unknown = said.starts_with("unknown field");
@@ -177,88 +265,97 @@ impl Search<'_> {
             _ => span.as_ref().and_then(at),
         };
         let Some(entry) = entry else {
-            self.problems.push(self.text.problem(span, said.to_owned()));
+            self.say(span, plain(said));
             return false;
         };
-        let message = if unknown { unknown_key(&quoted, &entry.path) } else { said.to_owned() };
-        let place = if unknown { entry.key.clone() } else { span.unwrap_or_else(|| entry.value.clone()) };
         let path = entry.path.clone();
-        self.problems.push(self.text.problem(Some(place), message));
-        self.repair(path, unknown)
+        if unknown {
+            let known = quoted.get(1..).unwrap_or(&[]);
+            let (name, key) = (quoted.first().copied().unwrap_or(""), entry.key.clone());
+            let table = table_name(path.get(..path.len().saturating_sub(1)).unwrap_or(&[]));
+            self.say(Some(key.clone()), unknown_key(name, known, &table));
+            return self.take_for_known(path, key.start, name, known);
+        }
+        let start = entry.key.start;
+        self.say(Some(span.unwrap_or_else(|| entry.value.clone())), plain(said));
+        let example = example_of(&path, self.machine).map(|example| example.value);
+        self.repair(path, start, example)
+    }
+
+    /// Reads an unknown key as the one that it is most like, or not at all.
+    fn take_for_known(&mut self, path: Path, start: usize, name: &str, known: &[&str]) -> bool {
+        if let Some(near) = nearest(name, known.iter().copied())
+            && rename(&mut self.table, &path, near)
+        {
+            return self.seen.insert((path, start));
+        }
+        self.repair(path, start, None)
     }
 
     /// A key that is needed and not there.
     fn missing(&mut self, name: &str, span: Option<Range<usize>>) -> bool {
         let tables = entries_of(&self.table);
-        let table = span.as_ref().and_then(|span| tables.iter().find(|entry| entry.value == *span));
+        // Of what stands in for a missing part only `[config]` is empty.
+        let of_span = |entry: &&Entry| {
+            let may_lack = entry.is_there() || entry.path == ["config"];
+            entry.is_table && may_lack && Some(&entry.value) == span.as_ref()
+        };
+        // The innermost: a list of one table lies where its table does.
+        let table = tables.iter().rev().find(of_span);
         let mut path = table.map(|entry| entry.path.clone()).unwrap_or_default();
         let shown = if path.is_empty() { "the file".to_owned() } else { table_name(&path) };
+        let place = table.filter(|entry| entry.is_there()).map(|entry| match entry.path.last() {
+            Some(step) if step.starts_with('#') => entry.value.clone(),
+            _ => entry.key.clone(),
+        });
         path.push(name.to_owned());
+        let example = example_of(&path, self.machine);
         // What was taken out for a fault was said already.
         if !self.repaired.contains(&path) {
-            let example =
-                example_text(&path).map(|value| format!(", as in `{name} = {value}`")).unwrap_or_default();
-            let message = format!("`{name}` is missing in {shown}{example}");
-            let place = table.map(|entry| entry.key.clone());
-            self.problems.push(self.text.problem(place, message));
+            let message = self.missing_text(&path, &shown, example.as_ref());
+            self.say(place, message);
         }
-        self.repair(path, false)
+        // Of `[config]` all parts that are missing are said.
+        let value =
+            if path == ["config"] { Some(empty_table()) } else { example.map(|example| example.value) };
+        self.repair(path, usize::MAX, value)
     }
 
-    /// A value that was read and may not be, by a message that names its key.
-    fn invalid(&mut self, message: String) -> bool {
-        let entries = entries_of(&self.table);
-        let is_word = |char: char| char.is_ascii_alphanumeric() || char == '_' || char == '.';
-        let words = message.split(|char| !is_word(char)).filter(|word| word.len() > 1);
-        let found = words.into_iter().find_map(|word| {
-            let ends = |entry: &&Entry| ends_with(&entry.path, word);
-            entries.iter().find(ends)
-        });
-        let table = message.split_inclusive(']').next().filter(|table| table.starts_with('['));
-        let found =
-            found.or_else(|| entries.iter().find(|entry| table == Some(table_name(&entry.path).as_str())));
-        let Some(entry) = found else {
-            self.problems.push(self.text.problem(None, message));
-            return false;
+    fn missing_text(&self, path: &[String], shown: &str, example: Option<&places::Example>) -> String {
+        let name = path.last().map_or("", String::as_str);
+        let table = match example {
+            Some(example) if is_made_of_tables(&example.value) => {
+                let table = table_name(path);
+                if matches!(example.value, DeValue::Array(_)) { format!("[{table}]") } else { table }
+            }
+            None if path == ["config"] => "[config]".to_owned(),
+            Some(places::Example { text: Some(text), .. }) => {
+                return format!("`{name}` is missing in {shown}, as in `{name} = {text}`");
+            }
+            _ => return format!("`{name}` is missing in {shown}"),
         };
-        let path = entry.path.clone();
-        self.problems.push(self.text.problem(Some(entry.key.clone()), message));
-        self.repair(path, false)
+        let keys = table_name(path).trim_matches(['[', ']']).to_owned();
+        format!(
+            "{table} is missing: add a line `{table}` and its keys; `pricewright config {keys}` shows them"
+        )
     }
 
-    /// Gives the key at `path` the examples' value, or takes it out. False if that was done before.
-    fn repair(&mut self, path: Path, take_out: bool) -> bool {
-        let example = if take_out { None } else { example_of(&path) };
-        put(&mut self.table, &path, example);
-        self.repaired.insert(path)
+    /// Gives the key at `path` another value, or takes it out. False if that was done before.
+    fn repair(&mut self, path: Path, start: usize, value: Option<DeValue<'static>>) -> bool {
+        put(&mut self.table, &path, value);
+        self.repaired.push(path.clone());
+        self.seen.insert((path, start))
     }
 }
 
-/// `[feed.jsonl]`, without places in arrays.
-fn table_name(path: &[String]) -> String {
-    format!("[{}]", path.iter().filter(|step| !step.starts_with('#')).cloned().collect::<Vec<_>>().join("."))
-}
-
-/// True if the dotted `words` are the end of `path`.
-fn ends_with(path: &[String], words: &str) -> bool {
-    let mut steps = path.iter().rev().filter(|step| !step.starts_with('#'));
-    words
-        .rsplit('.')
-        .filter(|word| !word.is_empty())
-        .all(|word| steps.next().is_some_and(|step| step == word))
-        && words.contains(|char: char| char != '.')
-}
-
-/// `unknown field` with the names that would do.
-fn unknown_key(quoted: &[&str], path: &[String]) -> String {
-    let (name, known) = quoted.split_first().unwrap_or((&"", &[]));
-    let place = table_name(path.get(..path.len().saturating_sub(1)).unwrap_or(&[]));
-    let place = if place == "[]" { String::new() } else { format!(" in {place}") };
-    let near = nearest(name, known.iter().copied());
-    match near {
-        Some(near) => format!("unknown key `{name}`{place}; did you mean `{near}`?"),
-        None => format!("unknown key `{name}`{place}; it takes {}", known.join(", ")),
-    }
+/// What the decoder of lines has against its settings.
+pub(super) fn decoder_fault<M: Machine>(config: &PipelineConfig<M::Config>) -> Option<ConfigFault> {
+    let feed = config.feed.jsonl.as_ref()?;
+    let units = M::units(&config.config);
+    let message = feed.decoder(units.money_decimals).check().err()?;
+    // The currency is the machine's.
+    let table = if message.starts_with("currency_decimals") { "config" } else { "feed.jsonl" };
+    Some(ConfigFault::from(message).within(table))
 }
 
 /// The one of `known` that `name` is most like, if it is like any.
@@ -268,76 +365,6 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .filter(|(alike, _)| *alike >= ALIKE)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, known)| known)
-}
-
-fn entries_of(table: &DeTable<'_>) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    walk(table, &mut Vec::new(), &mut entries);
-    entries
-}
-
-fn walk(table: &DeTable<'_>, path: &mut Path, entries: &mut Vec<Entry>) {
-    for (key, value) in table {
-        path.push(key.get_ref().to_string());
-        entries.push(Entry { path: path.clone(), key: key.span(), value: value.span() });
-        match value.get_ref() {
-            DeValue::Table(inner) => walk(inner, path, entries),
-            DeValue::Array(items) => {
-                for (at, item) in items.iter().enumerate() {
-                    if let DeValue::Table(inner) = item.get_ref() {
-                        path.push(format!("#{at}"));
-                        entries.push(Entry { path: path.clone(), key: key.span(), value: item.span() });
-                        walk(inner, path, entries);
-                        path.pop();
-                    }
-                }
-            }
-            _ => {}
-        }
-        path.pop();
-    }
-}
-
-/// Sets or takes out the value at `path`.
-fn put(table: &mut DeTable<'_>, path: &[String], value: Option<DeValue<'static>>) {
-    let Some((step, rest)) = path.split_first() else { return };
-    if rest.is_empty() {
-        match value {
-            Some(value) => {
-                table.insert(Spanned::new(0..0, step.clone().into()), Spanned::new(0..0, value));
-            }
-            None => {
-                table.remove(step.as_str());
-            }
-        }
-        return;
-    }
-    match table.get_mut(step.as_str()).map(Spanned::get_mut) {
-        Some(DeValue::Table(inner)) => put(inner, rest, value),
-        Some(DeValue::Array(items)) => {
-            let at: Option<usize> = rest.first().and_then(|step| step.strip_prefix('#')?.parse().ok());
-            let item = at.and_then(|at| items.get_mut(at)).map(Spanned::get_mut);
-            if let (Some(DeValue::Table(inner)), Some(rest)) = (item, rest.get(1..)) {
-                put(inner, rest, value);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The value that a bundled example has at `path`, as it stands there.
-fn example_text(path: &[String]) -> Option<&'static str> {
-    let plain =
-        |path: &[String]| -> Path { path.iter().filter(|step| !step.starts_with('#')).cloned().collect() };
-    EXAMPLES.iter().find_map(|text| {
-        let table = DeTable::parse(text).ok()?.into_inner();
-        let entry = entries_of(&table).into_iter().find(|entry| plain(&entry.path) == plain(path))?;
-        text.get(entry.value)
-    })
-}
-
-fn example_of(path: &[String]) -> Option<DeValue<'static>> {
-    DeValue::parse(example_text(path)?).ok().map(Spanned::into_inner)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::unbounded;
-use pricewright_core::kernel::{Machine, Venue};
+use pricewright_core::kernel::{ConfigFault, Machine, Venue};
 use pricewright_feeds::jsonl::encode::Encoder;
 use pricewright_feeds::jsonl::timestamp::parse_rfc3339;
 use pricewright_feeds::nasdaq::SessionDay;
@@ -15,11 +15,12 @@ use super::answers::{Answers, Wanted};
 use super::drop_copy::DropCopyLink;
 use super::glimpse::client_config;
 use super::http::{PriceServer, serve};
+use super::instruments::{instrument_faults, instruments};
 use super::jsonl::{Doors, JsonlFeed};
 use super::lines_out::LinesOut;
 use super::metrics::{self, MetricsServer};
-use super::nasdaq::{LineMonitor, NasdaqFeed, instruments};
-use super::ouch::{OuchGateway, order_entry};
+use super::nasdaq::{LineMonitor, NasdaqFeed};
+use super::ouch::{OuchGateway, credentials, order_entry};
 use super::recorder::Recorder;
 use super::vitals::Vitals;
 use crate::clock::Clock as _;
@@ -33,6 +34,7 @@ use crate::pipeline::guard::Watchdog;
 use crate::pipeline::helper::Tailer;
 use crate::pipeline::launch::{Edges, Launch, Live};
 use crate::pipeline::resume::Resume;
+use crate::pipeline::topology::plan_fault;
 use crate::telemetry::metrics::Sources;
 
 /// A pipeline at work, and what serves beside it.
@@ -104,6 +106,49 @@ pub fn check<M: Machine>(config: &PipelineConfig<M::Config>) -> Result<()> {
     Ok(())
 }
 
+/// Everything that is wrong with the edges and the plan of threads, as [`check`] and [`plan_for`] would say one after the
+/// other, each with its key.
+pub fn faults<M: Machine>(config: &PipelineConfig<M::Config>) -> Vec<ConfigFault> {
+    let mut faults = Vec::new();
+    let units = M::units(&config.config);
+    faults.extend(plan_fault(&config.runtime));
+    let has_venue = config.feed.nasdaq.is_some() || config.gateway.ouch.is_some();
+    if has_venue {
+        faults.extend(instrument_faults(&units).into_iter().map(|fault| fault.within("config.instruments")));
+    }
+    let specs = instruments(&units).unwrap_or_default();
+    let mut keep = |result: Result<()>, key: &str| {
+        faults.extend(result.err().map(|error| ConfigFault::at(key_of(&error, key), error.to_string())));
+    };
+    if let Some(feed) = &config.feed.nasdaq {
+        keep(session_day(&feed.day_start, &config.venue).map(drop), "feed.nasdaq.day_start");
+        if feed.glimpse.is_some() {
+            keep(client_config(feed, &specs).map(drop), "feed.nasdaq.glimpse");
+        }
+    }
+    if let Some(gateway) = &config.gateway.ouch {
+        keep(credentials(gateway).map(drop), "gateway.ouch");
+    }
+    if faults.is_empty() {
+        // What is left has no key of its own.
+        let rest = check::<M>(config).err();
+        faults.extend(rest.map(|error| ConfigFault { keys: Vec::new(), message: error.to_string() }));
+    }
+    faults
+}
+
+/// The key that an error names as `[table] key: …`; else `key`.
+fn key_of(error: &Error, key: &str) -> String {
+    let text = error.to_string();
+    let named = text.strip_prefix('[').and_then(|rest| {
+        let (table, rest) = rest.split_once("] ")?;
+        let (key, _) = rest.split_once(':')?;
+        let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_key.then(|| format!("{table}.{key}"))
+    });
+    named.unwrap_or_else(|| key.to_owned())
+}
+
 /// The launch with what was opened for it, or the error after the run was given up.
 fn or_give_up<M: Machine + Send + 'static, T>(
     launch: Launch<M>,
@@ -172,7 +217,10 @@ fn open_market<M: Machine + Send + 'static>(
     let gateway = match &config.gateway.ouch {
         Some(ouch) => {
             if recorder.is_some() && ouch.drop_copy.is_some() {
-                tracing::warn!("the recording of packets will not hold the drop copy's");
+                tracing::warn!(
+                    "the recording holds the packets of market data and order entry, none of the drop copy: a replay of it \
+                     compares no fills"
+                );
             }
             let clock = launch.clock().clone();
             let drop_copy = DropCopyLink::start(ouch, &units, launch.resume(), day.clone(), clock)?;

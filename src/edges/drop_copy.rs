@@ -11,7 +11,7 @@ use pricewright_core::kernel::{Column, DisplayUnits, Nanos, RecordBuf, RecordSin
 use pricewright_feeds::nasdaq::drop_copy::{DropCopy, DropCopyConfig};
 use pricewright_feeds::nasdaq::{SessionDay, SessionId};
 
-use super::nasdaq::instruments;
+use super::instruments::instruments;
 use super::ouch::{LOGIN_PATIENCE, credentials};
 use crate::clock::Clock;
 use crate::config::OuchGateway as Settings;

@@ -117,6 +117,11 @@ impl JsonlFeed {
         let file = io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(|source| {
             Error::File { path: path.to_path_buf(), source, mend: "give the program a standard input" }
         })?;
+        if file.metadata().is_ok_and(|about| about.is_dir()) {
+            let source = io::ErrorKind::IsADirectory.into();
+            let mend = "give the program lines on standard input, as in `pricewright run FILE < lines`";
+            return Err(Error::File { path: path.to_path_buf(), source, mend });
+        }
         let session = Session::new(decoder.max_line_bytes, 0);
         Ok((feed(Input::Stream(Stream::new(file, path, session, 0)))?, None))
     }

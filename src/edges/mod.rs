@@ -11,6 +11,7 @@ pub mod assemble;
 pub mod drop_copy;
 pub mod glimpse;
 pub mod http;
+pub mod instruments;
 pub mod jsonl;
 mod kernel_queue;
 pub mod lines_out;

@@ -11,11 +11,12 @@ use pricewright_core::kernel::{Column, DisplayUnits, Health, InstrumentId, Nanos
 use pricewright_feeds::nasdaq::glimpse::recovery::RecoveryConfig;
 use pricewright_feeds::nasdaq::market_data::{Arrival, MarketData, MarketDataConfig, Resume as FeedResume};
 use pricewright_feeds::nasdaq::moldudp64::ReceiverConfig as LineConfig;
-use pricewright_feeds::nasdaq::{InstrumentSpec, SessionDay, SessionId};
+use pricewright_feeds::nasdaq::{SessionDay, SessionId};
 
 use serde::Serialize;
 
 use super::glimpse::{BookWatch, SnapshotFetcher};
+use super::instruments::instruments;
 use super::kernel_queue::KernelQueue;
 use super::recorder::Recorder;
 use crate::clock::Clock;
@@ -28,8 +29,6 @@ use crate::pipeline::topology::FEED_SOURCE;
 
 /// Packets that can wait for room in a ring: one batch of each of four lines and of the answers.
 const HELD_PACKETS: usize = 5 * 32;
-/// Decimals of ITCH prices.
-const ITCH_DECIMALS: u32 = 4;
 
 /// The market data feed with its sockets.
 pub struct NasdaqFeed {
@@ -551,37 +550,6 @@ fn sessions(resume: &Resume) -> Result<Vec<SessionId>> {
         .map(|text| SessionId::new(text))
         .collect::<Option<_>>()
         .ok_or_else(|| Error::Usage("the journal's market data session is no MoldUDP64 session".to_owned()))
-}
-
-/// The instruments as the feed counts them: ITCH prices have four decimals.
-///
-/// # Errors
-/// Where a tick is finer than that, or too coarse, or a lot is not one share.
-pub fn instruments(units: &DisplayUnits) -> Result<Vec<InstrumentSpec>> {
-    let spec = |(id, instrument): (u16, &pricewright_core::kernel::InstrumentUnits)| {
-        if instrument.lot != 1 {
-            return Err(Error::Usage(format!(
-                "{}: lot is {}, and ITCH and OUCH count shares; leave it out, or set it to 1",
-                instrument.symbol, instrument.lot
-            )));
-        }
-        let finer = u32::from(instrument.decimals).checked_sub(ITCH_DECIMALS).filter(|finer| *finer > 0);
-        let tick = match finer {
-            Some(_) => None,
-            None => 10i64
-                .checked_pow(ITCH_DECIMALS - u32::from(instrument.decimals))
-                .and_then(|scale| instrument.tick_units.checked_mul(scale))
-                .and_then(|tick| u32::try_from(tick).ok()),
-        };
-        let tick_e4 = tick.ok_or_else(|| {
-            Error::Usage(format!(
-                "{}: ITCH prices have 4 decimals; give a tick_size such as \"0.0001\"",
-                instrument.symbol
-            ))
-        })?;
-        Ok(InstrumentSpec { id: InstrumentId(id), symbol: instrument.symbol.clone(), tick_e4 })
-    };
-    (0u16..).zip(&units.instruments).map(spec).collect()
 }
 
 #[cfg(test)]

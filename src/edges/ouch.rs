@@ -15,7 +15,7 @@ use pricewright_feeds::nasdaq::soupbintcp::Password;
 use pricewright_feeds::nasdaq::{Alpha, SessionDay, SessionId};
 
 use super::drop_copy::DropCopyLink;
-use super::nasdaq::instruments;
+use super::instruments::instruments;
 use super::recorder::Recorder;
 use super::warm_path::WarmPath;
 use crate::config::OuchGateway as Settings;

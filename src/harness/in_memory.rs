@@ -32,7 +32,7 @@ use pricewright_strategies::trading::{Desk, DeskConfig};
 
 use crate::clock::{Clock, ManualClock, TscClock, tsc_clock};
 use crate::config::{ConfigText, PipelineConfig};
-use crate::edges::nasdaq::instruments;
+use crate::edges::instruments::instruments;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
 use crate::pipeline::clock_keeper::ClockKeeper;

@@ -12,6 +12,21 @@ use pricewright_core::kernel::{EventNanos, Nanos};
 
 use super::IoError;
 
+/// A new file at `path`. One that is there and holds something is left alone: it may be the only copy of a day. An empty one
+/// or a device is written to.
+///
+/// # Errors
+/// Where it cannot be made; [`io::ErrorKind::AlreadyExists`] where one with contents is there.
+pub fn create_fresh(path: &Path) -> io::Result<File> {
+    match File::create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let there = std::fs::metadata(path)?;
+            if there.is_file() && there.len() > 0 { Err(error) } else { File::create(path) }
+        }
+        made => made,
+    }
+}
+
 /// How gzip begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of the read buffer, and so of the longest frame.

@@ -104,7 +104,7 @@ impl PacketWriter<BufWriter<File>> {
     /// # Errors
     /// Where it cannot be created.
     pub fn create(path: &Path) -> Result<Self, IoError> {
-        let file = File::create(path).map_err(|source| IoError::file("create", path, source))?;
+        let file = super::file::create_fresh(path).map_err(|source| IoError::file("create", path, source))?;
         Self::new(BufWriter::with_capacity(1 << 20, file), path)
     }
 }

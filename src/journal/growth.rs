@@ -33,7 +33,12 @@ impl Growth {
     }
 }
 
-/// How fast the journal in `dir` grew in its last run; `None` where that has no sealed segment, or all in one moment.
+/// Records from which on a run says how fast its journal grows. With fewer, what a segment has beside its records (its head,
+/// its catalogue) is most of it.
+pub const ENOUGH: u64 = 10_000;
+
+/// How fast the journal in `dir` grew in its last run; `None` where that has sealed fewer than [`ENOUGH`] records, or all in
+/// one moment.
 ///
 /// # Errors
 /// Where a segment's head or first record cannot be read.
@@ -47,5 +52,5 @@ pub fn growth(dir: &Path) -> Result<Option<Growth>, JournalError> {
     let nanos = u64::try_from(last.last_now.0.saturating_sub(begun.0)).unwrap_or(0);
     let records = last.last_seq.saturating_sub(first.first_seq).saturating_add(1);
     let bytes = sealed.iter().map(|holding| holding.bytes).sum();
-    Ok((nanos > 0).then_some(Growth { bytes, records, nanos }))
+    Ok((nanos > 0 && records >= ENOUGH).then_some(Growth { bytes, records, nanos }))
 }

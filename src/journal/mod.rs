@@ -56,7 +56,7 @@ pub use durable::{
 };
 pub use error::{Damage, Damaged, JournalError};
 pub use extent::{Extent, segments};
-pub use growth::{Growth, growth};
+pub use growth::{ENOUGH, Growth, growth};
 pub(crate) use head::MAX_NUMBER;
 pub use head::{FORMAT_VERSION, SegmentHead};
 pub use keys::{PublicKey, SigningKey, make_key_pair};

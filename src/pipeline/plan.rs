@@ -44,7 +44,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// A thread of a plan; in a configuration an entry of `[[threads]]`.
+/// A thread of a plan; in a configuration one of `[[runtime.thread]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedThread {
@@ -142,6 +142,19 @@ pub enum PlanError {
         /// Its first stage.
         early: Role,
     },
+}
+
+impl PlanError {
+    /// The thread that it is about, and the key.
+    pub(super) fn place(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Self::SharedCore { second, .. } => Some((second, "core")),
+            Self::CoreMissing { thread, .. } => Some((thread, "core")),
+            Self::RoleTwice { second, .. } => Some((second, "stages")),
+            Self::NoStages(thread) | Self::Entangled { thread, .. } => Some((thread, "stages")),
+            Self::RoleMissing(_) | Self::TooManySpinners { .. } => None,
+        }
+    }
 }
 
 impl Plan {

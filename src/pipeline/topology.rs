@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossbeam::channel::Receiver;
-use pricewright_core::kernel::{Machine, SourceId};
+use pricewright_core::kernel::{ConfigFault, Machine, SourceId};
 
 use super::core_loop::CoreLoop;
 use super::cores::available_cores;
@@ -80,6 +80,23 @@ pub fn plan_for(settings: &RuntimeSettings) -> Result<Plan> {
     let mut threads = plan.threads().to_vec();
     threads.iter_mut().filter(|thread| thread.idle.spins()).for_each(|thread| thread.idle = idle);
     Plan::explicit(threads, &cores).map_err(refused)
+}
+
+/// What is wrong with the plan that `settings` ask for, with its key.
+pub fn plan_fault(settings: &RuntimeSettings) -> Option<ConfigFault> {
+    let error = plan_for(settings).err()?;
+    let threads = &settings.thread;
+    let cores = available_cores();
+    let found = Plan::explicit(threads.clone(), &cores).err();
+    let key = match found.as_ref().and_then(PlanError::place) {
+        Some((name, key)) if settings.topology == Topology::Explicit => {
+            let at = threads.iter().position(|thread| thread.name == name).unwrap_or(0);
+            format!("runtime.thread.{at}.{key}")
+        }
+        _ if settings.topology == Topology::Explicit => "runtime.thread".to_owned(),
+        _ => "runtime.idle".to_owned(),
+    };
+    Some(ConfigFault::at(key, error.to_string()))
 }
 
 fn refused(error: PlanError) -> Error {

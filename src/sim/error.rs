@@ -26,7 +26,7 @@ pub enum SimError {
     )]
     NoItch(PassedOver),
     /// The session's messages cannot be written.
-    #[error("--write-itch: cannot write {}: {source}; choose another path or free some space", path.display())]
+    #[error("--write-itch: cannot write {}: {source}; remove what is there, choose another path, or free some space", path.display())]
     Write {
         /// Where to.
         path: PathBuf,

@@ -38,6 +38,7 @@ use super::exchange::{AccountId, Exchange, Source};
 use super::replay::Replay;
 use super::snapshots::Snapshots;
 use crate::clock::Clock;
+use crate::io::file::create_fresh;
 use crate::io::tcp::TcpAcceptor;
 use crate::io::wait::Waiter;
 use client::{Client, Outcome, Role};
@@ -197,7 +198,7 @@ struct Recorder {
 
 impl Recorder {
     fn create(path: PathBuf) -> Result<Self, SimError> {
-        match File::create(&path) {
+        match create_fresh(&path) {
             Ok(file) => Ok(Self { path, file: BufWriter::with_capacity(1 << 20, file), frame: Vec::new() }),
             Err(source) => Err(SimError::Write { path, source }),
         }

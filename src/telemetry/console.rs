@@ -341,9 +341,13 @@ impl Writer {
             return;
         }
         let text = format!(
-            "pricewright: {} lines were dropped: {} did not take them in time",
+            "pricewright: {} lines were dropped: {} {}",
             dropped - self.told,
-            self.shared.name
+            self.shared.name,
+            match self.shared.error.get() {
+                Some(error) => format!("refused them ({error})"),
+                None => "did not take them in time".to_owned(),
+            }
         );
         if self.write(format!("{}\n", note_text(&text)).as_bytes()).is_ok() {
             self.told = dropped;

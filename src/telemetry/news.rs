@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use pricewright_core::kernel::table::{DropCopyState, FeedHealth, KillLatched, SessionState, VenueDay};
 use pricewright_core::kernel::{
-    Column, DecisionRef, EventRef, Health, OperatorCommand, RecordRef, SessionPhase, SourceId,
+    Column, Control, DecisionRef, DisplayUnits, EventRef, Health, Minor, OperatorCommand, RecordRef,
+    SessionPhase, SourceId,
 };
 
 use super::status::Tally;
@@ -28,6 +29,8 @@ pub struct News {
     tally: Arc<Mutex<Tally>>,
     /// Whether what is good is reported too.
     all: bool,
+    /// How money is written.
+    units: Option<DisplayUnits>,
     sessions: Vec<(SourceId, u32, String)>,
     feeds: Vec<Feed>,
 }
@@ -44,7 +47,13 @@ struct Feed {
 impl News {
     /// For the run that begins at `first_seq`; without `all` only what is bad is reported.
     pub fn new(first_seq: u64, all: bool) -> Self {
-        Self { first_seq, tally: Arc::default(), all, sessions: Vec::new(), feeds: Vec::new() }
+        Self { first_seq, tally: Arc::default(), all, units: None, sessions: Vec::new(), feeds: Vec::new() }
+    }
+
+    /// Money in these units.
+    #[must_use]
+    pub fn in_units(self, units: DisplayUnits) -> Self {
+        Self { units: Some(units), ..self }
     }
 
     /// The tally as it stands.
@@ -68,12 +77,18 @@ impl News {
 
     fn latch(&self, latch: &KillLatched) {
         let KillLatched { value, limit, control, operator, .. } = latch;
+        // What is compared is money where the day's loss is, else a count.
+        let shown = |number: i64| match (&self.units, *control) {
+            (Some(units), Control::DAILY_LOSS) => units.money(Minor(number)),
+            _ => number.to_string(),
+        };
+        let (value, limit) = (shown(*value), shown(*limit));
         let (control, operator) = (control.name(), operator.as_str());
         if latch.released == 0 {
             tracing::warn!(
                 target: TARGET,
-                reason = control, value, limit, operator,
-                "kill latch set: only cancels leave until an operator releases it"
+                reason = control, %value, %limit, operator,
+                "kill latch set: no order and no new price leaves, only cancels, until an operator releases it"
             );
         } else {
             tracing::warn!(target: TARGET, reason = control, operator, "kill latch released");

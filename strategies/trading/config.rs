@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use pricewright_core::kernel::{Minor, Nanos, Ticks, Venue};
-use pricewright_core::market::instrument::{Instrument, ShortSale, TickSize, in_order};
+use pricewright_core::kernel::{ConfigFault, Minor, Nanos, Ticks, Venue};
+use pricewright_core::market::instrument::{Instrument, InstrumentError, ShortSale, TickSize, in_order};
 use pricewright_core::market::portfolio::{FEE_MAX, TICK_VALUE_MAX};
 use pricewright_core::market::risk::{RiskConfig, check_range};
 use pricewright_core::models::features::Volatility;
@@ -13,6 +13,8 @@ use super::strategy::StrategyConfig;
 /// The most instruments of one desk: their answers to one event must fit the outbox.
 pub const MAX_INSTRUMENTS: usize = 256;
 
+/// The most own orders that are remembered.
+const OWN_ORDERS_MAX: i64 = 1 << 20;
 /// Shares in the largest order of OUCH 5.0 (section 2.1, Enter Order: below 1,000,000).
 const OUCH_MAX_SHARES: i64 = 999_999;
 /// A collar wider than this keeps nothing out.
@@ -65,7 +67,7 @@ pub struct DeskConfig {
     #[serde(skip)]
     pub venue: Venue,
     /// What strategies see of the data.
-    #[serde(default = "FeatureConfig::standard")]
+    #[serde(default)]
     pub features: FeatureConfig,
     /// The venue's fees.
     pub fees: FeeConfig,
@@ -79,7 +81,7 @@ pub struct DeskConfig {
 
 /// How features are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct FeatureConfig {
     /// Time constant of the volatility: a sample this old weighs 1/e. 1 to 86 400 000 ms; 60 000 unless said.
     pub volatility_tau_ms: i64,
@@ -88,12 +90,13 @@ pub struct FeatureConfig {
     pub volatility_sample_ms: i64,
 }
 
-impl FeatureConfig {
-    /// The values that hold where nothing is said.
-    pub fn standard() -> Self {
+impl Default for FeatureConfig {
+    fn default() -> Self {
         Self { volatility_tau_ms: 60_000, volatility_sample_ms: 100 }
     }
+}
 
+impl FeatureConfig {
     pub(super) fn volatility(&self) -> Volatility {
         Volatility::new(
             Nanos(self.volatility_tau_ms.saturating_mul(1_000_000)),
@@ -179,7 +182,7 @@ impl DeskConfig {
             drop_copy_grace_ms: default_drop_copy_grace_ms(),
             base_currency: None,
             venue: Venue::default(),
-            features: FeatureConfig::standard(),
+            features: FeatureConfig::default(),
             fees: FeeConfig {
                 maker_fee_per_10000_lots: Minor(-2_000),
                 taker_fee_per_10000_lots: Minor(3_000),
@@ -217,60 +220,112 @@ impl DeskConfig {
     /// The instruments numbered and everything checked.
     ///
     /// # Errors
-    /// The first key that is wrong, and the mend.
+    /// The first key that is wrong, and what helps.
     pub fn checked(&self) -> Result<Self, String> {
-        check_range("status_interval_ms", self.status_interval_ms, 1, 3_600_000)?;
-        check_range("order_time_to_send_us", self.order_time_to_send_us, 1, 60_000_000)?;
-        check_range("refusal_pause_ms", self.refusal_pause_ms, 1, 3_600_000)?;
-        check_range("answer_timeout_ms", self.answer_timeout_ms, 10, 600_000)?;
-        check_range("book_orders", i64::from(self.book_orders), 1, 1 << 24)?;
-        check_range("book_levels", i64::from(self.book_levels), 1, 1 << 16)?;
-        check_range("features.volatility_tau_ms", self.features.volatility_tau_ms, 1, 86_400_000)?;
-        check_range("features.volatility_sample_ms", self.features.volatility_sample_ms, 1, 60_000)?;
-        for (key, fee) in [
-            ("fees.maker_fee_per_10000_lots", self.fees.maker_fee_per_10000_lots),
-            ("fees.taker_fee_per_10000_lots", self.fees.taker_fee_per_10000_lots),
-        ] {
-            check_range(key, fee.0, -FEE_MAX.0, FEE_MAX.0)?;
+        if let Some(fault) = self.faults().into_iter().next() {
+            return Err(fault.message);
         }
-        self.risk.validate()?;
-        let least = self.risk.max_open_orders.saturating_mul(4);
-        check_range("own_orders", i64::from(self.own_orders), least, 1 << 20)?;
-        check_range("drop_copy_grace_ms", self.drop_copy_grace_ms, 1, 600_000)?;
-        check_range("own_fills", i64::from(self.own_fills), 1, 1 << 20)?;
-        self.strategy.validate(&self.risk)?;
-        let count = i64::try_from(self.instruments.len()).unwrap_or(i64::MAX);
-        check_range("the number of instruments", count, 1, MAX_INSTRUMENTS as i64)?;
         let instruments = in_order(self.instruments.clone()).map_err(|error| error.to_string())?;
-        for instrument in &instruments {
-            let key = format!("instruments.{}.tick_value", instrument.symbol);
-            check_range(&key, instrument.tick_value.0, 1, TICK_VALUE_MAX.0)?;
-        }
-        self.venue.check()?;
-        self.check_currency(&instruments)?;
         Ok(Self { instruments, ..self.clone() })
     }
 
-    /// Money of one currency only is summed, and in one minor unit.
-    fn check_currency(&self, instruments: &[Instrument]) -> Result<(), String> {
-        let Some(first) = instruments.first() else { return Ok(()) };
-        let base = self.base_currency.as_ref().unwrap_or(&first.currency);
-        for instrument in instruments {
-            let Instrument { symbol, currency, currency_decimals, .. } = instrument;
-            if currency != base {
-                return Err(format!(
-                    "currency of {symbol} is {currency}, and the desk counts in {base} (base_currency, else that of the first \
-                     instrument): money of different currencies is not summed; give {currency} a desk of its own"
-                ));
-            }
-            if *currency_decimals != first.currency_decimals {
-                return Err(format!(
-                    "currency_decimals of {symbol} is {currency_decimals}, and that of {} is {}: the desk sums money in one unit; \
-                     give both the same, and scale tick_value to it",
-                    first.symbol, first.currency_decimals
-                ));
-            }
+    /// Everything that is wrong, each with its key.
+    pub(super) fn faults(&self) -> Vec<ConfigFault> {
+        let mut faults: Vec<ConfigFault> = self.ranges().into_iter().map(ConfigFault::from).collect();
+        let Self { own_orders, risk, .. } = self;
+        let (orders, least) = (i64::from(*own_orders), risk.max_open_orders.saturating_mul(4));
+        // Of a wrong max_open_orders it is said already.
+        let least = least.clamp(4, OWN_ORDERS_MAX);
+        if !(least..=OWN_ORDERS_MAX).contains(&orders) {
+            let message = format!(
+                "own_orders is {orders}, and risk.max_open_orders is {}: set own_orders from {least} (four times that) to \
+                 {OWN_ORDERS_MAX}, or lower risk.max_open_orders",
+                risk.max_open_orders
+            );
+            faults.push(ConfigFault::at("own_orders", message).or_at("risk.max_open_orders"));
         }
-        Ok(())
+        faults.extend(self.venue.check().err().map(ConfigFault::from));
+        faults.extend(self.instrument_faults());
+        faults
+    }
+
+    /// Numbers that are out of their ranges, the key first.
+    fn ranges(&self) -> Vec<String> {
+        let fee = |key: &str, fee: Minor| check_range(key, fee.0, -FEE_MAX.0, FEE_MAX.0);
+        let checks = [
+            check_range("status_interval_ms", self.status_interval_ms, 1, 3_600_000),
+            check_range("order_time_to_send_us", self.order_time_to_send_us, 1, 60_000_000),
+            check_range("refusal_pause_ms", self.refusal_pause_ms, 1, 3_600_000),
+            check_range("answer_timeout_ms", self.answer_timeout_ms, 10, 600_000),
+            check_range("book_orders", i64::from(self.book_orders), 1, 1 << 24),
+            check_range("book_levels", i64::from(self.book_levels), 1, 1 << 16),
+            check_range("features.volatility_tau_ms", self.features.volatility_tau_ms, 1, 86_400_000),
+            check_range("features.volatility_sample_ms", self.features.volatility_sample_ms, 1, 60_000),
+            fee("fees.maker_fee_per_10000_lots", self.fees.maker_fee_per_10000_lots),
+            fee("fees.taker_fee_per_10000_lots", self.fees.taker_fee_per_10000_lots),
+            check_range("drop_copy_grace_ms", self.drop_copy_grace_ms, 1, 600_000),
+            check_range("own_fills", i64::from(self.own_fills), 1, 1 << 20),
+        ];
+        let checks = checks.into_iter().filter_map(Result::err);
+        checks.chain(self.risk.faults()).chain(self.strategy.faults(&self.risk)).collect()
+    }
+
+    /// What is wrong with the instruments: each by itself, and together.
+    fn instrument_faults(&self) -> Vec<ConfigFault> {
+        let count = self.instruments.len();
+        if !(1..=MAX_INSTRUMENTS).contains(&count) {
+            let message = format!("instruments: there are {count}; give 1 to {MAX_INSTRUMENTS}");
+            return vec![ConfigFault::at("instruments", message)];
+        }
+        let mut faults = Vec::new();
+        for (at, instrument) in self.instruments.iter().enumerate() {
+            let key = |field: &str| format!("instruments.{at}.{field}");
+            faults.extend(
+                instrument
+                    .faults(at)
+                    .into_iter()
+                    .map(|(field, error)| ConfigFault::at(key(field), error.to_string())),
+            );
+            if instrument.tick_value > TICK_VALUE_MAX {
+                let Instrument { symbol, tick_value, .. } = instrument;
+                let message = format!(
+                    "instruments.{symbol}.tick_value is {}: set it from 1 to {}",
+                    tick_value.0, TICK_VALUE_MAX.0
+                );
+                faults.push(ConfigFault::at(key("tick_value"), message));
+            }
+            let before = self.instruments.iter().take(at);
+            if !instrument.symbol.is_empty() && before.clone().any(|other| other.symbol == instrument.symbol)
+            {
+                let twice = InstrumentError::Twice(instrument.symbol.clone());
+                faults.push(ConfigFault::at(key("symbol"), twice.to_string()));
+            }
+            faults.extend(self.currency_faults(at, instrument));
+        }
+        faults
+    }
+
+    /// Money of one currency only is summed, and in one minor unit.
+    fn currency_faults(&self, at: usize, instrument: &Instrument) -> Vec<ConfigFault> {
+        let Some(first) = self.instruments.first() else { return Vec::new() };
+        let base = self.base_currency.as_ref().unwrap_or(&first.currency);
+        let Instrument { symbol, currency, currency_decimals, .. } = instrument;
+        let mut faults = Vec::new();
+        if currency != base {
+            let message = format!(
+                "currency of {symbol} is {currency}, and the desk counts in {base} (base_currency, else that of the first \
+                 instrument): money of different currencies is not summed; give {currency} a desk of its own"
+            );
+            faults.push(ConfigFault::at(format!("instruments.{at}.currency"), message));
+        }
+        if *currency_decimals != first.currency_decimals {
+            let message = format!(
+                "currency_decimals of {symbol} is {currency_decimals}, and that of {} is {}: the desk sums money in one unit; \
+                 give both the same, and scale tick_value to it",
+                first.symbol, first.currency_decimals
+            );
+            faults.push(ConfigFault::at(format!("instruments.{at}.currency_decimals"), message));
+        }
+        faults
     }
 }

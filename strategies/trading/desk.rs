@@ -14,9 +14,9 @@ use pricewright_core::kernel::table::{
     DeskStatus, KillLatched, Malformed, Operator, Rejected, Timer, market_flags,
 };
 use pricewright_core::kernel::{
-    CancelReason, Control, DisplayUnits, EventRef, Health, InstrumentId, InstrumentUnits, Machine, Nanos,
-    OperatorCommand, Outbox, Probe, RejectReason, Reserved, SnapshotError, SourceId, Standing, Text, Ticks,
-    TradingState, Venue,
+    CancelReason, ConfigFault, Control, DisplayUnits, EventRef, Health, InstrumentId, InstrumentUnits,
+    Machine, Nanos, OperatorCommand, Outbox, Probe, RejectReason, Reserved, SnapshotError, SourceId,
+    Standing, Text, Ticks, TradingState, Venue,
 };
 use pricewright_core::market::instrument::Instrument;
 use pricewright_core::market::order::OrderTable;
@@ -94,6 +94,14 @@ impl Machine for Desk {
         // Made once from it with the least sizes: only the sizes were checked above, and everything else is checked here.
         let small = DeskConfig { book_orders: 1, book_levels: 1, own_orders: 2, own_fills: 1, ..config };
         State::new(&small).map(drop)
+    }
+
+    fn faults(config: &DeskConfig) -> Vec<ConfigFault> {
+        let faults = config.faults();
+        if faults.is_empty() {
+            return Self::check(config).err().map(ConfigFault::from).into_iter().collect();
+        }
+        faults
     }
 
     fn memory(config: &DeskConfig) -> Vec<Reserved> {

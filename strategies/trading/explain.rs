@@ -112,12 +112,13 @@ fn formulas(reasoning: &Reasoning, touch: &Touch, config: &MarketMakerConfig, po
     [
         Note::Formula {
             name: "fair",
-            expression: "(bid · ask_qty + ask · bid_qty) / (bid_qty + ask_qty)",
+            // The levels above are the venue's; our own orders in them are no others' interest.
+            expression: "(bid · others_ask_qty + ask · others_bid_qty) / (others_bid_qty + others_ask_qty)",
             terms: vec![
                 Term::new("bid", Amount::integer(touch.bid.0, Ticks::UNIT)),
-                Term::new("ask_qty", lots(touch.ask_qty.0)),
+                Term::new("others_ask_qty", lots(touch.ask_qty.0)),
                 Term::new("ask", Amount::integer(touch.ask.0, Ticks::UNIT)),
-                Term::new("bid_qty", lots(touch.bid_qty.0)),
+                Term::new("others_bid_qty", lots(touch.bid_qty.0)),
             ],
             result: ticks(reasoning.fair),
         },

@@ -92,14 +92,27 @@ impl MarketMakerConfig {
     /// # Errors
     /// The key that is wrong, and the mend.
     pub fn validate(&self, risk: &RiskConfig) -> Result<(), String> {
-        check_range("strategy.order_lots", self.order_lots.0, 1, risk.max_order_lots.0)?;
-        check_range("strategy.max_inventory_lots", self.max_inventory_lots.0, 1, risk.max_position_lots.0)?;
-        check_range("strategy.quote_horizon_ms", self.quote_horizon_ms, 1, 3_600_000)?;
-        check_range("strategy.min_quote_age_ms", self.min_quote_age_ms, 0, 60_000)?;
-        between("strategy.min_half_spread_ticks", self.min_half_spread_ticks, f64::MIN_POSITIVE, 1e6)?;
-        between("strategy.volatility_factor", self.volatility_factor, 0.0, 100.0)?;
-        between("strategy.skew_factor", self.skew_factor, 0.0, 100.0)?;
-        between("strategy.volatility_floor_ticks", self.volatility_floor_ticks, 0.0, 1e6)
+        self.faults(risk).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every parameter that is wrong, its key first.
+    pub fn faults(&self, risk: &RiskConfig) -> Vec<String> {
+        let checks = [
+            check_range("strategy.order_lots", self.order_lots.0, 1, risk.max_order_lots.0),
+            check_range(
+                "strategy.max_inventory_lots",
+                self.max_inventory_lots.0,
+                1,
+                risk.max_position_lots.0,
+            ),
+            check_range("strategy.quote_horizon_ms", self.quote_horizon_ms, 1, 3_600_000),
+            check_range("strategy.min_quote_age_ms", self.min_quote_age_ms, 0, 60_000),
+            between("strategy.min_half_spread_ticks", self.min_half_spread_ticks, f64::MIN_POSITIVE, 1e6),
+            between("strategy.volatility_factor", self.volatility_factor, 0.0, 100.0),
+            between("strategy.skew_factor", self.skew_factor, 0.0, 100.0),
+            between("strategy.volatility_floor_ticks", self.volatility_floor_ticks, 0.0, 1e6),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
     }
 }
 

@@ -36,8 +36,13 @@ impl StrategyConfig {
     /// # Errors
     /// The key that is wrong, and the mend.
     pub fn validate(&self, risk: &RiskConfig) -> Result<(), String> {
+        self.faults(risk).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every parameter that is wrong, its key first.
+    pub fn faults(&self, risk: &RiskConfig) -> Vec<String> {
         match self {
-            Self::MarketMaker(config) => config.validate(risk),
+            Self::MarketMaker(config) => config.faults(risk),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::support::Place;
 use pricewright::config::{ConfigText, PipelineConfig};
-use pricewright_core::kernel::Machine;
+use pricewright_core::kernel::{Machine, Venue};
 use pricewright_strategies::pricing::flash_sale::FlashSale;
 use pricewright_strategies::trading::Desk;
 use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, PathArguments, Type};
@@ -16,7 +16,7 @@ use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, PathArgumen
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PAGE: &str = "docs/configuration.md";
 /// Where settings are declared.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "src/config.rs",
     "src/config/keep.rs",
     "src/config/metrics.rs",
@@ -27,6 +27,7 @@ const SOURCES: [&str; 10] = [
     "strategies/pricing/flash_sale/config.rs",
     "core/market/risk/limits.rs",
     "core/market/instrument.rs",
+    "core/kernel/calendar.rs",
 ];
 const EXAMPLES: [&str; 3] = [
     "strategies/trading/desk.toml",
@@ -96,6 +97,80 @@ fn the_configuration_reference_is_what_the_code_says() {
         "{PAGE} is not what the code says; write it with PRICEWRIGHT_WRITE_DOCS=1 cargo test configuration"
     );
     assert!(!page.contains("| |"), "each key has a type, a default and a meaning: {page}");
+    for of_the_program in ["super::", "[`", "`Self"] {
+        let line = page.lines().find(|line| line.contains(of_the_program));
+        assert_eq!(line, None, "{of_the_program} leads nowhere on this page");
+    }
+}
+
+/// The page against what is read, and not against the source it is made from: every key that a machine's file takes, as the
+/// refusal of an unknown one lists them.
+#[test]
+fn the_reference_has_every_key_that_is_read_and_no_other() {
+    let page = std::fs::read_to_string(Path::new(ROOT).join(PAGE)).expect("the page is there");
+    for (machine, accepted) in [
+        ("desk", accepted::<Desk>("", &mut Vec::new())),
+        ("flash_sale", accepted::<FlashSale>("", &mut Vec::new())),
+    ] {
+        let mut written = rows_of(&page, machine);
+        // The number of an instrument is in the journal's form alone.
+        let mut accepted: Vec<_> =
+            accepted.into_iter().filter(|(key, _)| key != "config.instruments.id").collect();
+        written.sort();
+        accepted.sort();
+        assert_eq!(written, accepted, "{machine}");
+    }
+}
+
+/// The keys under `table` with whether they are tables, all the way down.
+fn accepted<M: Machine>(table: &str, found: &mut Vec<(String, bool)>) -> Vec<(String, bool)> {
+    const PROBE: &str = "no_such_key";
+    // How the inner of a table may be reached: a table, one of a list, or one whose kind must be told.
+    let forms =
+        ["{ no_such_key = 0 }", "[{ no_such_key = 0 }]", "{ kind = \"market_maker\", no_such_key = 0 }"];
+    let keys = |text: &str| -> Option<Vec<String>> {
+        let error = toml::from_str::<PipelineConfig<M::Config>>(text).err()?;
+        let said = error.message();
+        let mut quoted = said.split('`').skip(1).step_by(2);
+        (said.starts_with("unknown field") && quoted.next() == Some(PROBE))
+            .then(|| quoted.map(str::to_owned).collect())
+    };
+    // No table lies in an item of a list.
+    let nested = |path: &str, form: &str| format!("{path} = {form}\n");
+    let root = format!("{PROBE} = 0\n");
+    let listed =
+        if table.is_empty() { keys(&root) } else { forms.iter().find_map(|form| keys(&nested(table, form))) };
+    for key in listed.unwrap_or_default() {
+        let path = if table.is_empty() { key } else { format!("{table}.{key}") };
+        let is_table = forms.iter().any(|form| keys(&nested(&path, form)).is_some());
+        found.push((path.clone(), is_table));
+        if is_table {
+            accepted::<M>(&path, found);
+        }
+    }
+    found.clone()
+}
+
+/// The page's rows that concern `machine`: the key with its tables, and whether it is called a table.
+fn rows_of(page: &str, machine: &str) -> Vec<(String, bool)> {
+    let (mut table, mut concerns, mut rows) = (String::new(), true, Vec::new());
+    for line in page.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            if let Some(named) = title.strip_prefix("The machine `") {
+                concerns = named.starts_with(&format!("{machine}`"));
+            }
+            let named = title.rsplit_once("`[").and_then(|(_, rest)| rest.split(']').next()).unwrap_or("");
+            table = named.trim_start_matches('[').to_owned();
+        }
+        let Some((key, rest)) = line.strip_prefix("| `").and_then(|row| row.split_once("` | ")) else {
+            continue;
+        };
+        if concerns {
+            let path = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
+            rows.push((path, rest.starts_with("table")));
+        }
+    }
+    rows
 }
 
 #[test]
@@ -103,6 +178,17 @@ fn the_program_shows_keys_by_name() {
     let place = Place::new();
     let shown = place.expect(0, &["config", "silence"]).out.join("\n");
     assert!(shown.contains("feed.nasdaq.silence_ms (whole number, ms; default: 3000)"), "{shown}");
+    for key in ["time_zone", "TIME_ZONE", "[venue]"] {
+        let shown = place.expect(0, &["config", key]).out.join("\n");
+        assert!(
+            shown.contains("venue.time_zone (time zone; default: \"America/New_York\")"),
+            "{key}: {shown}"
+        );
+    }
+    let thread = place.expect(0, &["config", "runtime.thread"]).out.join("\n");
+    assert!(thread.contains("runtime.thread.stages (list of the names; needed)"), "{thread}");
+    let nothing = place.expect(2, &["config", "xyzzy"]).err.join("\n");
+    assert!(nothing.contains("\"xyzzy\". Without a name"), "{nothing}");
     assert!(place.expect(0, &["config"]).out.len() > 200);
     let refused = place.expect(2, &["config", "silense_ms"]).err.join("\n");
     assert!(refused.contains("did you mean silence_ms?"), "{refused}");
@@ -122,11 +208,15 @@ impl Reference {
         }
         let examples: Vec<String> = EXAMPLES.iter().map(|name| read(name)).collect();
         let mut this = Self { declared, examples, defaults: Vec::new(), page: String::new() };
+        // What is as by default stands in no canonical form.
+        let mut venue = toml::Table::new();
+        venue.insert("venue".to_owned(), toml::Value::try_from(Venue::default()).expect("TOML"));
         // A feed must have one source; which is no default.
         let made_up =
             "machine = \"flash_sale\"\n[feed.jsonl.generated]\n[metrics]\nlisten = 9464\n[config]\n"
                 .to_owned();
         this.defaults = vec![
+            venue,
             filled_in::<FlashSale>(made_up),
             this.filled::<Desk>(0),
             this.filled::<FlashSale>(1),
@@ -212,14 +302,14 @@ impl Reference {
                      commented examples. A key without a default must be there.\n"
             .to_owned();
         self.keys_of("PipelineConfig", "", "The file");
-        self.keys_of("DeskConfig", "config", "The machine `desk`");
-        self.keys_of("flash_sale::Config", "config", "The machine `flash_sale`");
+        self.keys_of("DeskConfig", "[config]", "The machine `desk`");
+        self.keys_of("flash_sale::Config", "[config]", "The machine `flash_sale`");
         self.page
     }
 
     fn keys_of(&mut self, name: &str, table: &str, title: &str) {
         let Some(declared) = self.declared.remove(name) else { return };
-        let heading = if table.is_empty() { title.to_owned() } else { format!("{title}: `[{table}]`") };
+        let heading = if table.is_empty() { title.to_owned() } else { format!("{title}: `{table}`") };
         let _ = write!(self.page, "\n## {heading}\n\n{}\n\n", declared.docs);
         let Shape::Keys(keys) = &declared.shape else { return };
         self.page.push_str(
@@ -227,18 +317,20 @@ impl Reference {
         );
         let mut inner: Vec<(String, String, String)> = Vec::new();
         for key in keys.iter().filter(|key| !(name == "Instrument" && key.name == "id")) {
-            let path = if table.is_empty() { key.name.clone() } else { format!("{table}.{}", key.name) };
+            let inside = table.trim_matches(['[', ']']);
+            let path = if table.is_empty() { key.name.clone() } else { format!("{inside}.{}", key.name) };
             if key.ty == "C" {
                 inner.push((String::new(), String::new(), String::new()));
-                self.row(key, "table", "", "see the machine's own part below", "");
+                self.row(key, "table", "", "see the machine's own part below", "`[config]`");
                 continue;
             }
             match self.declared.get(&key.ty) {
                 Some(Declared { shape: Shape::Keys(_), .. }) => {
-                    let shown = if key.list { format!("`[[{path}]]`") } else { format!("`[{path}]`") };
+                    let shown = if key.list { format!("[[{path}]]") } else { format!("[{path}]") };
                     let default = if key.required { "" } else { "left out" };
-                    self.row(key, if key.list { "tables" } else { "table" }, default, &key.docs, &shown);
-                    inner.push((key.ty.clone(), path, key.docs.clone()));
+                    let ty = if key.list { "tables" } else { "table" };
+                    self.row(key, ty, default, &key.docs, &format!("`{shown}`"));
+                    inner.push((key.ty.clone(), shown, key.docs.clone()));
                 }
                 Some(Declared { shape: Shape::Variants(variants), tag, .. }) => {
                     let names: Vec<String> =
@@ -247,15 +339,13 @@ impl Reference {
                         let settings = variants.iter().find_map(|variant| variant.2.clone());
                         let docs = format!("{} Its `{tag}` is {}.", key.docs, names.join(" or "));
                         self.row(key, "table", "", &docs, &format!("`[{path}]`"));
-                        inner.extend(settings.map(|settings| (settings, path.clone(), key.docs.clone())));
+                        let shown = format!("[{path}]");
+                        inner.extend(settings.map(|settings| (settings, shown, key.docs.clone())));
                         continue;
                     }
-                    let meanings: Vec<String> = variants
-                        .iter()
-                        .map(|variant| format!("`\"{}\"`: {}", variant.0, variant.1))
-                        .collect();
-                    let docs = format!("{} {}", key.docs, meanings.join(" "));
-                    self.plain(key, &path, "one of the names", &docs);
+                    let docs = format!("{} {}", key.docs, meanings(variants, &names));
+                    let ty = if key.list { "list of the names" } else { "one of the names" };
+                    self.plain(key, &path, ty, &docs);
                 }
                 None => self.plain(key, &path, &type_text(key), &key.docs),
             }
@@ -307,6 +397,16 @@ impl Reference {
     }
 }
 
+/// What the names stand for, where they do not say it themselves.
+fn meanings(variants: &[(String, String, Option<String>)], names: &[String]) -> String {
+    if variants.iter().all(|variant| variant.1.is_empty()) {
+        return format!("The names are {}.", names.join(", "));
+    }
+    let meanings: Vec<String> =
+        variants.iter().map(|variant| format!("`\"{}\"`: {}", variant.0, variant.1)).collect();
+    meanings.join(" ")
+}
+
 /// `text` as the program fills it in.
 fn filled_in<M: Machine>(text: String) -> toml::Table {
     let text = ConfigText { path: "defaults".to_owned(), text };
@@ -347,7 +447,12 @@ fn type_text(key: &Key) -> String {
         "Age" => "age such as 7d",
         "Size" => "size such as 10GB",
         "Idle" | "Durability" | "Role" => "name",
-        _ => "whole number",
+        "TimeZone" => "time zone",
+        "TimeOfDay" => "time of day such as 09:30",
+        "CalendarDate" => "date such as 2026-12-25",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" | "Bps" | "Lots" | "Minor" | "Ticks" => "whole number",
+        "InstrumentId" => "whole number",
+        unknown => panic!("no words for the type {unknown} of {}", key.name),
     };
     if key.list { format!("list: {one}") } else { one.to_owned() }
 }
@@ -357,7 +462,8 @@ fn declaration(item: &Item) -> Option<(String, Declared)> {
         Item::Struct(item) if derives(&item.attrs, "Deserialize") => {
             let Fields::Named(fields) = &item.fields else { return None };
             let defaults = serde_has(&item.attrs, "default");
-            let keys = fields.named.iter().map(|field| key(field, defaults)).collect();
+            let read = fields.named.iter().filter(|field| !serde_has(&field.attrs, "skip"));
+            let keys = read.map(|field| key(field, defaults)).collect();
             let (docs, tag) = (docs_of(&item.attrs), None);
             Some((item.ident.to_string(), Declared { docs, tag, shape: Shape::Keys(keys) }))
         }
@@ -412,9 +518,7 @@ fn docs_of(attrs: &[Attribute]) -> String {
         },
         _ => None,
     });
-    let text = lines.collect::<Vec<_>>().join(" ");
-    // Links of rustdoc lead nowhere on this page.
-    text.replace("[`", "`").replace("`]", "`")
+    lines.collect::<Vec<_>>().join(" ")
 }
 
 fn derives(attrs: &[Attribute], name: &str) -> bool {

@@ -51,6 +51,7 @@ fn inspect_shows_what_people_write_and_check_what_the_journal_takes() {
         "{}",
         disk(&["--rate", "1000"])
     );
+    let at_a_rate = disk(&["--rate", "1000"]);
     let line = r#"{"type":"inventory","sku":"A-7","ts":"2026-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.00"}"#;
     let ran = place.run(&["run", "c.toml"], &format!("{line}\n"));
     assert_eq!(ran.code, Some(0), "{ran:#?}");
@@ -66,5 +67,21 @@ fn inspect_shows_what_people_write_and_check_what_the_journal_takes() {
     for part in ["event_ns=1767225600000000000", "price=10000", "sku=0"] {
         assert!(raw.contains(part), "no {part} in {raw}");
     }
+    // A segment of a few records is mostly head: it says nothing of how many bytes a record takes.
+    assert_eq!(disk(&["--rate", "1000"]), at_a_rate);
+    assert!(disk(&[]).contains("no run has sealed the 10,000 records"), "{}", disk(&[]));
+    let ran = place.run(&["run", "c.toml"], &format!("{line}\n").repeat(12_000));
+    assert_eq!(ran.code, Some(0), "{:#?}", ran.err);
     assert!(disk(&[]).contains("a day at the rate of the last run"), "{}", disk(&[]));
+    let measured = disk(&["--rate", "1000"]);
+    assert!(measured.contains("bytes, as in the last run"), "{measured}");
+    let gigabytes: f64 = measured
+        .trim_start_matches("disk")
+        .trim_start()
+        .split(' ')
+        .next()
+        .and_then(|text| text.parse().ok())
+        .expect("a number");
+    // Records are of 64 bytes and more, and few of more than 256.
+    assert!((5.0..25.0).contains(&gigabytes), "{measured}");
 }

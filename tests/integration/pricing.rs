@@ -286,7 +286,7 @@ fn configurations_that_cannot_be_used_say_where_and_what_to_do() {
     for (from, to, key, mend) in [
         ("stdin = true", "stdin = true\nstdinn = true", "stdinn", "unknown key `stdinn`"),
         ("segment_mib = 16", "segment_mib = 0", "segment_mib", "give 1 to 1024"),
-        ("segment_mib = 16", "segment_mib = \"16\"", "segment_mib", "invalid type"),
+        ("segment_mib = 16", "segment_mib = \"16\"", "segment_mib", "the text \"16\""),
         ("currency_decimals = 2", "currency_decimals = 99", "currency_decimals", "set it to 0..="),
         ("stdin = true", "stdin = true\nmax_line_bytes = 1", "max_line_bytes", "set it to 64..="),
         ("stdout = true", "stdout = true\ntcp = true", "tcp", "listen = "),

@@ -114,6 +114,79 @@ fn the_demo_ends_with_what_to_try() {
     assert_eq!(place.verify("mine")["clean_end"], true);
 }
 
+/// With a journal of its own name the market's demo must name it: the newest under ./pricewright-data is another, or none.
+#[test]
+fn what_the_market_demo_says_to_try_works_where_it_is_said() {
+    let place = Place::new();
+    let ran = place.expect(0, &["--seconds", "1", "--journal", "my journals/one"]);
+    let lines: Vec<&str> = ran.out.iter().map(String::as_str).collect();
+    for command in ["explain", "replay --verify"] {
+        let line = lines.iter().find(|line| line.contains(&format!(" {command} '"))).expect(command);
+        assert!(line.contains("'my journals/one'"), "{line}");
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.push("my journals/one");
+        place.expect(0, &args);
+    }
+}
+
+#[test]
+fn a_command_misspelt_is_refused_with_what_was_meant() {
+    let place = Place::new();
+    let refused = place.expect(2, &["explian"]).err.join("\n");
+    assert!(refused.contains("there is no command `explian`") && refused.contains("did you mean `explain`?"));
+    place.expect(2, &[""]);
+    assert!(!place.path("pricewright-data").exists(), "no demo was run");
+}
+
+#[test]
+fn a_directory_is_no_input_and_files_are_not_written_over() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("d")).expect("made");
+    let shop = |feed: &str| {
+        format!("machine = \"flash_sale\"\n[journal]\ndir = \"j\"\n[feed.jsonl]\n{feed}\n[config]\n")
+    };
+    place.write("file.toml", &shop("file = \"d\""));
+    let refused = place.expect(2, &["run", "file.toml"]).err.join("\n");
+    assert!(refused.contains("is a directory") && refused.contains("[feed.jsonl] file"), "{refused}");
+    place.write("stdin.toml", &shop("stdin = true"));
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_pricewright"))
+        .args(["run", "stdin.toml"])
+        .current_dir(place.path(""))
+        .stdin(std::fs::File::open(place.path("d")).expect("a directory opens"))
+        .output()
+        .expect("it runs");
+    assert_eq!(run.status.code(), Some(2), "{}", String::from_utf8_lossy(&run.stderr));
+
+    place.write("day", "the only copy");
+    for args in [
+        &["sim", "--write-itch", "day", "--seconds", "1"][..],
+        &["--record", "day", "--seconds", "1", "--json"][..],
+    ] {
+        let refused = place.expect(2, args).err.join("\n");
+        assert!(refused.contains("exists"), "{refused}");
+        assert_eq!(place.read("day"), "the only copy");
+    }
+}
+
+/// A disk that is full is no reader who is slow, and what cannot be written has not been said.
+#[test]
+fn a_full_output_is_said_to_be_full() {
+    let place = Place::new();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+    for args in [&["--help"][..], &["--version"], &["config"], &["completions", "bash"]] {
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_pricewright"))
+            .args(args)
+            .current_dir(place.path(""))
+            .stdout(full())
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("No space left"), "{args:?}: {said}");
+        assert!(!said.contains("nobody read"), "{args:?}: {said}");
+    }
+}
+
 #[test]
 fn a_log_filter_that_is_none_is_refused() {
     let run = |filter: &str| {

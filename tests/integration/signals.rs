@@ -150,7 +150,7 @@ fn a_live_run_says_what_it_does_and_how_it_did() {
         desk.after(words);
     }
     place.json(&["operator", "kill", "live", "--name", "ann", "--json"]);
-    let latch = desk.after("kill latch set: only cancels leave");
+    let latch = desk.after("kill latch set: no order and no new price leaves, only cancels");
     assert!(latch.contains("kill_latch") && latch.contains("ann"), "{latch}");
     place.json(&["operator", "rearm", "live", "--name", "bob", "--json"]);
     desk.after("kill latch released");

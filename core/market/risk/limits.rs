@@ -99,32 +99,39 @@ impl RiskConfig {
     /// Checks every limit.
     ///
     /// # Errors
-    /// The key that is wrong, and the mend.
+    /// The first key that is wrong, and what helps.
     pub fn validate(&self) -> Result<(), String> {
-        within("collar_bps", self.collar_bps.0, 1, 10_000)?;
-        within("band_bps", self.band_bps.0, self.collar_bps.0, 10_000)?;
-        within("max_order_lots", self.max_order_lots.0, 1, i64::from(u32::MAX))?;
-        within("max_notional", self.max_notional.0, 1, i64::MAX - 1)?;
-        within("max_position_lots", self.max_position_lots.0, 1, 1 << 40)?;
-        within("max_open_orders", self.max_open_orders, 1, 65_536)?;
-        within("max_open_notional", self.max_open_notional.0, 1, i64::MAX - 1)?;
-        within("max_gross_notional", self.gross_limit().0, 1, i64::MAX - 1)?;
-        within("max_net_notional", self.net_limit().0, 1, i64::MAX - 1)?;
-        within("max_rejects", self.max_rejects, 1, 1_000)?;
-        within("message_rate_per_s", self.message_rate_per_s, 1, 1_000_000)?;
-        within("message_burst", self.message_burst, 1, 1_000_000)?;
-        within("duplicate_window_ms", self.duplicate_window_ms, 1, 60_000)?;
-        within("reference_max_age_ms", self.reference_max_age_ms, 1, 60_000)?;
-        within("ingress_lag_max_us", self.ingress_lag_max_us, 1, 60_000_000)?;
-        within("max_daily_loss", self.max_daily_loss.0, 1, i64::MAX - 1)?;
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every limit that is wrong, its key first.
+    pub fn faults(&self) -> Vec<String> {
+        let mut checks = vec![
+            within("collar_bps", self.collar_bps.0, 1, 10_000),
+            within("band_bps", self.band_bps.0, self.collar_bps.0, 10_000),
+            within("max_order_lots", self.max_order_lots.0, 1, i64::from(u32::MAX)),
+            within("max_notional", self.max_notional.0, 1, i64::MAX - 1),
+            within("max_position_lots", self.max_position_lots.0, 1, 1 << 40),
+            within("max_open_orders", self.max_open_orders, 1, 65_536),
+            within("max_open_notional", self.max_open_notional.0, 1, i64::MAX - 1),
+            within("max_gross_notional", self.gross_limit().0, 1, i64::MAX - 1),
+            within("max_net_notional", self.net_limit().0, 1, i64::MAX - 1),
+            within("max_rejects", self.max_rejects, 1, 1_000),
+            within("message_rate_per_s", self.message_rate_per_s, 1, 1_000_000),
+            within("message_burst", self.message_burst, 1, 1_000_000),
+            within("duplicate_window_ms", self.duplicate_window_ms, 1, 60_000),
+            within("reference_max_age_ms", self.reference_max_age_ms, 1, 60_000),
+            within("ingress_lag_max_us", self.ingress_lag_max_us, 1, 60_000_000),
+            within("max_daily_loss", self.max_daily_loss.0, 1, i64::MAX - 1),
+        ];
         if self.entries() > MAX_DUPLICATE_ENTRIES {
-            return Err(format!(
+            checks.push(Err(format!(
                 "risk.duplicate_window_ms: {} orders could pass within the window, {MAX_DUPLICATE_ENTRIES} can be \
                  remembered; shorten it, or lower message_rate_per_s or message_burst",
                 self.entries()
-            ));
+            )));
         }
-        Ok(())
+        checks.into_iter().filter_map(Result::err).collect()
     }
 
     /// Most money in positions and open orders, long and short together.

@@ -2,11 +2,42 @@ use pricewright_strategies::pricing::flash_sale::FlashSale;
 use pricewright_strategies::trading::Desk;
 
 use super::*;
+use crate::edges::assemble;
 
 const SHOP: &str = "machine = \"flash_sale\"\n[feed.jsonl]\nstdin = true\n[config]\ncurrency_decimals = 2\n";
 
 fn text(text: &str) -> ConfigText {
     ConfigText { path: "test.toml".to_owned(), text: text.to_owned() }
+}
+
+const DESK: &str = include_str!("../../../strategies/trading/desk.toml");
+const FILES: [&str; 3] = [
+    DESK,
+    include_str!("../../../strategies/pricing/flash_sale/stdin.toml"),
+    include_str!("../../../strategies/pricing/flash_sale/tcp.toml"),
+];
+
+fn of_shop(file: &str) -> Vec<Problem> {
+    text(file).problems::<FlashSale>(assemble::faults::<FlashSale>)
+}
+
+fn of_desk(file: &str) -> Vec<Problem> {
+    text(file).problems::<Desk>(assemble::faults::<Desk>)
+}
+
+/// The line of `text` that begins with `key` and comes after `behind`, counted from 1.
+fn line_of(text: &str, behind: &str, key: &str) -> usize {
+    let from = text.lines().position(|line| line.starts_with(behind)).expect("there");
+    let found = text.lines().skip(from).position(|line| line.starts_with(key)).expect("there");
+    from + found + 1
+}
+
+/// The example with a second instrument, `ABC`.
+fn two_instruments() -> String {
+    let (before, rest) = DESK.split_once("[[config.instruments]]").expect("one");
+    let (first, after) = rest.split_once("[config.fees]").expect("fees follow");
+    let second = first.replace("\"DEMO\"", "\"ABC\"");
+    format!("{before}[[config.instruments]]{first}[[config.instruments]]{second}[config.fees]{after}")
 }
 
 fn found(problems: &[Problem]) -> Vec<(usize, usize, &str)> {
@@ -15,12 +46,9 @@ fn found(problems: &[Problem]) -> Vec<(usize, usize, &str)> {
 
 #[test]
 fn a_good_file_has_none() {
-    assert_eq!(text(SHOP).problems::<FlashSale>(), []);
-    for example in EXAMPLES {
-        let problems = match text(example).machine().expect("named").as_str() {
-            "desk" => text(example).problems::<Desk>(),
-            _ => text(example).problems::<FlashSale>(),
-        };
+    assert_eq!(of_shop(SHOP), []);
+    for file in FILES {
+        let problems = if file == DESK { of_desk(file) } else { of_shop(file) };
         assert_eq!(problems, []);
     }
 }
@@ -30,14 +58,14 @@ fn a_good_file_has_none() {
 fn all_are_said_at_once_and_each_points_at_its_key() {
     let bad = "machine = \"flash_sale\"\n[journal]\nsegment_mib = 0\n[feed.jsonl]\nstdinn = true\nstdin = 7\n[config]\n\
                currency_decimals = 77\n";
-    let problems = text(bad).problems::<FlashSale>();
+    let problems = of_shop(bad);
     let mut found = found(&problems);
     found.sort_unstable();
     let places: Vec<_> = found.iter().map(|(line, column, _)| (*line, *column)).collect();
     assert_eq!(places, [(3, 1), (5, 1), (6, 9), (8, 1)], "{problems:#?}");
     assert!(found[0].2.contains("segment_mib: give 1 to 1024"), "{problems:#?}");
     assert_eq!(found[1].2, "unknown key `stdinn` in [feed.jsonl]; did you mean `stdin`?");
-    assert!(found[2].2.contains("expected a boolean"), "{problems:#?}");
+    assert!(found[2].2.contains("true or false"), "{problems:#?}");
     assert!(found[3].2.starts_with("currency_decimals is 77"), "{problems:#?}");
     let shown = problems.iter().find(|problem| problem.line == 5).expect("there").to_string();
     assert!(shown.ends_with("\n  5 | stdinn = true\n    | ^^^^^^"), "{shown}");
@@ -45,8 +73,8 @@ fn all_are_said_at_once_and_each_points_at_its_key() {
 
 #[test]
 fn what_is_missing_is_named_with_an_example() {
-    let desk = EXAMPLES[0].replace("\nuser = \"DESK1\"\n", "\n").replace("max_order_lots = 500\n", "");
-    let problems = text(&desk).problems::<Desk>();
+    let desk = DESK.replace("\nuser = \"DESK1\"\n", "\n").replace("max_order_lots = 500\n", "");
+    let problems = of_desk(&desk);
     let found = found(&problems);
     assert_eq!(found.len(), 2, "{problems:#?}");
     assert!(
@@ -62,11 +90,11 @@ fn what_is_missing_is_named_with_an_example() {
 
 #[test]
 fn a_wrong_value_does_not_hide_the_next() {
-    let desk = EXAMPLES[0]
+    let desk = DESK
         .replace("collar_bps = 50 ", "collar_bps = 0 ")
         .replace("max_open_orders = 16", "max_open_orders = 0")
         .replace("order_lots = 100\n", "order_lots = 0\n");
-    let problems = text(&desk).problems::<Desk>();
+    let problems = of_desk(&desk);
     let words: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
     for key in ["collar_bps", "max_open_orders", "strategy.order_lots"] {
         assert!(words.iter().any(|word| word.contains(key)), "{key}: {words:?}");
@@ -76,8 +104,147 @@ fn a_wrong_value_does_not_hide_the_next() {
 
 #[test]
 fn a_text_that_is_no_toml_says_where() {
-    let problems = text("machine = \"flash_sale\n[feed.jsonl]\nstdin = true\n").problems::<FlashSale>();
+    let problems = of_shop("machine = \"flash_sale\n[feed.jsonl]\nstdin = true\n");
     assert!(problems.iter().any(|problem| problem.line == 1), "{problems:#?}");
+}
+
+/// The example's own line of a key is no help for another instrument.
+#[test]
+fn a_fault_of_the_second_instrument_points_at_its_own_lines() {
+    let two = two_instruments();
+    let (first, second) = two.split_once("\"ABC\"").expect("two");
+    let zeros = format!(
+        "{first}\"ABC\"{}",
+        second.replacen("increment = 100", "increment = 0", 1).replacen(
+            "tick_value = 1",
+            "tick_value = 0",
+            1
+        )
+    );
+    let problems = of_desk(&zeros);
+    let lines: Vec<usize> = problems.iter().map(|problem| problem.line).collect();
+    let at = |key: &str| line_of(&zeros, "symbol = \"ABC\"", key);
+    assert_eq!(lines, [at("increment"), at("tick_value")], "{problems:#?}");
+    assert!(problems[1].message.contains("tick_value is 0"), "{problems:#?}");
+
+    let euro = format!("{first}\"ABC\"{}", second.replacen("\"USD\"", "\"EUR\"", 1));
+    let problems = of_desk(&euro);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert_eq!(problems[0].line, line_of(&euro, "symbol = \"ABC\"", "currency ="));
+    assert!(problems[0].message.contains("currency of ABC is EUR"), "{problems:#?}");
+
+    let long = two.replace("\"ABC\"", "\"TOOLONGSYMBOL\"");
+    let problems = of_desk(&long);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert_eq!(problems[0].line, line_of(&long, "symbol = \"TOO", "symbol"));
+    let missing = format!("{first}\"ABC\"{}", second.replacen("tick_value = 1", "# tick_value = 1", 1));
+    let problems = of_desk(&missing);
+    assert_eq!(problems[0].line, line_of(&missing, "symbol = \"ABC\"", "symbol") - 1, "{problems:#?}");
+}
+
+/// One fault must not make another that is not there, nor be said twice.
+#[test]
+fn a_repair_is_not_taken_for_a_fault() {
+    let messages = |problems: &[Problem]| -> Vec<String> {
+        problems.iter().map(|problem| problem.message.clone()).collect()
+    };
+    let shop = "machine = \"flash_sale\"\n[feed.jsonl]\nstdin=true\nfile=\"x\"\n[gateway.jsonl]\nstdout=true\n[config]\n";
+    let problems = of_shop(shop);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].message.contains("exactly one of"), "{problems:#?}");
+
+    let tcp = "machine = \"flash_sale\"\n[feed.jsonl]\nstdin=true\n[gateway.jsonl]\ntcp=true\n[config]\n";
+    let problems = of_shop(tcp);
+    assert_eq!((problems.len(), problems[0].line), (1, 5), "{problems:#?}");
+
+    let typo = "machine = \"flash_sale\"\n[feed.jsonl]\nstdinn=true\n[config]\n";
+    assert_eq!(messages(&of_shop(typo)), ["unknown key `stdinn` in [feed.jsonl]; did you mean `stdin`?"]);
+
+    let stages = "machine = \"flash_sale\"\n[runtime]\ntopology=\"explicit\"\n[[runtime.thread]]\nname=\"a\"\n\
+                  stages=[\"ingress\",\"machine\",\"foo\"]\nidle=\"spin\"\n[feed.jsonl]\nstdin=true\n[config]\n[runtime2]\n";
+    let problems = of_shop(stages);
+    let lines: Vec<usize> = problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [6, 11], "{problems:#?}");
+    assert!(problems[0].message.starts_with("`foo` is none of its values"), "{problems:#?}");
+}
+
+#[test]
+fn all_that_is_missing_is_named_and_the_advice_is_toml() {
+    let problems = of_desk("machine = \"desk\"\n[config]\n");
+    for table in ["[config.fees]", "[config.risk]", "[config.strategy]", "[[config.instruments]]"] {
+        let named = problems.iter().find(|problem| problem.message.starts_with(table));
+        let message = &named.unwrap_or_else(|| panic!("{table}: {problems:#?}")).message;
+        assert!(message.contains(&format!("`{table}`")), "{message}");
+        table.parse::<toml::Table>().expect("TOML");
+    }
+    assert!(problems.iter().any(|problem| problem.message.starts_with("no feed")), "{problems:#?}");
+    assert_eq!(problems.len(), 5, "{problems:#?}");
+    let nothing = of_desk("machine = \"desk\"\n");
+    assert!(nothing.iter().any(|problem| problem.message.starts_with("[config] is missing")), "{nothing:#?}");
+    assert_eq!(nothing.len(), 6, "{nothing:#?}");
+    let features =
+        format!("{DESK}\n").replace("volatility_tau_ms = 5000 ", "# ").replace("volatility_sample_ms", "# ");
+    assert_eq!(of_desk(&features), [], "features have defaults");
+}
+
+/// Words of the language that it is written in are no help.
+#[test]
+fn types_are_said_in_the_words_of_the_file() {
+    let bad = DESK
+        .replace("collar_bps = 50 ", "collar_bps = \"x\" ")
+        .replace("currency_decimals = 4", "currency_decimals = -1")
+        .replace("rerequest = \"127.0.0.1:31003\"", "rerequest = \"localhost:31003\"")
+        .replace("topology = \"auto\"", "topology = \"fast\"")
+        .replace("tick_size = \"0.0001\"", "tick_size = 0.0001")
+        .replace("[gateway.ouch]\n", "[gateway]\nouch = 7\n[gateway.ouch2]\n");
+    let problems = of_desk(&bad);
+    let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    for word in ["i64", "usize", "u8", "variant", "expected", "struct", "syntax", "sequence"] {
+        assert!(!all.iter().any(|message| message.contains(word)), "{word}: {all:#?}");
+    }
+    for words in
+        ["must be a whole number", "0 to 255", "names of hosts", "`fast` is none of its values", "a table"]
+    {
+        assert!(all.iter().any(|message| message.contains(words)), "{words}: {all:#?}");
+    }
+}
+
+#[test]
+fn threads_and_dependent_limits_name_the_key_that_was_changed() {
+    let orders = DESK.replace("max_open_orders = 16", "max_open_orders = 5000");
+    let problems = of_desk(&orders);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert_eq!(problems[0].line, line_of(&orders, "[config.risk]", "max_open_orders"));
+    assert!(problems[0].message.contains("20000") && problems[0].message.contains("max_open_orders is 5000"));
+    let with = |threads: &str| {
+        format!(
+            "machine = \"flash_sale\"\n[runtime]\ntopology = \"explicit\"\n{threads}[feed.jsonl]\nstdin = true\n[config]\n"
+        )
+    };
+    let thread = |stages: &str, core: usize| {
+        format!(
+            "[[runtime.thread]]\nname = \"t{core}\"\nstages = [{stages}]\ncore = {core}\nidle = \"backoff\"\n"
+        )
+    };
+    let missing = of_shop(&with(&thread("\"ingress\", \"machine\", \"gateway\"", 0)));
+    assert_eq!((missing.len(), missing[0].line > 0), (1, true), "{missing:#?}");
+    assert!(missing[0].message.contains("no thread runs helper"), "{missing:#?}");
+    let stages = thread("\"ingress\", \"machine\", \"gateway\"", 0);
+    let core = of_shop(&with(&format!("{stages}{}", thread("\"helper\"", 9999))));
+    assert_eq!((core.len(), core[0].line), (1, 12), "{core:#?}");
+}
+
+#[test]
+fn which_machine_is_asked_for_where_none_is_named() {
+    let known = ["desk", "flash_sale"];
+    let refused = |file: &str| text(file).machine_of(&known).expect_err(file).to_string();
+    let missing = refused("# a comment\n[feed.jsonl]\nstdin = true\n");
+    assert!(missing.contains("machine = \"desk\" or machine = \"flash_sale\""), "{missing}");
+    assert!(!missing.contains("a comment"), "{missing}");
+    let typo = refused("# a comment\nmachine = \"desc\"\n");
+    assert!(typo.contains("test.toml:2:11") && typo.contains("did you mean `desk`?"), "{typo}");
+    assert!(refused("machine = 7\n").contains("name in quotes"));
+    assert_eq!(text(DESK).machine_of(&known).expect("named"), "desk");
 }
 
 #[test]

@@ -67,6 +67,9 @@ impl Stream {
         };
         let file = File::open(path).map_err(complain)?;
         let about = file.metadata().map_err(complain)?;
+        if about.is_dir() {
+            return Err(complain(io::ErrorKind::IsADirectory.into()));
+        }
         let named = Named { device: about.dev(), inode: about.ino() };
         let known = if about.is_file() {
             lines.known(path, named.inode, |len| head_of(&file, len as usize).ok().flatten())

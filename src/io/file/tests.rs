@@ -152,3 +152,16 @@ fn reads_files_and_names_missing_ones() {
     let message = missing.to_string();
     assert!(message.contains("/nowhere/frames.bin") && message.contains("mend the path"), "{message}");
 }
+
+#[test]
+fn a_file_with_contents_is_not_written_over() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("day.itch");
+    drop(create_fresh(&path).expect("new"));
+    drop(create_fresh(&path).expect("an empty one may be filled"));
+    std::fs::write(&path, "the only copy").expect("written");
+    let error = create_fresh(&path).expect_err("it holds something");
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), "the only copy");
+    assert!(create_fresh(Path::new("/dev/null")).is_ok(), "a device");
+}

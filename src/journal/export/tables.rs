@@ -124,7 +124,9 @@ impl Tables {
         if let Some(unknown) = types.iter().find(|name| !self.tables.iter().any(|table| names(table, name))) {
             let known: Vec<&str> = self.tables.iter().map(|table| table.kind.name.as_str()).collect();
             let known = known.join(", ");
-            return Err(JournalError::Refused(format!("--type {unknown}: this journal has {known}")));
+            return Err(JournalError::Refused(format!(
+                "--type {unknown}: there is no such type of record; there are {known}"
+            )));
         }
         let wanted = |table: &Table| types.is_empty() || types.iter().any(|name| names(table, name));
         Ok(self.tables.iter().map(wanted).collect())

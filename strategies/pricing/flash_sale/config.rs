@@ -24,7 +24,7 @@ pub enum Publish {
     Always,
 }
 
-/// Configuration of [`super::FlashSale`].
+/// Rails and sizes of flash sales.
 ///
 /// Amounts are decimal strings in the currency's unit (`"1.00"`), never floats. Each rail may be given as an amount, in
 /// basis points, or both; where both are given the tighter one holds. A rail that is not given does not exist.
@@ -85,53 +85,81 @@ impl Config {
     /// The rails in minor units.
     ///
     /// # Errors
-    /// The key that is wrong, and the mend.
+    /// The first key that is wrong, and what helps.
     pub(super) fn rails(&self) -> Result<Rails, String> {
-        if self.currency_decimals > MAX_DECIMALS {
-            return Err(format!(
-                "currency_decimals is {}: set it to 0..={MAX_DECIMALS} (2 for USD and EUR)",
-                self.currency_decimals
-            ));
+        match self.rail_faults().into_iter().next() {
+            Some(fault) => Err(fault),
+            None => self.read_rails(),
         }
-        let rails = Rails {
+    }
+
+    fn read_rails(&self) -> Result<Rails, String> {
+        Ok(Rails {
             floor: self.amount("floor", self.floor.as_deref())?,
             floor_of_base: positive("floor_bps_of_base", self.floor_bps_of_base)?,
             ceiling: self.amount("ceiling", self.ceiling.as_deref())?,
             ceiling_of_base: positive("ceiling_bps_of_base", self.ceiling_bps_of_base)?,
             max_change: self.amount("max_change", self.max_change.as_deref())?,
             max_change_of_price: positive("max_change_bps", self.max_change_bps)?,
-        };
-        if let (Some(floor), Some(ceiling)) = (rails.floor, rails.ceiling)
-            && floor > ceiling
-        {
-            return Err("floor is above ceiling: lower floor or raise ceiling".to_owned());
+        })
+    }
+
+    /// Everything that is wrong, the key first.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let mut faults = self.capacity_faults();
+        faults.extend(self.rail_faults());
+        faults
+    }
+
+    fn rail_faults(&self) -> Vec<String> {
+        if self.currency_decimals > MAX_DECIMALS {
+            // Amounts cannot be read without it.
+            return vec![format!(
+                "currency_decimals is {}: set it to 0..={MAX_DECIMALS} (2 for USD and EUR)",
+                self.currency_decimals
+            )];
         }
-        if let (Some(floor), Some(ceiling)) = (rails.floor_of_base, rails.ceiling_of_base)
+        let amounts = [("floor", &self.floor), ("ceiling", &self.ceiling), ("max_change", &self.max_change)];
+        let amounts = amounts.map(|(key, text)| self.amount(key, text.as_deref()));
+        let [floor, ceiling, _] = &amounts;
+        let parts = [
+            positive("floor_bps_of_base", self.floor_bps_of_base),
+            positive("ceiling_bps_of_base", self.ceiling_bps_of_base),
+            positive("max_change_bps", self.max_change_bps),
+        ];
+        let [floor_part, ceiling_part, _] = &parts;
+        let mut faults = Vec::new();
+        if let (Ok(Some(floor)), Ok(Some(ceiling))) = (floor, ceiling)
             && floor > ceiling
         {
-            return Err(
+            faults.push("floor is above ceiling: lower floor or raise ceiling".to_owned());
+        }
+        if let (Ok(Some(floor)), Ok(Some(ceiling))) = (floor_part, ceiling_part)
+            && floor > ceiling
+        {
+            faults.push(
                 "floor_bps_of_base is above ceiling_bps_of_base: lower the first or raise the second"
                     .to_owned(),
             );
         }
-        Ok(rails)
+        faults.extend(amounts.into_iter().filter_map(Result::err));
+        faults.extend(parts.into_iter().filter_map(Result::err));
+        faults
     }
 
-    /// Checks the capacities.
-    ///
-    /// # Errors
-    /// The key that is wrong, and the mend.
-    pub(super) fn check_capacities(&self) -> Result<(), String> {
+    /// Capacities that are out of their ranges.
+    fn capacity_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         if !(1..=MAX_SKUS).contains(&self.max_skus) {
-            return Err(format!("max_skus is {}: set it to 1..={MAX_SKUS}", self.max_skus));
+            faults.push(format!("max_skus is {}: set it to 1..={MAX_SKUS}", self.max_skus));
         }
         if !(1..=MAX_SOURCES).contains(&self.max_sources) {
-            return Err(format!("max_sources is {}: set it to 1..={MAX_SOURCES}", self.max_sources));
+            faults.push(format!("max_sources is {}: set it to 1..={MAX_SOURCES}", self.max_sources));
         }
         if self.id_window > MAX_IDS {
-            return Err(format!("id_window is {}: set it to 0..={MAX_IDS}", self.id_window));
+            faults.push(format!("id_window is {}: set it to 0..={MAX_IDS}", self.id_window));
         }
-        Ok(())
+        faults
     }
 
     fn amount(&self, key: &str, text: Option<&str>) -> Result<Option<Minor>, String> {

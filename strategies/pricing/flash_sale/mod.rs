@@ -37,8 +37,9 @@ use pricewright_core::kernel::table::{
     Inventory, KillLatched, LineId, Malformed, Operator, PricePublished, Purchase, Rejected,
 };
 use pricewright_core::kernel::{
-    Amount, Control, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note, OperatorCommand,
-    Outbox, Probe, RejectReason, Relation, Reserved, Screen, SnapshotError, SourceId, Term, Text,
+    Amount, ConfigFault, Control, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note,
+    OperatorCommand, Outbox, Probe, RejectReason, Relation, Reserved, Screen, SnapshotError, SourceId, Term,
+    Text,
 };
 
 pub use config::{Config, MAX_IDS, MAX_SKUS, MAX_SOURCES, Publish};
@@ -409,8 +410,11 @@ impl Machine for FlashSale {
     }
 
     fn check(config: &Config) -> Result<(), String> {
-        config.check_capacities()?;
-        config.rails().map(drop)
+        config.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    fn faults(config: &Config) -> Vec<ConfigFault> {
+        config.faults().into_iter().map(ConfigFault::from).collect()
     }
 
     fn memory(config: &Config) -> Vec<Reserved> {
@@ -427,7 +431,7 @@ impl Machine for FlashSale {
     }
 
     fn new(config: &Config) -> Result<Self, String> {
-        config.check_capacities()?;
+        Self::check(config)?;
         Ok(Self {
             rails: config.rails()?,
             publish: config.publish,

@@ -1,7 +1,7 @@
 use super::*;
 
 fn mistake(config: &Config) -> String {
-    config.check_capacities().and_then(|()| config.rails().map(|_| ())).expect_err("a mistake")
+    config.faults().into_iter().next().expect("a mistake")
 }
 
 #[test]
