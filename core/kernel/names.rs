@@ -172,7 +172,7 @@ pub fn name_of(names: Names, value: u16) -> Option<&'static str> {
 pub(super) const fn given_or(own: Names, given: &[Names]) -> Names {
     match given {
         [] => own,
-        [names, ..] => *names,
+        [names, ..] => names,
     }
 }
 

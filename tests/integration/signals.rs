@@ -158,9 +158,11 @@ fn a_live_run_says_what_it_does_and_how_it_did() {
     desk.after("the venue session is down");
     desk.signal("TERM");
     let ended = desk.finish();
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert!(!ended.err.iter().any(|line| line.contains('\x1b')), "no colours in a pipe: {ended:#?}");
     let result: Value = serde_json::from_str(&ended.out.join("\n")).expect("one object and nothing else");
+    // The exchange died: what rested there is not confirmed to be gone.
+    let left = result["orders_left"].as_u64().expect("a number");
+    assert_eq!(ended.code, Some(i32::from(left > 0)), "{ended:#?}");
     for key in [
         "events",
         "decisions",

@@ -1,6 +1,7 @@
 //! A venue that does what a test tells it to: OUCH 5.0 over SoupBinTCP on a real socket. It accepts orders and cancels
 //! them when asked; fills, breaks, bytes that mean nothing and another session come when a test says so.
 
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,8 @@ pub(crate) struct Book {
     pub(crate) resting: Vec<Order>,
     /// Every order that was ever accepted.
     pub(crate) accepted: Vec<Order>,
+    /// Lots executed of an order and of those that it replaced.
+    executed: HashMap<u32, u32>,
     /// Numbers that a cancel was asked for.
     pub(crate) cancels: Vec<u32>,
     /// The next order number, as the account query says it.
@@ -69,6 +72,7 @@ impl Venue {
             copies: MessageLog::default(),
             resting: Vec::new(),
             accepted: Vec::new(),
+            executed: HashMap::new(),
             cancels: Vec::new(),
             next: 1,
             mute: false,
@@ -151,6 +155,7 @@ impl Book {
         let order = self.resting.iter_mut().find(|order| order.client == client).expect("it rests");
         order.open -= qty;
         let price = order.price;
+        *self.executed.entry(client).or_default() += qty;
         self.resting.retain(|order| order.open > 0);
         self.matches += 1;
         let body = executed(client, qty, price, self.matches);
@@ -182,8 +187,9 @@ impl Book {
                 self.next = self.next.max(client + 1);
                 let Some(at) = self.resting.iter().position(|order| order.client == prior) else { return };
                 let old = self.resting.remove(at);
-                let entered = self.accepted.iter().find(|order| order.client == prior).expect("accepted");
-                let executed = entered.open - old.open;
+                // The quantity is of the chain, with all that was executed in it (OUCH 5.0 §2.2).
+                let executed = self.executed.get(&prior).copied().unwrap_or(0);
+                self.executed.insert(client, executed);
                 let open = replace.quantity.get() - executed;
                 let order = Order { client, open, price: replace.price.get(), ..old };
                 self.resting.push(order);

@@ -103,6 +103,11 @@ impl Account {
         }
     }
 
+    /// The price that an order was sent with.
+    fn limit(&self, client: u64) -> Option<u64> {
+        self.limits.get(&client).and_then(|(_, price)| u64::try_from(price.0).ok())
+    }
+
     fn on_event(&mut self, event: EventRef<'_>) {
         match event {
             EventRef::SessionState(state) => self.phase = state.phase,
@@ -341,7 +346,7 @@ mod tests {
     fn inputs_reach_orders_fills_and_latches() {
         let seeds = seeds();
         let mut reached: BTreeMap<String, u64> = BTreeMap::new();
-        for round in 0..200 {
+        for round in 0..600 {
             for (_, _, cells) in run(&drive::input(&seeds, 1, round)).script {
                 for decision in record::records_in(&cells) {
                     let text = format!("{:?}", DecisionRef::of(&decision).expect("a decision"));

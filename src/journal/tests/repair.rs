@@ -120,11 +120,14 @@ fn a_repair_is_judged_before_anything_is_changed() {
     bytes[middle..middle + 64].fill(0xee);
     std::fs::write(&path, &bytes).unwrap();
     let Outcome::Damaged(damaged) = verify(dir.path()).outcome else { panic!() };
+    // An opening does not look for the record's kind.
+    let kind = damaged.kind.as_ref().map_or(String::new(), |kind| format!(" ({kind})"));
+    let plain = damaged.what().replacen(&kind, "", 1);
     let before = files(dir.path());
     let seen = std::cell::Cell::new(0);
     let judge = |left: &crate::journal::Left| {
         assert_eq!((left.first_seq, left.last_seq), (1, damaged.seq - 1));
-        assert_eq!(left.damage, Some(damaged.what()));
+        assert_eq!(left.damage, Some(plain.clone()));
         seen.set(seen.get() + 1);
         Err("not so".to_owned())
     };

@@ -179,7 +179,9 @@ fn a_disk_that_hangs_does_not_keep_a_kill() {
         watched.until("the latch", &mut engine, |seen| seen.latches == 1);
         engine.signal("TERM");
         let ended = engine.finish();
-        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        // Where the venue session was dropped and is not back yet, nobody has confirmed that the orders are gone.
+        let left = ended.err.iter().any(|line| line.contains("may be open"));
+        assert_eq!(ended.code, Some(i32::from(left)), "{ended:#?}");
         summary(exchange);
         assert_eq!(place.verify("disk/journal")["clean_end"], true);
     });

@@ -1,5 +1,6 @@
 //! The market and the venue as the desk meets them: mostly sensible, sometimes anything.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use pricewright_core::kernel::{Nanos, OperatorCommand, RecordBuf, SideCode, SourceId};
@@ -60,6 +61,14 @@ pub(super) struct Outside {
     image: BookImage,
     up: bool,
     out: RecordBuf,
+    venue: Venue,
+}
+
+/// What the venue has said: an answer that contradicts another latches the desk, and then nothing more is reached.
+#[derive(Default)]
+struct Venue {
+    accepted: BTreeSet<u32>,
+    matches: u64,
 }
 
 impl Outside {
@@ -88,6 +97,7 @@ impl Outside {
             image: BookImage::default(),
             up: false,
             out: RecordBuf::default(),
+            venue: Venue::default(),
         }
     }
 
@@ -209,7 +219,9 @@ impl Outside {
                 let orders = world.gateway.live_orders();
                 let order = orders.get(input.below(orders.len().max(1))).copied();
                 let answer = match order {
-                    Some(order) if !input.one_in(6) => answer_to(&order, input),
+                    Some(order) if !input.one_in(16) => {
+                        self.venue.answer_to(&order, world.account.limit(order.client.into()), input)
+                    }
                     Some(order) => wire::answer(input, order.client),
                     None => {
                         let client =
@@ -252,39 +264,51 @@ fn price(input: &mut Input<'_>) -> u64 {
     999_000 + 100 * (input.byte() % 32) as u64
 }
 
-/// An answer about a live order that a venue might give.
-fn answer_to(order: &LiveOrder, input: &mut Input<'_>) -> Vec<u8> {
-    let client = order.client.into();
-    let side = if order.side == SideCode::BUY { b'B' } else { b'S' };
-    let symbol = Alpha(*wire::SYMBOLS[order.instrument.index().min(1)]);
-    let state = if input.one_in(32) { b'D' } else { b'L' };
-    match input.below(6) {
-        0 | 1 if order.prior == 0 => {
-            let mut body = ouch::OrderAccepted::new_zeroed();
-            (body.user_ref_num, body.side, body.quantity) = (client, side, order.open.into());
-            (body.symbol, body.price, body.order_state) = (symbol, price(input).into(), state);
-            whole(&mut body)
-        }
-        0 | 1 => {
-            let mut body = ouch::OrderReplaced::new_zeroed();
-            (body.original, body.user_ref_num, body.side) = (order.prior.into(), client, side);
-            (body.quantity, body.symbol) = (order.open.into(), symbol);
-            (body.price, body.order_state) = (price(input).into(), state);
-            whole(&mut body)
-        }
-        2..=4 => {
-            let mut body = ouch::OrderExecuted::new_zeroed();
-            let lots =
-                if input.one_in(16) { input.number32() } else { order.open.min(1 + u32::from(input.byte())) };
-            (body.user_ref_num, body.quantity, body.price) = (client, lots.into(), price(input).into());
-            (body.liquidity, body.match_number) = (input.pick(b"ARX"), input.number().into());
-            whole(&mut body)
-        }
-        _ => {
-            let mut body = ouch::OrderCanceled::new_zeroed();
-            (body.user_ref_num, body.quantity) = (client, order.open.into());
-            body.reason = input.pick(b"UITD");
-            whole(&mut body)
+/// OUCH's price units in a tick of both instruments.
+const TICK: u64 = 100;
+
+impl Venue {
+    /// An answer to `order`, which was sent with the price `limit`: mostly one that a venue could give.
+    fn answer_to(&mut self, order: &LiveOrder, limit: Option<u64>, input: &mut Input<'_>) -> Vec<u8> {
+        let client = order.client.into();
+        let side = if order.side == SideCode::BUY { b'B' } else { b'S' };
+        let symbol = Alpha(*wire::SYMBOLS[order.instrument.index().min(1)]);
+        let state = if input.one_in(32) { b'D' } else { b'L' };
+        let price =
+            if input.one_in(16) { price(input) } else { limit.map_or(1_000_000, |ticks| ticks * TICK) };
+        let accepts = self.accepted.insert(order.client) != input.one_in(32);
+        match input.below(8) {
+            _ if accepts && order.prior == 0 => {
+                let mut body = ouch::OrderAccepted::new_zeroed();
+                (body.user_ref_num, body.side, body.quantity) = (client, side, order.open.into());
+                (body.symbol, body.price, body.order_state) = (symbol, price.into(), state);
+                whole(&mut body)
+            }
+            _ if accepts => {
+                let mut body = ouch::OrderReplaced::new_zeroed();
+                (body.original, body.user_ref_num, body.side) = (order.prior.into(), client, side);
+                (body.quantity, body.symbol) = (order.open.into(), symbol);
+                (body.price, body.order_state) = (price.into(), state);
+                whole(&mut body)
+            }
+            0..=6 => {
+                let mut body = ouch::OrderExecuted::new_zeroed();
+                let lots = if input.one_in(16) {
+                    input.number32()
+                } else {
+                    order.open.min(1 + u32::from(input.byte() % 32))
+                };
+                self.matches += u64::from(!input.one_in(16));
+                (body.user_ref_num, body.quantity, body.price) = (client, lots.into(), price.into());
+                (body.liquidity, body.match_number) = (input.pick(b"ARX"), self.matches.into());
+                whole(&mut body)
+            }
+            _ => {
+                let mut body = ouch::OrderCanceled::new_zeroed();
+                (body.user_ref_num, body.quantity) = (client, order.open.into());
+                body.reason = input.pick(b"UITD");
+                whole(&mut body)
+            }
         }
     }
 }
