@@ -244,6 +244,8 @@ fn config(line: SocketAddrV4, venue: &Listening) -> Result<PipelineConfig<DeskCo
         share.symbol = SYMBOL.to_owned();
     }
     desk.refusal_pause_ms = 1;
+    // The generator is the venue, and answers nothing while it measures the echo.
+    desk.answer_timeout_ms = 600_000;
     desk.risk.message_rate_per_s = 200_000;
     desk.risk.message_burst = 1_000;
     desk.risk.duplicate_window_ms = 1;
