@@ -124,22 +124,22 @@ impl OrderTable {
     /// The venue took lots off an order.
     ///
     /// # Errors
-    /// See [`AnswerError`]. The same cancel again (by its stamp) is [`AnswerError::Repeated`]; one of an order that has not
-    /// that many lots left to be explained is [`AnswerError::Contradiction`].
+    /// See [`AnswerError`]. The same cancel again (stamp and lots) is [`AnswerError::Repeated`]: a venue may stamp alike what
+    /// one request led to. One of an order that has not that many lots left to be explained is
+    /// [`AnswerError::Contradiction`].
     pub fn canceled(&mut self, answer: &VenueCanceled) -> Result<Applied, AnswerError> {
         let slot = self.answered(answer.client)?;
         let order = *self.slots.get(slot).ok_or(AnswerError::Unknown)?;
-        let again = answer.event_ns != EventNanos(0) && answer.event_ns == order.last_cancel;
         if answer.qty == 0 {
             return Err(AnswerError::OutOfRange);
         }
-        if again {
-            let same = answer.qty == order.last_canceled;
-            return Err(if same { AnswerError::Repeated } else { AnswerError::Contradiction });
+        let last = (order.last_cancel, order.last_canceled);
+        if answer.event_ns != EventNanos(0) && (answer.event_ns, answer.qty) == last {
+            return Err(AnswerError::Repeated);
         }
         if !order.is_alive() {
             // Accepted without resting, it may be cancelled in so many words too.
-            let unexplained = left(&order);
+            let unexplained = if order.cause == DoneCause::Canceled { left(&order) } else { 0 };
             let contradicts = order.was_ended() && answer.qty > unexplained;
             return Err(if contradicts { AnswerError::Contradiction } else { AnswerError::Repeated });
         }
@@ -445,7 +445,7 @@ fn contradicted_by_acceptance(order: &OwnOrder, answer: &Acceptance) -> Option<C
     let replaces = answer.prior != 0;
     // What executed while answers were lost, or after the link was cut, explains that fewer are left.
     let fewer_explained = order.doubt || (replaces && order.prior == 0);
-    if order.cause == DoneCause::Rejected && !order.is_alive() {
+    if order.was_ended() && order.cause != DoneCause::Filled {
         Some(Contradiction::AcceptedAfterEnd)
     } else if other_prior {
         Some(Contradiction::OtherPrior)
@@ -463,7 +463,7 @@ fn contradicted_by_restatement(order: &OwnOrder, answer: &VenueRestated) -> Opti
     if priced && (answer.price.0 < 0 || order.is_beyond_limit(answer.price)) {
         Some(Contradiction::PriceBeyondLimit)
     } else {
-        let grown = order.is_alive() && answer.qty != u32::MAX && answer.qty > order.open;
+        let grown = answer.qty != u32::MAX && answer.qty > left(order);
         grown.then_some(Contradiction::MoreOpen)
     }
 }

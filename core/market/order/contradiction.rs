@@ -24,7 +24,7 @@ pub enum Contradiction {
     OtherLotsLeft,
     /// Accepted as a new order where a replacement was asked for, or the other way round, or in place of another order.
     OtherPrior,
-    /// Accepted after it was refused.
+    /// Accepted after the venue had cancelled, refused or replaced it.
     AcceptedAfterEnd,
     /// More lots cancelled than were open.
     CancelBeyondOpen,
@@ -43,7 +43,7 @@ impl Contradiction {
             Self::OtherLots => "acceptance of other lots than were asked for: the latch is set",
             Self::OtherLotsLeft => "replacement with other lots than were left: a fill may be missing",
             Self::OtherPrior => "acceptance in place of another order than was asked for: the latch is set",
-            Self::AcceptedAfterEnd => "acceptance of an order that the venue had refused: the latch is set",
+            Self::AcceptedAfterEnd => "acceptance of an order that the venue had ended: the latch is set",
             Self::CancelBeyondOpen => "cancel of more lots than were open: the latch is set",
             Self::MoreOpen => "order with more lots open than it had: the latch is set",
         }

@@ -88,6 +88,16 @@ fn a_cancel_of_more_lots_than_are_open_is_said() {
     assert_eq!(state(&table, 1), (OrderState::Done, DoneCause::Canceled, 0));
     assert_eq!(table.canceled(&canceled(1, 5_000, 5)), Err(AnswerError::Repeated));
     assert_eq!(table.canceled(&canceled(1, 4_000, 5)), Err(AnswerError::Contradiction), "the same stamp");
+    // Refused, or replaced: then it did not rest, and cannot have been cancelled.
+    let mut refused = self::table();
+    refused.place(Nanos(1), buy(100, 10)).expect("a slot");
+    refused.rejected(&rejected(1)).expect("rejected");
+    assert_eq!(refused.canceled(&canceled(1, 10, 5)), Err(AnswerError::Contradiction));
+    let mut replaced_one = resting();
+    let next = replaced_one.replace(Nanos(2), 1, Ticks(99), 20).expect("a replacement");
+    let answer = replaced(next.client, 1, 99, 20, Liveness::LIVE);
+    replaced_one.replaced(&answer).expect("replaced");
+    assert_eq!(replaced_one.canceled(&canceled(1, 5, 5)), Err(AnswerError::Contradiction));
     assert_eq!(table.canceled(&canceled(1, 1, 6)), Err(AnswerError::Contradiction), "nothing was left");
     let mut filled = resting();
     filled.executed(&executed(1, 7, 100, 10)).expect("filled");
@@ -153,6 +163,10 @@ fn an_acceptance_of_something_else_is_said() {
     refused.rejected(&rejected(1)).expect("rejected");
     assert_eq!(said(refused.accepted(&accepted(1, 100, 10))), Some(Contradiction::AcceptedAfterEnd));
     assert_eq!(refused.exposure(AAPL).buy_lots, 10);
+    let mut gone = table();
+    gone.place(Nanos(1), buy(100, 10)).expect("a slot");
+    gone.canceled(&canceled(1, 10, 5)).expect("cancelled before it was accepted");
+    assert_eq!(said(gone.accepted(&accepted(1, 100, 10))), Some(Contradiction::AcceptedAfterEnd));
 }
 
 #[test]
@@ -188,6 +202,17 @@ fn a_replacement_by_something_else_is_said() {
     assert_eq!(said(doubtful.replaced(&replaced(2, 1, 99, 13, live))), None);
 }
 
+/// One order of the other side met two of ours: what was taken off ours has one stamp.
+#[test]
+fn cancels_of_other_lots_under_one_stamp_are_two() {
+    let mut table = resting();
+    assert_eq!(said(table.canceled(&canceled(1, 6, 5))), None);
+    assert_eq!(said(table.canceled(&canceled(1, 3, 5))), None);
+    assert_eq!(state(&table, 1), (OrderState::Live, DoneCause::Alive, 1));
+    assert_eq!(table.canceled(&canceled(1, 3, 5)), Err(AnswerError::Repeated));
+    check_consistent(&table);
+}
+
 #[test]
 fn a_change_that_nobody_asked_for_and_that_adds_is_said() {
     let mut table = resting();
@@ -205,6 +230,11 @@ fn a_change_that_nobody_asked_for_and_that_adds_is_said() {
     assert_eq!(said(unsent.restated(&restated(1, 99, u32::MAX))), None);
     assert_eq!(state(&unsent, 1), (OrderState::Live, DoneCause::Alive, 10));
     check_consistent(&unsent);
+    // And with more lots than it was for.
+    let mut grown = self::table();
+    grown.place(Nanos(1), buy(100, 10)).expect("a slot");
+    grown.send_report(1, SendOutcome::LOST).expect("known");
+    assert_eq!(said(grown.restated(&restated(1, 99, 50))), Some(Contradiction::MoreOpen));
 }
 
 /// A dead letter has room for 80 bytes of text.
