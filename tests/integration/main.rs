@@ -24,6 +24,7 @@ mod metrics;
 mod operator;
 mod packets;
 mod pricing;
+mod pricing_files;
 mod pricing_init;
 mod pricing_tcp;
 mod processes;

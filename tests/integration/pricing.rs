@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::support::{BOUND, Place, http_get, objects};
 
 const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
-const INVENTORY: &str =
+pub(crate) const INVENTORY: &str =
     r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.00"}"#;
-const PURCHASE: &str = r#"{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:01Z","qty":30}"#;
+pub(crate) const PURCHASE: &str = r#"{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:01Z","qty":30}"#;
 
-fn prices(lines: &[String]) -> Vec<String> {
+pub(crate) fn prices(lines: &[String]) -> Vec<String> {
     let price = |line: &Value| format!("{} {}", text(&line["sku"]), text(&line["price"]));
     objects(lines).iter().filter(|line| line.get("price").is_some()).map(price).collect()
 }
@@ -25,7 +25,7 @@ fn text(value: &Value) -> &str {
 }
 
 /// Line numbers and reasons of the dead letters among `lines`.
-fn dead_letters(lines: &[String]) -> Vec<(u64, String)> {
+pub(crate) fn dead_letters(lines: &[String]) -> Vec<(u64, String)> {
     let letter = |line: &Value| Some((line.get("line")?.as_u64()?, text(&line["reason"]).to_owned()));
     objects(lines).iter().filter_map(letter).collect()
 }
@@ -118,7 +118,7 @@ fn explain_names_the_cause() {
     assert!(words.contains("price=175.00") && words.contains("Purchase qty=30"), "{words}");
 }
 
-fn file_config(topology: &str) -> String {
+pub(crate) fn file_config(topology: &str) -> String {
     format!(
         "machine = \"flash_sale\"\n\
          [journal]\nsegment_mib = 1\n\
@@ -130,7 +130,7 @@ fn file_config(topology: &str) -> String {
 }
 
 /// The first `count` lines of a made-up shop's sales, some of them broken.
-fn sales(count: usize) -> String {
+pub(crate) fn sales(count: usize) -> String {
     let mut shop = Generator::new(GeneratorConfig {
         seed: 7,
         start: EventNanos(1_767_225_600_000_000_000),
@@ -150,7 +150,7 @@ fn sales(count: usize) -> String {
 }
 
 /// Lines without the sequence, which depends on how the input was cut into chunks.
-fn without_seq(text: &str) -> Vec<Value> {
+pub(crate) fn without_seq(text: &str) -> Vec<Value> {
     text.lines()
         .map(|line| {
             let mut object: Value =
@@ -159,29 +159,6 @@ fn without_seq(text: &str) -> Vec<Value> {
             object
         })
         .collect()
-}
-
-#[test]
-fn a_file_is_read_on_where_the_journal_ends() {
-    let place = Place::new();
-    place.write("file.toml", &file_config("auto"));
-    place.write("events.jsonl", &format!("{INVENTORY}\nhello\n"));
-    place.expect(0, &["run", "file.toml", "--journal", "j"]);
-    place.expect(0, &["run", "file.toml", "--journal", "j"]);
-    assert_eq!(place.read("prices.jsonl").lines().count(), 1, "nothing is read twice");
-    place.append("events.jsonl", &format!("{PURCHASE}\nhello again\n"));
-    place.expect(0, &["run", "file.toml", "--journal", "j"]);
-    let lines = |name: &str| place.read(name).lines().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(prices(&lines("prices.jsonl")), ["A 100.00", "A 175.00"]);
-    let malformed = || "malformed".to_owned();
-    assert_eq!(dead_letters(&lines("dead.jsonl")), [(2, malformed()), (4, malformed())]);
-    place.verify("j");
-    // The same name with another beginning is another file.
-    place.write("events.jsonl", &format!("{INVENTORY}\n"));
-    let ran = place.expect(0, &["run", "file.toml", "--journal", "j"]);
-    assert!(ran.err.iter().any(|line| line.contains("it was written anew")), "{ran:#?}");
-    assert_eq!(prices(&lines("prices.jsonl")).last().map(String::as_str), Some("A 100.00"));
-    place.verify("j");
 }
 
 #[test]
@@ -197,48 +174,6 @@ fn fused_and_pipelined_decide_the_same() {
     }
     assert_eq!(found[0].1.iter().filter(|letter| letter["reason"] == "malformed").count(), 100);
     assert!(found[0] == found[1], "the two disagree");
-}
-
-/// Killed again and again, the runs together write what one run writes: no line lost, none twice.
-#[test]
-fn kill_9_loses_no_line_of_a_file() {
-    const LINES: usize = 20_000;
-    let whole = Place::new();
-    whole.write("file.toml", &file_config("auto"));
-    whole.write("events.jsonl", &sales(LINES));
-    whole.expect(0, &["run", "file.toml", "--journal", "j"]);
-    let expected = whole.read("prices.jsonl");
-    let place = Place::new();
-    place.write("file.toml", &file_config("auto"));
-    place.write("events.jsonl", &sales(LINES));
-    let size = || std::fs::metadata(place.path("prices.jsonl")).map_or(0, |file| file.len());
-    let mut kills = 0;
-    for part in 1..6 {
-        let mut process = place.start(&["run", "file.toml", "--journal", "j"]);
-        let enough = expected.len() as u64 * part / 6;
-        let start = std::time::Instant::now();
-        while size() < enough {
-            assert!(
-                process.is_running(),
-                "it ended at {} of {enough} bytes: {:#?}",
-                size(),
-                process.finish()
-            );
-            assert!(start.elapsed() < BOUND, "{} of {enough} bytes", size());
-            std::thread::sleep(std::time::Duration::from_micros(200));
-        }
-        process.signal("KILL");
-        kills += usize::from(process.finish().code.is_none());
-    }
-    place.expect(0, &["run", "file.toml", "--journal", "j"]);
-    assert!(kills > 0, "every run ended before it could be killed");
-    let found = without_seq(&place.read("prices.jsonl"));
-    let expected = without_seq(&expected);
-    assert_eq!(found.len(), expected.len(), "after {kills} kills");
-    assert!(found == expected, "after {kills} kills");
-    assert_eq!(without_seq(&place.read("dead.jsonl")), without_seq(&whole.read("dead.jsonl")));
-    let (events, whole_events) = (place.verify("j"), whole.verify("j"));
-    assert_eq!(events["decisions"], whole_events["decisions"]);
 }
 
 #[test]
@@ -407,85 +342,15 @@ fn a_stalled_reader_of_standard_output_does_not_stop_the_price_server() {
 }
 
 /// A configuration that reads `file` (or standard input where it is empty) and prices to standard output.
-fn lines_config(feed: &str, machine: &str) -> String {
+pub(crate) fn lines_config(feed: &str, machine: &str) -> String {
     format!(
         "machine = \"flash_sale\"\n[journal]\ndir = \"j\"\nsegment_mib = 1\n[runtime]\nidle = \"backoff\"\n\
          [feed.jsonl]\n{feed}\n[gateway.jsonl]\nstdout = true\n[config]\n{machine}\n"
     )
 }
 
-fn purchase_at(second: u32, qty: u32) -> String {
+pub(crate) fn purchase_at(second: u32, qty: u32) -> String {
     format!(r#"{{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:{second:02}Z","qty":{qty}}}"#)
-}
-
-/// Reads the file `feed` names with one journal, again and again.
-fn reads(place: &Place, file: &str) -> Vec<String> {
-    place.write("c.toml", &lines_config(&format!("file = \"{file}\""), ""));
-    prices(&place.expect(0, &["run", "c.toml"]).out)
-}
-
-#[test]
-fn half_a_line_waits_for_its_rest() {
-    let place = Place::new();
-    let (purchase, next) = (purchase_at(1, 30), purchase_at(2, 1));
-    let (head, tail) = purchase.split_at(40);
-    place.write("in", &format!("{INVENTORY}\n{head}"));
-    assert_eq!(reads(&place, "in"), ["A 100.00"]);
-    assert_eq!(reads(&place, "in"), [""; 0], "nothing came");
-    place.append("in", &format!("{tail}\n{next}"));
-    // The last line has no end and is whole.
-    assert_eq!(reads(&place, "in"), ["A 175.00", "A 177.50"]);
-    place.append("in", &format!("\n{}\n", purchase_at(3, 1)));
-    assert_eq!(reads(&place, "in"), ["A 180.00"]);
-    place.verify("j");
-}
-
-#[test]
-fn another_file_in_the_place_of_one_is_read_from_its_start() {
-    for rename in [false, true] {
-        let place = Place::new();
-        place.write("in", &format!("{INVENTORY}\n{}\n", purchase_at(1, 1)));
-        assert_eq!(reads(&place, "in"), ["A 100.00", "A 102.50"]);
-        let other = INVENTORY.replace(":40", ":10").replace("100.00", "50.00");
-        let other = format!("{other}\n{}\n{}\n{}\n", purchase_at(1, 5), purchase_at(2, 1), purchase_at(3, 1));
-        if rename {
-            place.write("new", &other);
-            std::fs::rename(place.path("new"), place.path("in")).expect("moved");
-        } else {
-            place.write("in", &other);
-        }
-        assert_eq!(reads(&place, "in"), ["A 50.00", "A 75.00", "A 80.00", "A 85.00"], "renamed: {rename}");
-    }
-}
-
-#[test]
-fn the_same_file_by_another_name_is_not_read_again() {
-    let place = Place::new();
-    place.write("inv", &format!("{INVENTORY}\n"));
-    place.write("in", &format!("{}\n", purchase_at(1, 10)));
-    assert_eq!(reads(&place, "inv"), ["A 100.00"]);
-    assert_eq!(reads(&place, "in"), ["A 125.00"]);
-    std::os::unix::fs::symlink(place.path("in"), place.path("link")).expect("linked");
-    assert_eq!(reads(&place, "link"), [""; 0]);
-    assert_eq!(reads(&place, "./in"), [""; 0]);
-    std::fs::rename(place.path("in"), place.path("in.1")).expect("moved");
-    place.append("in.1", &format!("{}\n", purchase_at(2, 1)));
-    assert_eq!(reads(&place, "in.1"), ["A 127.50"], "the rotated file has grown");
-}
-
-/// A pipe has no lines that an earlier run could have read.
-#[test]
-fn a_named_pipe_is_read_from_its_start_each_time() {
-    let place = Place::new();
-    let made = Command::new("mkfifo").arg(place.path("pipe")).status().expect("mkfifo runs");
-    assert!(made.success());
-    place.write("c.toml", &lines_config("file = \"pipe\"", ""));
-    for (lines, expected) in [(format!("{INVENTORY}\n"), "A 100.00"), (purchase_at(1, 30), "A 175.00")] {
-        let path = place.path("pipe");
-        let writer = std::thread::spawn(move || std::fs::write(path, lines).expect("written"));
-        assert_eq!(prices(&place.expect(0, &["run", "c.toml"]).out), [expected]);
-        writer.join().expect("the writer");
-    }
 }
 
 #[test]
@@ -594,45 +459,4 @@ fn a_line_that_comes_again_counts_once() {
     assert_eq!(prices(&ran.out), ["A 175.00"]);
     assert_eq!(dead_letters(&ran.err), [(1, "duplicate".to_owned())]);
     assert_eq!(place.verify("j")["decisions"], 6);
-}
-
-#[test]
-fn a_file_of_prices_that_is_moved_away_goes_on_in_a_new_one() {
-    let place = Place::new();
-    place.write(
-        "c.toml",
-        &lines_config("stdin = true", "").replace("stdout = true", "file = \"prices.jsonl\""),
-    );
-    assert_eq!(place.run(&["run", "c.toml"], &format!("{INVENTORY}\n{}\n", purchase_at(1, 1))).code, Some(0));
-    std::fs::rename(place.path("prices.jsonl"), place.path("prices.1")).expect("moved");
-    assert_eq!(place.run(&["run", "c.toml"], &format!("{}\n", purchase_at(2, 1))).code, Some(0));
-    let found = |name: &str| prices(&place.read(name).lines().map(str::to_owned).collect::<Vec<_>>());
-    assert_eq!(found("prices.1"), ["A 100.00", "A 102.50"]);
-    assert_eq!(found("prices.jsonl"), ["A 105.00"], "this run's price, and no other");
-    // While it runs, too.
-    let mut process = place.start(&["run", "c.toml"]);
-    process.input(&format!("{}\n", purchase_at(3, 1)));
-    let start = Instant::now();
-    let mut qty = 4;
-    while found("prices.jsonl").len() < 2 {
-        assert!(start.elapsed() < BOUND, "no price");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    std::fs::rename(place.path("prices.jsonl"), place.path("prices.2")).expect("moved");
-    while !place.path("prices.jsonl").exists() || place.read("prices.jsonl").is_empty() {
-        assert!(start.elapsed() < BOUND, "no new file");
-        process.input(&format!("{}\n", purchase_at(qty % 60, 1)));
-        qty += 1;
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    assert_eq!(process.finish().code, Some(0));
-    let seqs = |name: &str| -> Vec<u64> {
-        let lines: Vec<String> = place.read(name).lines().map(str::to_owned).collect();
-        objects(&lines).iter().map(|line| line["seq"].as_u64().expect("a number")).collect()
-    };
-    let together = [seqs("prices.1"), seqs("prices.2"), seqs("prices.jsonl")].concat();
-    assert!(
-        together.is_sorted() && together.len() == 3 + usize::try_from(qty - 3).expect("few"),
-        "{together:?}"
-    );
 }

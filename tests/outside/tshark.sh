@@ -13,19 +13,9 @@ if ! command -v tshark >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tshark >/dev/null
 fi
 
-processes=()
-finish() {
-    for process in "${processes[@]}"; do
-        kill "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-    done
-}
-trap finish EXIT
-
-sed -e "s/239.192.7.1:31001/127.0.0.1:$line_a/; s/239.192.7.2:31002/127.0.0.1:$line_b/" \
-    -e "s/127.0.0.1:31003/127.0.0.1:$requests/; s/127.0.0.1:31004/127.0.0.1:$ouch/; s/127.0.0.1:31006/127.0.0.1:$glimpse/" \
-    -e 's/^# idle = "backoff".*/idle = "backoff"/' \
-    "$here/../../strategies/trading/desk.toml" >"$work/desk.toml"
+# shellcheck source=tests/outside/market.sh
+source "$here/market.sh"
+desk_toml >"$work/desk.toml"
 
 tshark -Q -i lo -w "$work/session.pcap" -f "port $line_a or port $line_b or port $requests or port $ouch" &
 processes+=($!)
@@ -34,9 +24,7 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 
-"$PRICEWRIGHT" sim --seed 9 --seconds 8 --rate 2000 --loss 5 --reorder 5 --duplicate 3 \
-    --lines "127.0.0.1:$line_a,127.0.0.1:$line_b" --rerequest "127.0.0.1:$requests" --ouch "127.0.0.1:$ouch" \
-    --glimpse "127.0.0.1:$glimpse" &
+"$PRICEWRIGHT" sim --seed 9 --seconds 8 --rate 2000 --loss 5 --reorder 5 --duplicate 3 "${on_ports[@]}" &
 sim=$!
 processes+=("$sim")
 sleep 1
@@ -44,7 +32,6 @@ sleep 1
 wait "$sim"
 sleep 1
 finish
-processes=()
 
 # TCP segments that the capture saw out of order must not look like errors of the protocol inside.
 dissect() {

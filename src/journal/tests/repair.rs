@@ -5,7 +5,7 @@ use std::path::Path;
 use super::support::{altered, append_all, chained, copy, end_run, identity};
 use crate::journal::repairs::{Cause, Repair, repairs};
 use crate::journal::{
-    Chainer, Durability, JournalConfig, JournalError, Outcome, PublicKey, SealVerdict, SigningKey,
+    Chainer, Damaged, Durability, JournalConfig, JournalError, Outcome, PublicKey, SealVerdict, SigningKey,
     Verification, Writer, chain_path, make_key_pair, seal, segment_indices, segment_path, verify, verify_by,
 };
 
@@ -66,9 +66,8 @@ fn a_repair_ends_whatever_does_not_fit() {
     }
 }
 
-/// A segment in the middle is cut at the damage, what follows is set aside, and the chain is that of what is left.
-#[test]
-fn after_a_repair_the_journal_is_good_and_the_repair_is_named() {
+/// A journal of three segments with damage in the middle of the second, and what `verify` says of it.
+fn damaged_in_the_middle() -> (tempfile::TempDir, Box<Damaged>) {
     let dir = tempfile::tempdir().unwrap();
     for _ in 0..3 {
         run(dir.path(), &chained(), 2500).unwrap();
@@ -78,7 +77,16 @@ fn after_a_repair_the_journal_is_good_and_the_repair_is_named() {
     let middle = (bytes.len() / 2) & !63;
     bytes[middle..middle + 64].fill(0xee);
     std::fs::write(&path, bytes).unwrap();
-    let Outcome::Damaged(damaged) = verify(dir.path()).outcome else { panic!() };
+    match verify(dir.path()).outcome {
+        Outcome::Damaged(damaged) => (dir, damaged),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A segment in the middle is cut at the damage, what follows is set aside, and the chain is that of what is left.
+#[test]
+fn after_a_repair_the_journal_is_good_and_the_repair_is_named() {
+    let (dir, damaged) = damaged_in_the_middle();
     let done = run(dir.path(), &repairing(), 10).unwrap();
     assert_eq!((done[0].segment, done[0].last_seq, done[0].cause), (2, damaged.seq - 1, Cause::Repair));
     let found = verify(dir.path());
@@ -110,16 +118,8 @@ fn a_run_goes_on_behind_what_a_repair_leaves() {
 /// Whoever opens with a repair sees first what it would leave, and may refuse: then nothing is changed.
 #[test]
 fn a_repair_is_judged_before_anything_is_changed() {
-    let dir = tempfile::tempdir().unwrap();
-    for _ in 0..3 {
-        run(dir.path(), &chained(), 2500).unwrap();
-    }
-    let path = segment_path(dir.path(), 2);
-    let mut bytes = std::fs::read(&path).unwrap();
-    let middle = (bytes.len() / 2) & !63;
-    bytes[middle..middle + 64].fill(0xee);
-    std::fs::write(&path, &bytes).unwrap();
-    let Outcome::Damaged(damaged) = verify(dir.path()).outcome else { panic!() };
+    let (dir, damaged) = damaged_in_the_middle();
+    let bytes = std::fs::read(segment_path(dir.path(), 2)).unwrap();
     // An opening does not look for the record's kind.
     let kind = damaged.kind.as_ref().map_or(String::new(), |kind| format!(" ({kind})"));
     let plain = damaged.what().replacen(&kind, "", 1);
@@ -134,7 +134,7 @@ fn a_repair_is_judged_before_anything_is_changed() {
     let refused = Writer::open_judged(dir.path(), &repairing(), &identity(), &judge).map(|_| ());
     assert!(matches!(refused, Err(JournalError::Refused(_))), "{refused:?}");
     assert_eq!((seen.get(), files(dir.path())), (1, before));
-    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert_eq!(std::fs::read(segment_path(dir.path(), 2)).unwrap(), bytes);
     assert!(repairs(dir.path()).unwrap().is_empty());
     // Where nothing would be given up, nobody is asked.
     let good = tempfile::tempdir().unwrap();

@@ -93,7 +93,8 @@ impl Config {
         }
     }
 
-    fn read_rails(&self) -> Result<Rails, String> {
+    /// As [`Self::rails`], of a configuration that was checked.
+    pub(super) fn read_rails(&self) -> Result<Rails, String> {
         Ok(Rails {
             floor: self.amount("floor", self.floor.as_deref())?,
             floor_of_base: positive("floor_bps_of_base", self.floor_bps_of_base)?,

@@ -433,7 +433,7 @@ impl Machine for FlashSale {
     fn new(config: &Config) -> Result<Self, String> {
         Self::check(config)?;
         Ok(Self {
-            rails: config.rails()?,
+            rails: config.read_rails()?,
             publish: config.publish,
             max_skus: config.max_skus,
             sources: Sources::new(config.max_sources, config.max_skus),
