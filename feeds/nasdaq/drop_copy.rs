@@ -246,7 +246,7 @@ fn tell<S: RecordSink>(
         source: copies.source,
         phase,
         reason,
-        spare: if phase == SessionPhase::CATCHING_UP { copies.missing } else { 0 },
+        missing: if phase == SessionPhase::CATCHING_UP { copies.missing } else { 0 },
     };
     if sink.put(&state, copies.source, flags::RESPONSE).is_ok() {
         *untold = None;

@@ -29,5 +29,8 @@ pub use day::SessionDay;
 pub use instrument::{InstrumentError, InstrumentSpec};
 pub use store::{MessageLog, MessageStore};
 
+/// The highest sequence that a session is believed to have: a thousand times a day of a whole market.
+const HIGHEST_SEQUENCE: u64 = 1 << 40;
+
 #[cfg(test)]
 mod testing;

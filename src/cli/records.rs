@@ -17,6 +17,9 @@ use crate::replay::Owned;
 use crate::replay::names::Names;
 use crate::replay::run_info::RunInfo;
 
+/// Orders whose instruments are remembered.
+const ORDERS: usize = 1 << 16;
+
 /// Shows records of one journal.
 pub(super) struct Renderer {
     units: DisplayUnits,
@@ -71,6 +74,10 @@ impl Renderer {
                 (order_of(schema, payload), instrument_of(schema, payload))
             {
                 self.orders.insert(order, instrument);
+                // Numbers rise: the oldest are long done.
+                if self.orders.len() > ORDERS {
+                    self.orders.pop_first();
+                }
             }
         }
         to_words(record, catalogue, self)

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use pricewright_core::kernel::ConfigFault;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::PipelineConfig;
@@ -51,20 +52,23 @@ fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
 }
 
 impl MetricsSettings {
-    /// What is wrong with them in `config`, and what helps.
-    pub(super) fn complaint<C>(&self, config: &PipelineConfig<C>) -> Option<&'static str> {
-        if !(1..=MOST_CLIENTS).contains(&self.max_clients) {
-            return Some("[metrics] max_clients: give 1 to 1000");
-        }
+    /// Everything that is wrong with them in `config`, each with its key.
+    pub(super) fn faults<C>(&self, config: &PipelineConfig<C>) -> Vec<ConfigFault> {
+        let mut faults = Vec::new();
+        let mut refuse = |wrong: bool, key: &str, message: &str| {
+            if wrong {
+                faults.push(ConfigFault::at(format!("metrics.{key}"), message));
+            }
+        };
+        let places = (1..=MOST_CLIENTS).contains(&self.max_clients);
+        refuse(!places, "max_clients", "[metrics] max_clients: give 1 to 1000");
         // With port 0 the kernel gives each its own.
         let same = |other: Option<SocketAddr>| self.listen.port() != 0 && other == Some(self.listen);
-        if same(config.gateway.http.as_ref().map(|http| http.listen)) {
-            return Some("[metrics] listen: [gateway.http] listens there; give another port");
-        }
-        if same(config.feed.jsonl.as_ref().and_then(|feed| feed.listen)) {
-            return Some("[metrics] listen: [feed.jsonl] listens there; give another port");
-        }
-        None
+        let http = same(config.gateway.http.as_ref().map(|http| http.listen));
+        refuse(http, "listen", "[metrics] listen: [gateway.http] listens there; give another port");
+        let lines = same(config.feed.jsonl.as_ref().and_then(|feed| feed.listen));
+        refuse(lines, "listen", "[metrics] listen: [feed.jsonl] listens there; give another port");
+        faults
     }
 
     /// What is allowed and hardly meant.

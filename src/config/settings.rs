@@ -13,11 +13,7 @@ pub(super) fn faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
     faults.extend(runtime_faults(&config.runtime));
     faults.extend(feed_faults(config));
     faults.extend(gateway_faults(config));
-    faults.extend(config.metrics.iter().filter_map(|metrics| {
-        let message = metrics.complaint(config)?;
-        let key = if message.contains("max_clients") { "metrics.max_clients" } else { "metrics.listen" };
-        Some(ConfigFault::at(key, message))
-    }));
+    faults.extend(config.metrics.iter().flat_map(|metrics| metrics.faults(config)));
     faults
 }
 

@@ -137,6 +137,7 @@ fn a_wrong_venue_is_refused_with_what_helps() {
     ] {
         let error = desk(venue).expect_err(venue).to_string();
         assert!(error.contains(wanted), "{error}");
+        assert_eq!(error.matches("desk.toml:").count(), 1, "once: {error}");
     }
     let (_, message) = complaint(&format!("{GOOD}[venue]\ntime_zone = \"UTC\"\n"));
     assert!(message.contains("[feed.nasdaq]"), "{message}");

@@ -24,9 +24,7 @@ use super::ouch::{OuchGateway, credentials, order_entry};
 use super::recorder::Recorder;
 use super::vitals::Vitals;
 use crate::clock::Clock as _;
-use crate::config::{
-    HttpGateway, JsonlFeed as JsonlSettings, MetricsSettings, NasdaqFeed as NasdaqSettings, PipelineConfig,
-};
+use crate::config::{JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
 use crate::error::{Error, Result};
 use crate::io::descriptors::{RESERVED, open_now, raise_limit, to_spare};
 use crate::pipeline::edge::RemoteGateway;
@@ -64,14 +62,16 @@ pub fn assemble<M: Machine + Send + 'static>(
     tailers: Vec<Box<dyn Tailer>>,
     recorder: Option<Recorder>,
 ) -> Result<Assembled> {
-    let prepared = config.metrics.as_ref().map(|settings| metrics::prepare(settings, config, &launch));
+    let (launch, places) = or_give_up(launch, Places::for_strangers(config))?;
+    let prepared =
+        config.metrics.as_ref().map(|settings| metrics::prepare(settings, config, &launch, places.metrics));
     let (launch, prepared) = or_give_up(launch, prepared.transpose())?;
     let launch = match &prepared {
         Some(prepared) => launch.monitored(prepared.monitor()),
         None => launch,
     };
     let mut assembled = match (&config.feed.jsonl, &config.feed.nasdaq) {
-        (Some(feed), _) => assemble_lines(launch, config, feed, tailers),
+        (Some(feed), _) => assemble_lines(launch, config, feed, tailers, places),
         (None, Some(feed)) => assemble_market(launch, config, feed, tailers, recorder),
         (None, None) => Err(Error::Usage("no feed: add [feed.nasdaq] or [feed.jsonl]".to_owned())),
     }?;
@@ -251,8 +251,9 @@ fn assemble_lines<M: Machine + Send + 'static>(
     config: &PipelineConfig<M::Config>,
     settings: &JsonlSettings,
     tailers: Vec<Box<dyn Tailer>>,
+    places: Places,
 ) -> Result<Assembled> {
-    let opened = open_lines(&launch, config, settings);
+    let opened = open_lines(&launch, config, settings, places);
     let (launch, opened) = or_give_up(launch, opened)?;
     let live = launch.start(Edges {
         feed: opened.feed,
@@ -287,6 +288,7 @@ fn open_lines<M: Machine + Send + 'static>(
     launch: &Launch<M>,
     config: &PipelineConfig<M::Config>,
     settings: &JsonlSettings,
+    places: Places,
 ) -> Result<OpenLines> {
     let mut decoder = settings.decoder(M::units(&config.config).money_decimals);
     // What the machine has no place for is refused before the journal: a run with more places need not take it back.
@@ -297,7 +299,6 @@ fn open_lines<M: Machine + Send + 'static>(
         Wanted { prices: gateway.tcp, acks: settings.ack, pause: Duration::from_millis(gateway.quiet_ms) };
     let vitals = Arc::new(Vitals::default());
     vitals.set_frozen(launch.resume().is_latched());
-    let places = Places::for_strangers(settings, config.gateway.http.as_ref(), config.metrics.as_ref())?;
     let (announce, new_peers) = if wanted.prices || wanted.acks {
         let (sender, receiver) = unbounded();
         (Some(sender), Some(receiver))
@@ -337,18 +338,19 @@ fn open_lines<M: Machine + Send + 'static>(
 struct Places {
     clients: usize,
     http: usize,
+    metrics: usize,
 }
 
 impl Places {
-    fn for_strangers(
-        feed: &JsonlSettings,
-        http: Option<&HttpGateway>,
-        metrics: Option<&MetricsSettings>,
-    ) -> Result<Self> {
-        let clients = feed.listen.map_or(0, |_| feed.max_clients);
-        let http = http.map_or(0, |http| http.max_clients);
-        if clients + http == 0 {
-            return Ok(Self { clients, http });
+    fn for_strangers<C>(config: &PipelineConfig<C>) -> Result<Self> {
+        let feed = config.feed.jsonl.as_ref();
+        let wanted = Self {
+            clients: feed.map_or(0, |feed| feed.listen.map_or(0, |_| feed.max_clients)),
+            http: config.gateway.http.as_ref().map_or(0, |http| http.max_clients),
+            metrics: config.metrics.as_ref().map_or(0, |metrics| metrics.max_clients),
+        };
+        if wanted.clients + wanted.http + wanted.metrics == 0 {
+            return Ok(wanted);
         }
         let counted = raise_limit().and_then(|limit| Ok((limit, open_now()?)));
         let (limit, open) = counted.map_err(|source| Error::File {
@@ -356,22 +358,27 @@ impl Places {
             source,
             mend: "the open descriptors must be countable",
         })?;
-        // Figures come first: who looks after the run must see that it is full.
-        let metrics = metrics.map_or(0, |metrics| metrics.max_clients + 1);
-        let places = Self { clients, http }.within(to_spare(limit, open).saturating_sub(metrics));
-        let few = places.clients < clients || places.http < http;
-        if (clients > 0 && places.clients == 0) || (http > 0 && places.http == 0) {
+        let places = wanted.within(to_spare(limit, open));
+        let none = |wanted: usize, got: usize| wanted > 0 && got == 0;
+        if none(wanted.clients, places.clients)
+            || none(wanted.http, places.http)
+            || none(wanted.metrics, places.metrics)
+        {
             return Err(Error::Usage(format!(
                 "the process may have {limit} files and sockets open, {open} are, and {RESERVED} are kept for the journal: \
-                 nothing is left for clients; raise the limit (ulimit -n 1024)"
+                 nothing is left for clients; raise the limit (ulimit -n 1024), or lower max_clients"
             )));
         }
-        if few {
+        if places != wanted {
             tracing::warn!(
-                "the process may have {limit} files and sockets open: places for {} TCP clients and {} HTTP clients, not \
-                 {clients} and {http}; raise the limit (ulimit -n)",
+                "the process may have {limit} files and sockets open: places for {} TCP clients, {} HTTP clients and {} of \
+                 metrics, not {}, {} and {}; raise the limit (ulimit -n)",
                 places.clients,
-                places.http
+                places.http,
+                places.metrics,
+                wanted.clients,
+                wanted.http,
+                wanted.metrics
             );
         }
         Ok(places)
@@ -380,13 +387,16 @@ impl Places {
     /// As many as `spare` descriptors allow: a TCP client takes two (its lines, its answers), an HTTP client one, and one more
     /// is at the door.
     fn within(self, spare: usize) -> Self {
-        let spare = spare.saturating_sub(2);
+        // Figures come first, since who looks after the run must see that it is full; yet not more than half.
+        let metrics = self.metrics.min(spare.saturating_sub(1) / 2);
+        let doors = 2 + usize::from(metrics > 0);
+        let spare = spare.saturating_sub(metrics + doors);
         if self.clients * 2 + self.http <= spare {
-            return self;
+            return Self { metrics, ..self };
         }
         // Who sells comes before who looks: half at least.
         let http = self.http.min(spare.saturating_sub(self.clients * 2).max(spare / 2));
-        Self { clients: self.clients.min((spare - http) / 2), http }
+        Self { clients: self.clients.min((spare - http) / 2), http, metrics }
     }
 }
 

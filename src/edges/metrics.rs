@@ -90,7 +90,7 @@ impl Beat {
     }
 }
 
-/// Takes the address of `[metrics]`.
+/// Takes the address of `[metrics]`, for `places` clients at once.
 ///
 /// # Errors
 /// If the address cannot be had.
@@ -98,13 +98,14 @@ pub(super) fn prepare<M: Machine + Send + 'static>(
     settings: &MetricsSettings,
     config: &PipelineConfig<M::Config>,
     launch: &Launch<M>,
+    places: usize,
 ) -> Result<Prepared> {
     if let Some(warning) = settings.warning() {
         tracing::warn!("{warning}");
     }
     Ok(Prepared {
         bound: Bound::bind(settings.listen, "[metrics] listen")?,
-        places: settings.max_clients,
+        places,
         monitor: Monitor::new(launch.first_seq(), launch.resume().is_latched()),
         machine: M::NAME,
         units: M::units(&config.config),

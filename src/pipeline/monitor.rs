@@ -84,7 +84,10 @@ impl MonitorStage {
         taken.unwrap_or_else(|error| {
             tracing::error!(%error, "metrics do not follow the journal any more");
             self.pulse.fail(format!("it cannot be followed: {error}"));
-            self.tail = None;
+            // Nothing is kept for who does not read any more.
+            if let Some(tail) = self.tail.take() {
+                tail.passed().store(u64::MAX, Ordering::Release);
+            }
             0
         })
     }

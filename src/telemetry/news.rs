@@ -147,7 +147,7 @@ impl News {
     }
 
     fn drop_copy(&self, state: &DropCopyState) {
-        let (sequence, missing) = (state.sequence, state.spare);
+        let (sequence, missing) = (state.sequence, state.missing);
         match state.phase {
             SessionPhase::CATCHING_UP if missing > 0 => tracing::warn!(
                 target: TARGET, sequence, missing,

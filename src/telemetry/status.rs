@@ -257,14 +257,14 @@ fn named<K>(counts: &BTreeMap<K, u64>, name: impl Fn(&K) -> &'static str, code: 
 }
 
 impl Standing {
-    fn fill(&mut self, change: &PositionChanged) {
+    pub(super) fn fill(&mut self, change: &PositionChanged) {
         self.position = change.position;
         self.realised = change.realised;
         self.fees = change.fees;
         self.moved = Some(change.cost);
     }
 
-    fn status(&mut self, status: &DeskStatus) {
+    pub(super) fn status(&mut self, status: &DeskStatus) {
         *self = Self {
             bid: status.bid,
             ask: status.ask,

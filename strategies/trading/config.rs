@@ -225,11 +225,12 @@ impl DeskConfig {
         if let Some(fault) = self.faults().into_iter().next() {
             return Err(fault.message);
         }
+        self.venue.check()?;
         let instruments = in_order(self.instruments.clone()).map_err(|error| error.to_string())?;
         Ok(Self { instruments, ..self.clone() })
     }
 
-    /// Everything that is wrong, each with its key.
+    /// Everything that is wrong, each with its key; of the venue that is said where it stands, beside `[config]`.
     pub(super) fn faults(&self) -> Vec<ConfigFault> {
         let mut faults: Vec<ConfigFault> = self.ranges().into_iter().map(ConfigFault::from).collect();
         let Self { own_orders, risk, .. } = self;
@@ -244,7 +245,6 @@ impl DeskConfig {
             );
             faults.push(ConfigFault::at("own_orders", message).or_at("risk.max_open_orders"));
         }
-        faults.extend(self.venue.check().err().map(ConfigFault::from));
         faults.extend(self.instrument_faults());
         faults
     }

@@ -98,7 +98,7 @@ impl Machine for Desk {
 
     fn faults(config: &DeskConfig) -> Vec<ConfigFault> {
         let faults = config.faults();
-        if faults.is_empty() {
+        if faults.is_empty() && config.venue.check().is_ok() {
             return Self::check(config).err().map(ConfigFault::from).into_iter().collect();
         }
         faults
@@ -273,8 +273,9 @@ impl Desk {
                 instrument: id,
                 health: instrument.health,
                 phase: self.state.phase,
-                latch: if instrument.frozen { Control::POSITION_BREAK } else { self.state.gate.latch() },
-                spare: 0,
+                latch: self.state.gate.latch(),
+                frozen: u8::from(instrument.frozen),
+                spare: [0; 3],
             });
         }
     }

@@ -167,20 +167,12 @@ impl Desk {
         });
         let (price, difference) = match stated {
             Some(Ok(booked)) => booked,
-            None => {
-                let letter = (u64::from(id.0), RejectReason::OUT_OF_RANGE);
-                self.dead_letter(
-                    letter,
-                    None,
-                    "stated position of an instrument that the desk does not know",
-                    turn,
-                );
-                return;
-            }
-            Some(Err(_)) => {
-                let letter = (u64::from(id.0), RejectReason::OUT_OF_RANGE);
-                let text = "stated position: its lots, its price or its worth is out of range";
-                self.dead_letter(letter, None, text, turn);
+            wrong => {
+                let text = match wrong {
+                    None => "stated position of an instrument that the desk does not know",
+                    Some(_) => "stated position: its lots, its price or its worth is out of range",
+                };
+                self.dead_letter((u64::from(id.0), RejectReason::OUT_OF_RANGE), None, text, turn);
                 return;
             }
         };

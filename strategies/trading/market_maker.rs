@@ -87,14 +87,6 @@ impl MarketMakerConfig {
         }
     }
 
-    /// Checks every parameter against its range and the limits.
-    ///
-    /// # Errors
-    /// The key that is wrong, and the mend.
-    pub fn validate(&self, risk: &RiskConfig) -> Result<(), String> {
-        self.faults(risk).into_iter().next().map_or(Ok(()), Err)
-    }
-
     /// Every parameter that is wrong, its key first.
     pub fn faults(&self, risk: &RiskConfig) -> Vec<String> {
         let checks = [

@@ -145,7 +145,7 @@ impl Desk {
                 (copy.session, copy.since) = (event.session, turn.now);
             }
             // What is missing may be of any order until now: it proves only what is ordered from here on.
-            if event.spare > 0 {
+            if event.missing > 0 {
                 copy.since = turn.now + Nanos(1);
             }
             (copy.entered, copy.beats) = (turn.now, 0);

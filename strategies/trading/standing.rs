@@ -28,7 +28,7 @@ impl Desk {
     pub(super) fn stand(&self, now: Nanos) -> Standing {
         let mut orders: Vec<(&'static str, u64)> = STATES.iter().map(|(name, _)| (*name, 0)).collect();
         let mut in_doubt = 0;
-        for order in self.ids().flat_map(|id| self.state.orders.alive(id)) {
+        for order in self.state.ids().flat_map(|id| self.state.orders.alive(id)) {
             in_doubt += u64::from(order.doubt);
             let at = STATES.iter().position(|(_, state)| *state == order.state);
             if let Some((_, count)) = at.and_then(|at| orders.get_mut(at)) {
@@ -39,15 +39,11 @@ impl Desk {
         Standing { orders, limits: self.limits_used(now) }
     }
 
-    fn ids(&self) -> impl Iterator<Item = InstrumentId> {
-        self.config.instruments.iter().map(|instrument| instrument.id)
-    }
-
     fn limits_used(&self, now: Nanos) -> Vec<LimitUse> {
         let risk = &self.config.risk;
         let mut used = Vec::new();
         let mut largest = Largest::default();
-        for id in self.ids() {
+        for id in self.state.ids() {
             let mut say = |limit, value, most| {
                 used.push(LimitUse { limit, instrument: Some(id), used: value, most });
             };

@@ -31,14 +31,6 @@ impl StrategyConfig {
         Self::MarketMaker(MarketMakerConfig::example())
     }
 
-    /// Checks every parameter, and that the limits leave room for it.
-    ///
-    /// # Errors
-    /// The key that is wrong, and the mend.
-    pub fn validate(&self, risk: &RiskConfig) -> Result<(), String> {
-        self.faults(risk).into_iter().next().map_or(Ok(()), Err)
-    }
-
     /// Every parameter that is wrong, its key first.
     pub fn faults(&self, risk: &RiskConfig) -> Vec<String> {
         match self {

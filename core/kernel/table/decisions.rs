@@ -169,10 +169,12 @@ fields! {
         health: Health,
         /// The session with the venue.
         phase: SessionPhase,
-        /// The kill latch: the control that set it, or none.
+        /// The kill latch: the control that set it, or none. Of older builds also `position_break` for a frozen instrument.
         latch: Control,
+        /// 1 where the instrument is frozen, since the venue's drop copy and our own book of fills differ.
+        frozen: u8 as YES_NO,
         /// Zero.
-        spare: u32,
+        spare: [u8; 3],
     }
 
     /// The desk asks the gateway to latch: nothing but cancels may leave.

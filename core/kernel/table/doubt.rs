@@ -105,7 +105,7 @@ fields! {
         /// The venue's letter for the reason, where it gave one.
         reason: u8 as LOGIN,
         /// `CATCHING_UP`: messages of the session that the venue did not give, and that we never had. Else zero.
-        spare: u64,
+        missing: u64,
     }
 
     /// What became of an order of ours other than executions, as the venue's drop copy says it.

@@ -93,8 +93,8 @@ fn word(event: EventRef<'_>) -> String {
     match event {
         EventRef::Define(define) => format!("define {} {}", define.id, define.text),
         EventRef::Mark(mark) => format!("mark {}", mark.first),
-        EventRef::DropCopyState(state) if state.spare > 0 => {
-            format!("{} {} without {}", state.phase.name(), state.sequence, state.spare)
+        EventRef::DropCopyState(state) if state.missing > 0 => {
+            format!("{} {} without {}", state.phase.name(), state.sequence, state.missing)
         }
         EventRef::DropCopyState(state) => format!("{} {}", state.phase.name(), state.sequence),
         EventRef::DropCopyOrder(o) => {

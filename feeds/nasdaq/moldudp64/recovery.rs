@@ -24,8 +24,8 @@ use pricewright_core::kernel::{Health, HealthReason, Nanos};
 use super::decode::{Messages, Packet, PacketError, decode};
 use super::encode::request;
 use super::message::HEADER_LEN;
-use crate::nasdaq::SessionId;
-use claims::{Claim, HIGHEST, LEAP, Left, QUORUM};
+use crate::nasdaq::{HIGHEST_SEQUENCE, SessionId};
+use claims::{Claim, LEAP, Left, QUORUM};
 use doubt::Doubt;
 use reorder::{Place, ReorderBuffer};
 use requests::Requests;
@@ -125,7 +125,7 @@ impl Receiver {
     /// stand before it lie behind.
     pub fn resume(config: ReceiverConfig, session: SessionId, next: u64, known: u64) -> Self {
         let mut receiver = Self::starting_at(config, Some(session), next.max(1));
-        receiver.horizon = known.clamp(receiver.next, HIGHEST.max(receiver.next));
+        receiver.horizon = known.clamp(receiver.next, HIGHEST_SEQUENCE.max(receiver.next));
         receiver.floor = receiver.horizon;
         receiver.lines.iter_mut().for_each(|line| line.next = receiver.horizon);
         receiver
@@ -133,7 +133,7 @@ impl Receiver {
 
     /// Names a session of an earlier day: it is not begun again.
     pub fn leave(&mut self, session: SessionId) {
-        self.left.push(session, HIGHEST);
+        self.left.push(session, HIGHEST_SEQUENCE);
     }
 
     fn starting_at(config: ReceiverConfig, session: Option<SessionId>, next: u64) -> Self {
@@ -309,7 +309,7 @@ impl Receiver {
             self.counters.stragglers += 1;
             return false;
         }
-        if next > HIGHEST {
+        if next > HIGHEST_SEQUENCE {
             self.counters.implausible += 1;
             return false;
         }

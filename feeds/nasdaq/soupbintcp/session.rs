@@ -7,14 +7,12 @@ use pricewright_core::kernel::Nanos;
 
 use super::encode::{OutBuffer, OutFull};
 use super::message::{LoginAccepted, LoginRequest, Packet, Password, numeric, numeric_of};
-use crate::nasdaq::{Alpha, MessageStore, SessionId};
+use crate::nasdaq::{Alpha, HIGHEST_SEQUENCE, MessageStore, SessionId};
 
 /// How often each side says that it is alive when it has nothing else to say.
 pub const HEARTBEAT_INTERVAL: Nanos = Nanos::from_secs(1);
 /// How long the other side may be silent.
 pub const PEER_TIMEOUT: Nanos = Nanos::from_secs(15);
-/// The highest sequence that a login is believed to grant: a thousand times a day of a whole market.
-const HIGHEST: u64 = 1 << 40;
 
 /// The other side broke the protocol, or nothing can be written. The connection is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -238,7 +236,7 @@ impl ClientSession {
 /// The sequence that an accepted login grants.
 fn granted(field: &[u8; 20]) -> Result<u64, SessionError> {
     match numeric_of(field) {
-        Some(next) if next <= HIGHEST => Ok(next),
+        Some(next) if next <= HIGHEST_SEQUENCE => Ok(next),
         None if !field.trim_ascii().iter().all(u8::is_ascii_digit) || field.trim_ascii().is_empty() => {
             Err(SessionError::Sequence)
         }

@@ -2,8 +2,13 @@ use super::*;
 
 #[test]
 fn places_fit_the_descriptors() {
+    let all = |clients, http, metrics, spare| {
+        let Places { clients, http, metrics } = Places { clients, http, metrics }.within(spare);
+        (clients, http, metrics)
+    };
     let within = |clients, http, spare| {
-        let Places { clients, http } = Places { clients, http }.within(spare);
+        let (clients, http, metrics) = all(clients, http, 0, spare);
+        assert_eq!(metrics, 0);
         (clients, http)
     };
     assert_eq!(within(64, 128, 1_000), (64, 128));
@@ -14,5 +19,9 @@ fn places_fit_the_descriptors() {
     for spare in 0..300 {
         let (clients, http) = within(64, 128, spare);
         assert!(clients * 2 + http <= spare, "{spare}: {clients} and {http}");
+        let (clients, http, metrics) = all(64, 128, 1_000, spare);
+        assert!(clients * 2 + http + metrics <= spare, "{spare}: {clients}, {http} and {metrics}");
     }
+    assert_eq!(all(0, 0, 16, 900), (0, 0, 16));
+    assert_eq!(all(0, 0, 1_000, 901), (0, 0, 450), "half is left to the engine");
 }

@@ -1,6 +1,8 @@
 //! Whether the process works (`/healthz`) and whether it does what it is there for (`/readyz`): each check with its reason.
 
-use pricewright_core::kernel::{Control, Health, HealthReason, Nanos, SessionPhase};
+use std::collections::BTreeSet;
+
+use pricewright_core::kernel::{Control, Health, HealthReason, InstrumentId, Nanos, SessionPhase};
 use serde::Serialize;
 
 use super::View;
@@ -130,9 +132,15 @@ fn feed(view: &View<'_>) -> Check {
 }
 
 fn books(view: &View<'_>) -> Check {
-    let books = view.seen.books.iter();
-    let wrong = books.filter_map(|(id, healthy)| said(&view.units.symbol(*id), healthy)).collect();
-    check("books", joined(wrong), "all books are valid")
+    let all = (0..).zip(&view.units.instruments).map(|(id, _)| InstrumentId(id));
+    let wrong = all.filter_map(|id| {
+        let name = view.units.symbol(id);
+        match view.seen.books.get(&id) {
+            Some(healthy) => said(&name, healthy),
+            None => Some(format!("{name} has not been spoken of yet")),
+        }
+    });
+    check("books", joined(wrong.collect()), "all books are valid")
 }
 
 fn session(view: &View<'_>) -> Check {
@@ -162,7 +170,7 @@ fn storage(view: &View<'_>) -> Check {
 
 /// In mode `sync` nothing leaves before it is durable, in the others it could be lost with the power.
 fn caught_up(view: &View<'_>, durable: u64) -> Check {
-    let waited = view.seen.behind(durable);
+    let waited = view.seen.waited(durable, view.read.now);
     let late = (waited > DURABLE_LATE)
         .then(|| format!("records have waited for the disk for {} ms", waited.0 / 1_000_000));
     check("durable_lag", late, "the disk keeps up")
@@ -180,13 +188,14 @@ fn self_check(view: &View<'_>) -> Check {
     check("self_check", view.read.replica.alarm.clone(), "no difference was found")
 }
 
-/// Only if a drop copy was ever at odds with us.
+/// Only if a drop copy was ever at odds with us: in this run, or in one before that left an instrument frozen.
 fn broken(view: &View<'_>) -> Option<Check> {
-    if view.seen.breaks.is_empty() {
+    let frozen = view.seen.statuses.iter().filter(|(_, status)| status.frozen != 0).map(|(id, _)| *id);
+    let open = view.seen.breaks.iter().filter(|(_, count)| **count > 0).map(|(id, _)| *id);
+    let wrong: BTreeSet<InstrumentId> = frozen.chain(open).collect();
+    if view.seen.breaks.is_empty() && wrong.is_empty() {
         return None;
     }
-    let open = view.seen.breaks.iter().filter(|(_, count)| **count > 0);
-    let wrong =
-        open.map(|(id, _)| format!("{} differs from the drop copy", view.units.symbol(*id))).collect();
-    Some(check("positions", joined(wrong), "they agree with the drop copy"))
+    let wrong = wrong.iter().map(|id| format!("{} differs from the drop copy", view.units.symbol(*id)));
+    Some(check("positions", joined(wrong.collect()), "they agree with the drop copy"))
 }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pricewright_core::kernel::Standing;
+use pricewright_core::kernel::{Nanos, Standing};
 
 use super::latencies::Distribution;
 use super::process::Process;
+use crate::clock::wall_clock;
 use crate::edges::nasdaq::{LineCounts, LineMonitor};
 use crate::edges::vitals::Vitals;
 use crate::journal::{DurablePosition, Storage, StorageWatch, free_bytes};
@@ -50,6 +51,8 @@ pub struct Sources {
 /// The sources as they stood.
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
+    /// The wall clock.
+    pub now: Nanos,
     /// Market data lines.
     pub lines: Option<LineCounts>,
     /// Rings.
@@ -91,6 +94,7 @@ impl Sources {
     pub fn read(&self) -> Readings {
         let failure = self.control.threads().failure();
         Readings {
+            now: wall_clock(),
             lines: self.lines.as_ref().map(LineMonitor::read),
             rings: self.rings.read(),
             stages: self.stages.read(),

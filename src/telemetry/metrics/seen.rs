@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pricewright_core::kernel::table::DeskStatus;
 use pricewright_core::kernel::{
-    Class, Control, DecisionRef, EventRef, Health, HealthReason, InstrumentId, Kind, Lots, Minor, Nanos,
-    OperatorCommand, RecordRef, RejectReason, SendOutcome, SessionPhase, SourceId,
+    Class, Control, DecisionRef, EventRef, Health, HealthReason, InstrumentId, Kind, Nanos, OperatorCommand,
+    RecordRef, RejectReason, SendOutcome, SessionPhase, SourceId,
 };
 
 use super::latencies::Latencies;
 use crate::error::Result;
 use crate::pipeline::helper::Tailer;
+use crate::telemetry::status::Standing;
 
 /// Marks of time that are remembered, to say how old what is not durable yet is.
 const TIMES: usize = 4096;
@@ -32,19 +33,6 @@ pub struct Healthy {
     pub health: Health,
     /// Why.
     pub reason: HealthReason,
-}
-
-/// What is held of an instrument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Lots; negative if short.
-    pub position: Lots,
-    /// Realised profit, fees not deducted.
-    pub realised: Minor,
-    /// Unrealised profit at the mid, as of the last status.
-    pub unrealised: Minor,
-    /// Fees; rebates are negative.
-    pub fees: Minor,
 }
 
 /// What has been seen so far. Counts are of this run; the rest is the last that was said.
@@ -77,7 +65,7 @@ pub struct Seen {
     /// The last status of each instrument.
     pub statuses: BTreeMap<InstrumentId, DeskStatus>,
     /// Positions and profit.
-    pub held: BTreeMap<InstrumentId, Held>,
+    pub held: BTreeMap<InstrumentId, Standing>,
     /// Instruments whose fills differ from the drop copy's.
     pub breaks: BTreeMap<InstrumentId, u64>,
     /// The order session; `None` before it was spoken of.
@@ -125,15 +113,14 @@ impl Tailer for Monitor {
 }
 
 impl Seen {
-    /// The count of a kind's records.
-    pub fn count(&self, kind: Kind) -> u64 {
-        self.kinds.get(&(kind as u16)).copied().unwrap_or(0)
-    }
-
-    /// How far `seq` lies behind the newest record, in time: from the first record behind it that is remembered.
-    pub fn behind(&self, seq: u64) -> Nanos {
-        let first = self.times.iter().find(|(at, _)| *at > seq);
-        first.map_or(Nanos(0), |(_, stamp)| Nanos(self.newest.0.saturating_sub(stamp.0).max(0)))
+    /// How long before `now` the first record behind `seq` came, as far as that is remembered: 0 where there is none.
+    pub fn waited(&self, seq: u64, now: Nanos) -> Nanos {
+        if self.seq <= seq {
+            return Nanos(0);
+        }
+        // Those of the last millisecond are not remembered each.
+        let first = self.times.iter().find(|(at, _)| *at > seq).map_or(self.newest, |(_, stamp)| *stamp);
+        Nanos(now.0.saturating_sub(first.0).max(0))
     }
 
     /// Remembers when records came.
@@ -213,10 +200,7 @@ impl Seen {
                 // Client 0: an operator stated a position, nothing was executed.
                 *self.fills.entry(changed.instrument).or_default() +=
                     u64::from(counts && changed.client != 0);
-                let held = self.held.entry(changed.instrument).or_default();
-                held.position = changed.position;
-                held.realised = changed.realised;
-                held.fees = changed.fees;
+                self.held.entry(changed.instrument).or_default().fill(changed);
             }
             Some(DecisionRef::DeskStatus(status)) => self.status(status),
             Some(DecisionRef::KillLatched(latch)) => {
@@ -233,11 +217,7 @@ impl Seen {
 
     fn status(&mut self, status: &DeskStatus) {
         self.statuses.insert(status.instrument, *status);
-        let held = self.held.entry(status.instrument).or_default();
-        held.position = status.position;
-        held.realised = status.realised;
-        held.unrealised = status.unrealised;
-        held.fees = status.fees;
+        self.held.entry(status.instrument).or_default().status(status);
         self.latch = (status.latch != Control::NONE).then_some(status.latch);
         let book = self
             .books

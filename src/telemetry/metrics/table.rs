@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use pricewright_core::kernel::names::{self, name_of};
 use pricewright_core::kernel::{
-    Class, Control, Health, InstrumentId, Kind, LimitUse, SendOutcome, SessionPhase, SourceId,
+    Class, Control, Health, InstrumentId, Kind, LimitUse, Minor, SendOutcome, SessionPhase, SourceId,
 };
 
 use super::View;
 use super::encode::{Samples, Value};
-use super::seen::Held;
 use crate::edges::nasdaq::LineCounts;
 use crate::pipeline::topology::FEED_SOURCE;
+use crate::telemetry::status::Standing;
 
 /// The type of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,14 +184,14 @@ table! {
             }
         };
     Gauge "pricewright_realised_profit" ("instrument", "currency") "Profit of what was closed since the journal began, fees \
-        not deducted, in units of the currency." => |view, to| money(view, to, |held| held.realised.0);
+        not deducted, in units of the currency." => |view, to| money(view, to, |_, held| held.realised);
     Gauge "pricewright_unrealised_profit" ("instrument", "currency") "Profit of the position at the mid, in units of the \
-        currency." => |view, to| money(view, to, |held| held.unrealised.0);
+        currency." => |view, to| money(view, to, |id, held| held.open(id, view.units));
     Gauge "pricewright_fees" ("instrument", "currency") "Fees since the journal began, rebates negative, in units of the \
-        currency." => |view, to| money(view, to, |held| held.fees.0);
+        currency." => |view, to| money(view, to, |_, held| held.fees);
     Gauge "pricewright_net_profit" ("instrument", "currency") "Realised and unrealised profit less fees, in units of the \
-        currency." => |view, to| money(view, to, |held| {
-            held.realised.0.saturating_add(held.unrealised.0).saturating_sub(held.fees.0)
+        currency." => |view, to| money(view, to, |id, held| {
+            held.profit(id, view.units)
         });
 
     Gauge "pricewright_limit_used" ("limit", "instrument") "How much of a risk limit is used, in the unit of its key in the \
@@ -225,9 +225,8 @@ table! {
         |view, to| if let Some(durable) = view.read.durable {
             put(to, Value::Count(view.seen.seq.saturating_sub(durable)));
         };
-    Gauge "pricewright_durable_lag" ["seconds"] () "How long the oldest record that is not durable has waited, as of the \
-        newest record." => |view, to| if let Some(durable) = view.read.durable {
-            put(to, Value::Real(seconds(view.seen.behind(durable).0)));
+    Gauge "pricewright_durable_lag" ["seconds"] () "How long the oldest record that is not durable has waited." => |view, to| if let Some(durable) = view.read.durable {
+            put(to, Value::Real(seconds(view.seen.waited(durable, view.read.now).0)));
         };
     Gauge "pricewright_replica_lag" ["records"] () "Records that the replica has not followed yet." =>
         |view, to| put(to, Value::Count(view.seen.seq.saturating_sub(view.read.replica.followed)));
@@ -340,10 +339,10 @@ fn sends(view: &View<'_>) -> impl Iterator<Item = (SendOutcome, u64)> {
     view.seen.sends.iter().map(|(outcome, count)| (*outcome, *count))
 }
 
-fn money(view: &View<'_>, to: &mut Samples, amount: impl Fn(&Held) -> i64) {
+fn money(view: &View<'_>, to: &mut Samples, amount: impl Fn(InstrumentId, &Standing) -> Minor) {
     for (instrument, held) in &view.seen.held {
         let labels = vec![symbol(view, *instrument), view.units.currency.clone().into()];
-        to.put(labels, Value::Real(view.money(amount(held))));
+        to.put(labels, Value::Real(view.money(amount(*instrument, held).0)));
     }
 }
 

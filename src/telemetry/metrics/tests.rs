@@ -88,7 +88,8 @@ fn status(realised: i64, unrealised: i64, fees: i64) -> DeskStatus {
         health: Health::VALID,
         phase: SessionPhase::READY,
         latch: Control::NONE,
-        spare: 0,
+        frozen: 0,
+        spare: [0; 3],
     }
 }
 
@@ -247,7 +248,11 @@ fn readiness_says_what_is_not_well() {
     assert!(verdict(&well(), &fine).is_ok(), "{:?}", verdict(&well(), &fine));
     assert_eq!(
         reasons(&Seen::default(), &fine),
-        ["feed: the market data has not spoken yet", "session: the order session has not begun"]
+        [
+            "feed: the market data has not spoken yet",
+            "books: PRCW has not been spoken of yet",
+            "session: the order session has not begun"
+        ]
     );
     let with = |change: fn(&mut Seen)| {
         let mut seen = well();
@@ -293,16 +298,83 @@ fn readiness_says_what_is_not_well() {
 fn a_disk_that_does_not_keep_up_is_not_ready() {
     let mut seen = well();
     (1..=20_000).for_each(|ms: u32| seen.came(ms.into(), Nanos(i64::from(ms) * 1_000_000)));
-    let verdict = |durable| {
-        let read = Readings { durable: Some(durable), ..Readings::default() };
+    let second = 1_000_000_000;
+    let verdict = |durable, now| {
+        let read = Readings { durable: Some(durable), now: Nanos(now), ..Readings::default() };
         view(&seen, &read, |view| readiness(view, None, DESK)).reasons
     };
-    assert!(verdict(20_000).is_empty() && verdict(18_000).is_empty());
-    let late = verdict(9_000);
+    assert!(verdict(20_000, 20 * second).is_empty() && verdict(18_000, 20 * second).is_empty());
+    let late = verdict(9_000, 20 * second);
     assert!(
         late.len() == 1 && late[0].starts_with("durable_lag: records have waited for the disk for 1"),
         "{late:?}"
     );
+    // Nothing comes any more, and time passes all the same.
+    assert!(verdict(19_999, 21 * second).is_empty() && verdict(20_000, 30 * second).is_empty());
+    assert!(!verdict(19_999, 30 * second).is_empty(), "the last record waits");
+}
+
+/// The records of one millisecond are not remembered each: the last of them counts.
+#[test]
+fn records_of_a_moment_wait_too() {
+    let mut seen = Seen::default();
+    (1..=6).for_each(|seq| seen.came(seq, Nanos(1_000_000 + i64::try_from(seq).expect("few"))));
+    assert_eq!(seen.waited(6, Nanos(9_000_000)), Nanos(0));
+    assert_eq!(seen.waited(1, Nanos(9_000_000)), Nanos(9_000_000 - 1_000_006));
+    assert_eq!(seen.waited(0, Nanos(9_000_000)), Nanos(9_000_000 - 1_000_001));
+    assert_eq!(seen.waited(0, Nanos(500)), Nanos(0), "a clock that was set back");
+}
+
+/// 100 bought at 10.00, marked at 12.00, and sold there: 200.00 were made, not twice that until the next status.
+#[test]
+fn profit_is_right_between_a_fill_and_the_next_status() {
+    let mut seen = well();
+    let fill = |fill, position, cost, realised| PositionChanged {
+        client: 7,
+        match_number: 1,
+        price: Ticks(1_200),
+        fill: Lots(fill),
+        position: Lots(position),
+        cost: Minor(cost),
+        realised: Minor(realised),
+        fees: Minor(0),
+        instrument: InstrumentId(0),
+        spare: [0; 6],
+    };
+    take(&mut seen, fill(100, 100, 100_000, 0));
+    let marked = status(0, 20_000, 0);
+    take(&mut seen, DeskStatus { bid: Ticks(1_199), ask: Ticks(1_201), position: Lots(100), ..marked });
+    let net = |seen: &Seen| {
+        let page = page(seen, &Readings::default(), Exposition::Prometheus);
+        let line =
+            page.lines().find(|line| line.starts_with("pricewright_net_profit{")).expect("it is there");
+        line.split(' ').next_back().expect("a value").to_owned()
+    };
+    assert_eq!(net(&seen), "200.0");
+    take(&mut seen, fill(-100, 0, 0, 20_000));
+    assert_eq!(net(&seen), "200.0");
+}
+
+/// Of two instruments one is frozen: that is said of it, whichever spoke last and whichever run it was, and it is no latch.
+#[test]
+fn a_frozen_instrument_is_named_and_latches_nothing() {
+    let mut units = units();
+    units.instruments.push(InstrumentUnits { symbol: "PRCX".to_owned(), ..units.instruments[0].clone() });
+    let of =
+        |instrument, frozen| DeskStatus { instrument: InstrumentId(instrument), frozen, ..status(0, 0, 0) };
+    for (frozen, name) in [(0, "PRCW"), (1, "PRCX")] {
+        let mut seen = well();
+        take(&mut seen, of(0, u8::from(frozen == 0)));
+        take(&mut seen, of(1, u8::from(frozen == 1)));
+        assert_eq!(seen.latch, None);
+        let read = Readings::default();
+        let view = View { machine: "desk", units: &units, seen: &seen, read: &read };
+        let said = readiness(&view, None, DESK).reasons;
+        assert_eq!(said, [format!("positions: {name} differs from the drop copy")]);
+        take(&mut seen, of(frozen, 0));
+        let view = View { machine: "desk", units: &units, seen: &seen, read: &read };
+        assert!(readiness(&view, None, DESK).is_ok());
+    }
 }
 
 #[test]

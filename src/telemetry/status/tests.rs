@@ -29,7 +29,8 @@ fn status(position: i64, realised: i64, unrealised: i64, fees: i64) -> DeskStatu
         health: Health::VALID,
         phase: SessionPhase::READY,
         latch: Control::NONE,
-        spare: 0,
+        frozen: 0,
+        spare: [0; 3],
     }
 }
 

@@ -197,7 +197,7 @@ fn bid_and_ask_never_meet_and_sizes_keep_to_the_limit() {
 #[test]
 fn wrong_parameters_name_their_key() {
     let (good, risk) = (MarketMakerConfig::example(), RiskConfig::example());
-    assert_eq!(good.validate(&risk), Ok(()));
+    assert_eq!(good.faults(&risk), [""; 0]);
     for (config, key) in [
         (MarketMakerConfig { order_lots: Lots(0), ..good }, "strategy.order_lots"),
         (MarketMakerConfig { order_lots: Lots(501), ..good }, "strategy.order_lots"),
@@ -210,7 +210,7 @@ fn wrong_parameters_name_their_key() {
         (MarketMakerConfig { quote_horizon_ms: 0, ..good }, "strategy.quote_horizon_ms"),
         (MarketMakerConfig { min_quote_age_ms: -1, ..good }, "strategy.min_quote_age_ms"),
     ] {
-        let error = config.validate(&risk).expect_err(key);
-        assert!(error.contains(key), "{error}");
+        let faults = config.faults(&risk);
+        assert!(matches!(&faults[..], [fault] if fault.contains(key)), "{key}: {faults:?}");
     }
 }

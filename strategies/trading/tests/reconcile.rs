@@ -10,7 +10,7 @@ const COPY: SourceId = SourceId(3);
 
 impl Stage {
     fn copy_state(&mut self, phase: SessionPhase, session: u32) {
-        self.give(&DropCopyState { sequence: 1, session, source: COPY, phase, reason: 0, spare: 0 });
+        self.give(&DropCopyState { sequence: 1, session, source: COPY, phase, reason: 0, missing: 0 });
     }
 
     fn beat(&mut self) {
@@ -251,14 +251,7 @@ fn a_drop_copy_that_lacks_messages_releases_no_latch() {
         stage.session(SessionPhase::DOWN, 0);
         stage.changed();
         let phase = SessionPhase::CATCHING_UP;
-        stage.give(&DropCopyState {
-            sequence: 500,
-            session: 0,
-            source: COPY,
-            phase,
-            reason: 0,
-            spare: missing,
-        });
+        stage.give(&DropCopyState { sequence: 500, session: 0, source: COPY, phase, reason: 0, missing });
         for client in [1, 2] {
             stage.copied_order(b'C', client, 0, 100);
         }

@@ -6,8 +6,6 @@ use crate::nasdaq::SessionId;
 pub(super) const QUORUM: u32 = 3;
 /// A sequence further ahead of what is known than this needs a quorum: more than what is lost in a moment.
 pub(super) const LEAP: u64 = 1 << 16;
-/// The highest sequence that any session is believed to have: a thousand times a day of a whole market.
-pub(super) const HIGHEST: u64 = 1 << 40;
 /// Sessions that were left and are remembered, to know their stragglers.
 const LEFT_SESSIONS: usize = 8;
 
