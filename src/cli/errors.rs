@@ -12,6 +12,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use serde_json::{Value, json};
 
 use super::args::Cli;
+use super::no_command;
 use super::show::{finish, note};
 use crate::error::Error;
 use crate::telemetry::console;
@@ -26,10 +27,21 @@ pub(super) fn parse() -> Result<(Cli, bool), ExitCode> {
         Ok((Cli::from_arg_matches(&matches)?, json))
     });
     parsed.map_err(|error| {
-        if !error.use_stderr() || !names_json(std::env::args_os().skip(1)) {
+        if !error.use_stderr() {
             return not_parsed(&error);
         }
-        let said = refused(&error);
+        let json = names_json(std::env::args_os().skip(1));
+        // A command misspelt would be taken for a configuration file, and what stands behind it for what is wrong.
+        let said = match std::env::args_os().nth(1).and_then(|word| no_command(&word)) {
+            Some(error) if json => error.to_json(),
+            Some(error) => {
+                note(&format!("pricewright: {error}"));
+                finish();
+                return ExitCode::from(2);
+            }
+            None if json => refused(&error),
+            None => return not_parsed(&error),
+        };
         console::err().line(&json!({ "error": said }).to_string());
         finish();
         ExitCode::from(2)

@@ -31,6 +31,7 @@ mod sim;
 mod status_line;
 mod where_is;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -104,7 +105,7 @@ fn say_panics() {
 fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
     match cli.command {
         None => {
-            no_command(&cli.run).map_or(Ok(()), Err)?;
+            cli.run.config.as_deref().and_then(|word| no_command(word.as_os_str())).map_or(Ok(()), Err)?;
             run::run::<Own>(&cli.run)
         }
         Some(Command::Run(args)) => run::run::<Own>(&args),
@@ -127,14 +128,18 @@ fn dispatch<Own: Hosted>(cli: Cli) -> Result<()> {
 }
 
 /// What is wrong where a word stands that is neither a command nor a file: most likely a command misspelt.
-fn no_command(args: &args::RunArgs) -> Option<Error> {
-    let word = args.config.as_deref()?.to_str()?;
-    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+fn no_command(word: &OsStr) -> Option<Error> {
+    let word = word.to_str()?;
+    let is_word = word.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !is_word || std::path::Path::new(word).exists() {
         return None;
     }
     let cli = Cli::command();
     let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+    if commands.contains(&word) {
+        return None;
+    }
     let inner = cli.get_subcommands().find_map(|command| {
         command.find_subcommand(word).map(|found| format!("{} {}", command.get_name(), found.get_name()))
     });

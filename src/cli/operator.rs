@@ -59,14 +59,24 @@ fn report(dir: &Path, name: &str, seq: u64, as_json: bool) -> Result<()> {
 fn rearm<Own: Hosted>(target: &OperatorTarget) -> Result<()> {
     let mut heard = command(target, OperatorCommand::REARM)?;
     let dir = dir_of(target)?;
+    let seq = heard.seq;
+    let say = |released: Option<bool>, what: &str| {
+        if target.json {
+            let journal = dir.display().to_string();
+            let command = OperatorCommand::REARM.name();
+            return print_json(
+                &json!({ "journal": journal, "command": command, "seq": seq, "released": released }),
+            );
+        }
+        line(&format!("{}: rearm is record {seq}{what}", dir.display()))
+    };
     match heard.answer()? {
-        Rearmed::Released => report(&dir, OperatorCommand::REARM.name(), heard.seq, target.json),
-        Rearmed::Nothing if target.json => report(&dir, OperatorCommand::REARM.name(), heard.seq, true),
-        Rearmed::Nothing => line(&format!(
-            "{}: rearm is record {}; no latch was released: none was set",
-            dir.display(),
-            heard.seq
-        )),
+        Rearmed::Released => say(Some(true), ""),
+        Rearmed::Nothing => say(Some(false), "; no latch was released: none was set"),
+        Rearmed::Unanswered => say(
+            None,
+            "; nothing was said of it yet: `pricewright journal tail` shows whether the latch is released",
+        ),
         Rearmed::Held(held) => Err(Error::Failed(refused(&dir, &held, heard.seq, &units_of::<Own>(&dir)?))),
     }
 }
@@ -149,7 +159,10 @@ struct Heard {
 enum Rearmed {
     Released,
     Held(LatchHeld),
+    /// The next event came, and no latch had been released.
     Nothing,
+    /// Nothing came for a while: whether there is more to be said is not known.
+    Unanswered,
 }
 
 impl Heard {
@@ -171,7 +184,7 @@ impl Heard {
                 None => return Ok(Rearmed::Nothing),
             }
         }
-        Ok(Rearmed::Nothing)
+        Ok(Rearmed::Unanswered)
     }
 
     /// Why a stated position was not taken, where it was not.

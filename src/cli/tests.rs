@@ -15,8 +15,7 @@ fn a_log_filter_is_levels_and_nothing_else() {
 #[test]
 fn a_command_misspelt_is_not_taken_for_a_file() {
     let said = |word: &str| {
-        let args = args::RunArgs { config: Some(word.into()), ..args::RunArgs::default() };
-        no_command(&args).map(|error| (error.exit_code(), error.to_string()))
+        no_command(std::ffi::OsStr::new(word)).map(|error| (error.exit_code(), error.to_string()))
     };
     for (word, meant) in [
         ("explian", "`explain`"),
@@ -32,6 +31,8 @@ fn a_command_misspelt_is_not_taken_for_a_file() {
     assert_eq!(said("shop.toml"), None, "a file");
     assert_eq!(said("dir/shop"), None, "a path");
     assert_eq!(said("src"), None, "it is there");
+    assert_eq!(said("explain"), None, "a command");
+    assert_eq!(said("--seconds"), None, "an option");
 }
 
 #[test]

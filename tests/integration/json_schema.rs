@@ -350,9 +350,9 @@ fn the_page_is_made_from_the_schema() {
         }
     }
     let page = std::fs::read_to_string(PAGE).expect("there");
-    let mark = "<!-- made from schema/output.json; `PRICEWRIGHT_WRITE=1 cargo test the_page_is_made` writes it -->\n";
+    let mark = "<!-- made from schema/output.json; `PRICEWRIGHT_WRITE_DOCS=1 cargo test the_page_is_made` writes it -->\n";
     let (front, behind) = page.split_once(mark).expect("the mark");
-    if std::env::var_os("PRICEWRIGHT_WRITE").is_some() {
+    if std::env::var_os("PRICEWRIGHT_WRITE_DOCS").is_some() {
         std::fs::write(PAGE, format!("{front}{mark}{made}")).expect("written");
     } else {
         assert_eq!(behind, made, "docs/json.md is not what docs/schema/output.json says");

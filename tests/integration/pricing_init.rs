@@ -134,6 +134,11 @@ fn a_command_misspelt_is_refused_with_what_was_meant() {
     let place = Place::new();
     let refused = place.expect(2, &["explian"]).err.join("\n");
     assert!(refused.contains("there is no command `explian`") && refused.contains("did you mean `explain`?"));
+    // What stands behind it is not what is wrong.
+    for words in [&["chek", "c.toml"][..], &["jornal", "stats", "j"], &["replya", "j", "--json"]] {
+        let refused = place.expect(2, words).err.join("\n");
+        assert!(refused.contains(&format!("there is no command `{}`", words[0])), "{refused}");
+    }
     place.expect(2, &[""]);
     assert!(!place.path("pricewright-data").exists(), "no demo was run");
 }
