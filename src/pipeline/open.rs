@@ -201,9 +201,7 @@ impl OpenJournal {
         config: &PipelineConfig<M::Config>,
         now: Nanos,
     ) -> Result<Begun<M>> {
-        let stood =
-            self.stand::<M>(dir, config).and_then(|stands| Ok((self.account(dir, &stands.passed)?, stands)));
-        match stood {
+        match self.account_for::<M>(dir, config) {
             Ok((missing, stands)) => {
                 let mut journal = self;
                 journal.report.repairs.extend(missing);
@@ -216,14 +214,25 @@ impl OpenJournal {
         }
     }
 
-    /// Snapshots that do not fit go aside; what they say of records that are not there is noted before.
-    fn account(&self, dir: &Path, passed: &[PassedOver]) -> Result<Option<Repair>> {
-        let same_boot = self.report.last_head.is_some_and(|head| head.boot_id == self.boot_id);
-        let missing = repair::missing(dir, &self.report, passed, (self.repair, same_boot))?;
-        for passed in passed.iter().filter(|passed| passed.why.is_final()) {
-            snapshot::dir::set_aside(passed)?;
-        }
-        Ok(missing)
+    /// Brings the machine to where the journal ends, if that is where it ended. What is missing is noted, and snapshots that
+    /// do not fit go aside, once nothing is in the way of the run any more.
+    fn account_for<M: Machine>(
+        &self,
+        dir: &Path,
+        config: &PipelineConfig<M::Config>,
+    ) -> Result<(Option<Repair>, Stands<M>)> {
+        let head = self.report.last_head;
+        let ahead = snapshot::dir::ahead(dir, self.report.last_seq, head.map(|head| head.journal_id))?;
+        let same_boot = head.is_some_and(|head| head.boot_id == self.boot_id);
+        let nothing_left = self.report.last_seq == 0 || self.unbegun;
+        let may_go_on = self.repair || !(same_boot || nothing_left);
+        let missing = repair::missing(dir, &self.report, &ahead, may_go_on)?;
+        let stands = self.stand::<M>(dir, config)?;
+        let missing = missing.map(|missing| missing.note(dir, self.repair)).transpose()?;
+        let is_other = |passed: &&PassedOver| ahead.iter().all(|ahead| ahead.path != passed.path);
+        let unfit = stands.passed.iter().filter(|passed| passed.why.is_final()).filter(is_other);
+        ahead.iter().chain(unfit).try_for_each(|passed| snapshot::dir::set_aside(passed).map(drop))?;
+        Ok((missing, stands))
     }
 
     fn stand<M: Machine>(&self, dir: &Path, config: &PipelineConfig<M::Config>) -> Result<Stands<M>> {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::journal::repairs::{Cause, REPAIRED, Repair, note_missing};
 use crate::journal::{Left, RecoveryReport};
 use crate::replay::run_info::RunInfo;
-use crate::replay::snapshot::{PassedOver, Unfit, dir};
+use crate::replay::snapshot::{PassedOver, dir};
 
 /// Refuses a repair that would leave nothing which a run can go on from.
 ///
@@ -52,26 +52,42 @@ fn leads_on(dir: &Path, left: &Left) -> bool {
         })
 }
 
-/// Looks for records that a snapshot of this journal stands behind and that are not there: the newest segments were taken
-/// away, or went down with the machine. Gives the note about them, where they are not in a note already.
+/// Records that a snapshot of this journal stands behind and that are not there.
+pub(super) struct Missing {
+    /// The last one that is there, and the last one that was.
+    range: (u64, u64),
+    what: String,
+}
+
+impl Missing {
+    /// Writes it into the list of what was given up.
+    pub(super) fn note(self, dir: &Path, repair: bool) -> Result<Repair> {
+        let cause = if repair { Cause::Repair } else { Cause::MachineLost };
+        tracing::warn!("{}: {}: the run goes on without them", dir.display(), self.what);
+        Ok(note_missing(dir, cause, self.range, self.what)?)
+    }
+}
+
+/// What is missing by the word of the snapshots `ahead` of the journal, unless that is in a note already: the newest segments
+/// were taken away, or went down with the machine.
 ///
 /// # Errors
-/// What is missing, unless the machine went down since or `repair` was said.
+/// The same, unless the run `may_go_on` without.
 pub(super) fn missing(
     dir: &Path,
     report: &RecoveryReport,
-    passed: &[PassedOver],
-    (repair, same_boot): (bool, bool),
-) -> Result<Option<Repair>> {
+    ahead: &[PassedOver],
+    may_go_on: bool,
+) -> Result<Option<Missing>> {
     let noted = report.repairs.iter().map(|repair| repair.last_seq.saturating_add(repair.given_up)).max();
-    let ahead = passed.iter().filter(|passed| matches!(passed.why, Unfit::Ahead(_)));
-    let Some(newest) = ahead.max_by_key(|passed| passed.seq) else { return Ok(None) };
-    let (last, known) = (report.last_seq, newest.seq);
-    if noted.unwrap_or(0) >= known || report.lost_undurable {
+    let Some(newest) = ahead.iter().max_by_key(|passed| passed.seq) else { return Ok(None) };
+    let range = (report.last_seq, newest.seq);
+    if noted.unwrap_or(0) >= newest.seq || report.lost_undurable {
         return Ok(None);
     }
-    let what = format!("records {} to {known} are not there, and a snapshot stands behind them", last + 1);
-    if !repair && same_boot {
+    let what =
+        format!("records {} to {} are not there, and a snapshot stands behind them", range.0 + 1, range.1);
+    if !may_go_on {
         return Err(Error::Usage(format!(
             "{}: {what} ({}): bring the newest segments back, or let `pricewright run FILE --repair` go on without them, \
              which is noted",
@@ -79,9 +95,7 @@ pub(super) fn missing(
             newest.path.display()
         )));
     }
-    let cause = if repair { Cause::Repair } else { Cause::MachineLost };
-    tracing::warn!("{}: {what}: the run goes on without them", dir.display());
-    Ok(Some(note_missing(dir, cause, (last, known), what)?))
+    Ok(Some(Missing { range, what }))
 }
 
 /// The record about a repair.

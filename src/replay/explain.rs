@@ -105,8 +105,7 @@ pub fn explain_from<M: Machine>(
     let earlier = earlier.map(|seq| Place::of(dir, seq)).transpose()?;
     let reached = match &earlier {
         // The earlier one may lie before anything that is kept.
-        Some(earlier) => ask::<M>(dir, &[earlier.cause, place.cause], beginning)
-            .or_else(|_| ask::<M>(dir, &[place.cause], beginning)),
+        Some(earlier) => ask_both::<M>(dir, [earlier.cause, place.cause], beginning),
         None => ask::<M>(dir, &[place.cause], beginning),
     };
     let mut reached = reached.unwrap_or_else(|error| Reached {
@@ -125,6 +124,24 @@ pub fn explain_from<M: Machine>(
     let latency = latency_of(dir, run, place.cause);
     let Place { event, decisions, index, .. } = place;
     Ok(Explanation { asked, event, decisions, index, notes, unexplained, previous, mark, latency, run })
+}
+
+/// The reasons of two events, the first of which may be out of reach: of another build, or before anything that is kept. Then
+/// the second is asked for alone, and the first is only what the journal has.
+fn ask_both<M: Machine>(dir: &Path, causes: [u64; 2], beginning: Option<Beginning>) -> Result<Reached> {
+    let both = ask::<M>(dir, &causes, beginning);
+    if both.as_ref().is_ok_and(|both| both.unexplained.is_none()) {
+        return both;
+    }
+    let [earlier, cause] = causes;
+    match ask::<M>(dir, &[cause], beginning) {
+        Ok(mut alone) if alone.unexplained.is_none() => {
+            let before = both.map_or_else(|_| Vec::new(), |both| both.recorded);
+            alone.recorded.extend(before.into_iter().filter(|(at, _)| *at == earlier));
+            Ok(alone)
+        }
+        alone => both.or(alone),
+    }
 }
 
 /// The trace is a side file: what is wrong with it is said, and hides no reason.

@@ -17,20 +17,24 @@ pub struct Names {
 }
 
 impl Names {
-    /// What the journal in `dir` defines: from its newest readable snapshot and the records behind it, else from all of
+    /// What the journal in `dir` defines: from its newest snapshot that fits it and the records behind that, else from all of
     /// its records.
     ///
     /// # Errors
     /// [`crate::Error::Journal`] if the records cannot be read.
     pub fn read(dir: &Path) -> Result<Self> {
         let mut names = Self::default();
-        let snapshot = dir::snapshot_seqs(dir)?.into_iter().rev().find_map(|seq| dir::read(dir, seq).ok());
-        let mut reader = match snapshot {
-            Some(snapshot) => {
+        let fitting = |seq| {
+            let snapshot = dir::read(dir, seq).ok()?;
+            let reader = snapshot.reader(dir).ok()?;
+            Some((snapshot, reader))
+        };
+        let mut reader = match dir::snapshot_seqs(dir)?.into_iter().rev().find_map(fitting) {
+            Some((snapshot, reader)) => {
                 for define in snapshot.resume.defines() {
                     names.insert(define.source, define.column, define.id, &define.text);
                 }
-                Reader::from_seq(dir, snapshot.place.seq + 1)?
+                reader
             }
             None => Reader::open(dir)?,
         };

@@ -298,7 +298,7 @@ impl Snapshot {
         match Reader::from_seq(dir, seq) {
             Ok(mut reader) => {
                 let found = reader.next_record().map_err(unreadable)?.map(|record| *record.header());
-                let Some(header) = found else { return Err(Unfit::Ahead(seq.saturating_sub(1))) };
+                let Some(header) = found else { return self.ahead_of(reader, seq.saturating_sub(1)) };
                 if (header.seq, header.now, header.commit, reader.head().run) != (seq, now, commit, run) {
                     return Err(Unfit::OtherJournal("its last record is another one there"));
                 }
@@ -312,10 +312,17 @@ impl Snapshot {
                     Err(Unfit::OtherJournal("its last record's stamp is another one there"))
                 }
             }
-            Err(JournalError::NoSuchRecord { last, .. }) if last < seq => Err(Unfit::Ahead(last)),
+            Err(JournalError::NoSuchRecord { last, .. }) if last < seq => {
+                self.ahead_of(Reader::open(dir).map_err(unreadable)?, last)
+            }
             Err(JournalError::NoSuchRecord { first, .. }) => Err(Unfit::TooOld(first)),
             Err(error) => Err(unreadable(error)),
         }
+    }
+
+    /// Of a journal that ends at record `last`, or of another one.
+    fn ahead_of(&self, reader: Reader, last: u64) -> Result<Reader, Unfit> {
+        self.of_the_same(reader).and(Err(Unfit::Ahead(last)))
     }
 
     fn of_the_same(&self, reader: Reader) -> Result<Reader, Unfit> {

@@ -103,6 +103,75 @@ fn a_journal_killed_before_its_first_configuration_is_begun_anew() {
     }
 }
 
+/// A machine that lost power may leave the segment and not what was in it: the snapshot beside it knows that there was more. It
+/// is asked whoever took it, and once it was heard nothing is in the way of the runs that follow.
+#[test]
+fn a_journal_of_which_only_a_snapshot_is_left_is_no_new_one() {
+    for last in [0, 1] {
+        let place = Place::new();
+        sold(&place, "j", &[]);
+        let known = last_seq(&place, "j");
+        let snapshot = names(&place.path("j")).into_iter().find(|name| name.ends_with(".pws")).expect("one");
+        let kept = std::fs::read(place.path("j").join(&snapshot)).expect("a snapshot");
+        cut_behind(&place, "j", 1);
+        if last == 0 {
+            let (offset, len) = place_of(&place, "j", 1);
+            let mut bytes = std::fs::read(first_segment(&place, "j")).expect("a segment");
+            bytes[offset..offset + len].fill(0);
+            std::fs::write(first_segment(&place, "j"), bytes).expect("written");
+        }
+        std::fs::write(place.path("j").join(&snapshot), kept).expect("written");
+        let missing = format!("records {} to {known} are not there", last + 1);
+        for _ in 0..2 {
+            let refused = place.run(&["run", STDIN, "--journal", "j"], "");
+            assert_eq!(refused.code, Some(2), "{refused:#?}");
+            assert!(complaint(&refused).contains(&missing), "{refused:#?}");
+        }
+        sold(&place, "j", &["--repair"]);
+        let list = place.read("j/repaired.jsonl");
+        assert!(list.contains(&format!("\"given_up\":{}", known - last)), "{list}");
+        sold(&place, "j", &[]);
+        place.expect(0, &["journal", "verify", "j"]);
+        place.expect(0, &["explain", "j"]);
+    }
+}
+
+/// All segments are gone, and the program's own advice is followed: what stood behind them is heard once.
+#[test]
+fn after_a_beginning_anew_old_snapshots_are_in_nobodys_way() {
+    let place = Place::new();
+    sold(&place, "j", &[]);
+    for name in names(&place.path("j")) {
+        if name.ends_with(".pwj") || name.ends_with(".pwc") {
+            std::fs::remove_file(place.path("j").join(name)).expect("removed");
+        }
+    }
+    let refused = place.run(&["run", STDIN, "--journal", "j"], "");
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    sold(&place, "j", &["--repair"]);
+    for _ in 0..2 {
+        sold(&place, "j", &[]);
+    }
+    place.verify("j");
+    place.expect(0, &["explain", "j", "A"]);
+}
+
+/// The newest snapshot is of records that are not there: readers take one that fits.
+#[test]
+fn a_snapshot_that_does_not_fit_keeps_nobody_from_reading() {
+    let place = Place::new();
+    sold(&place, "j", &[]);
+    let last = last_seq(&place, "j");
+    sold(&place, "j", &[]);
+    for name in ["journal-00000002.pwj", "chain-00000002.pwc"] {
+        std::fs::remove_file(place.path("j").join(name)).expect("removed");
+    }
+    for command in [&["explain", "j", "A"][..], &["replay", "j"], &["journal", "inspect", "j"]] {
+        place.expect(0, command);
+    }
+    assert_eq!(last_seq(&place, "j"), last);
+}
+
 #[test]
 fn a_refused_run_adds_nothing_to_the_journal() {
     let place = Place::new();
@@ -199,10 +268,11 @@ fn a_start_that_fails_leaves_no_run_behind() {
     let text = std::fs::read_to_string(STDIN).expect("an example");
     let http = format!("{text}\n[gateway.http]\nlisten = \"{address}\"\n");
     place.write("taken.toml", &http);
-    place.write("nofile.toml", &text.replacen("stdin = true", "path = \"missing.jsonl\"", 1));
-    for config in ["taken.toml", "nofile.toml"] {
+    place.write("nofile.toml", &text.replacen("stdin = true", "file = \"missing.jsonl\"", 1));
+    for (config, named) in [("taken.toml", address.as_str()), ("nofile.toml", "missing.jsonl")] {
         let failed = place.run(&["run", config, "--journal", "j"], "");
-        assert!(failed.code.is_some_and(|code| code != 0), "{failed:#?}");
+        assert_eq!(failed.code, Some(2), "{failed:#?}");
+        assert!(complaint(&failed).contains(named), "{failed:#?}");
         let there = if place.path("j").exists() { segments(&place, "j") } else { 0 };
         assert_eq!(there, 0, "{config}: {failed:#?}");
     }

@@ -115,12 +115,22 @@ fn damaged_and_foreign_snapshots_are_passed_over_with_a_reason_and_set_aside() {
     // What stands behind records that are not there is no reason to take an older one in silence.
     let why = refused::<0>(dir, false);
     assert!(why.contains("to 4000 are not there") && why.contains("--repair"), "{why}");
-    std::fs::remove_file(snapshot_path(dir, 4_000)).expect("it was left there");
+    // Whoever took it.
+    let build = std::mem::replace(&mut ahead.identity.build_hash, [9; 32]);
+    ahead.clean_stop = false;
+    write(dir, 4_000, &ahead.to_bytes().expect("bytes"), 9).expect("written");
+    let why = refused::<0>(dir, false);
+    assert!(why.contains("to 4000 are not there"), "{why}");
+    // And of another journal it says nothing of this one.
+    ahead.identity.build_hash = build;
+    ahead.identity.journal_id[0] ^= 1;
+    write(dir, 4_000, &ahead.to_bytes().expect("bytes"), 9).expect("written");
     let session = Session::<0>::open(dir, false).expect("opened");
     let told = told(&session);
     assert!(told.contains(&format!("from the snapshot behind record {first} and")), "{told}");
     for reason in [
         format!("snapshot {second} is damaged (hash), and was set aside"),
+        "snapshot 4000 is not of this journal (the journal has another id), and was set aside".to_owned(),
         format!("snapshot {} was taken under another [config]", first + 1),
     ] {
         assert!(told.contains(&reason), "{reason}: {told}");

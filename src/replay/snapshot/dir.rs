@@ -103,6 +103,20 @@ fn listed(dir: &Path, seq: u64) -> Listed {
     }
 }
 
+/// Snapshots in `dir` behind records that the journal does not hold, which ends at record `last` and has this `id`, where
+/// anything of it is left to know that by. Whoever took them, and whoever could go on from them: they say what there was.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn ahead(dir: &Path, last: u64, id: Option<[u8; 16]>) -> Result<Vec<PassedOver>> {
+    let of_this = |seq: &u64| {
+        let snapshot = read(dir, *seq).ok();
+        snapshot.is_some_and(|snapshot| id.is_none_or(|id| snapshot.identity.journal_id == id))
+    };
+    let seqs = snapshot_seqs(dir)?.into_iter().filter(|seq| *seq > last).filter(of_this);
+    Ok(seqs.map(|seq| PassedOver { path: snapshot_path(dir, seq), seq, why: Unfit::Ahead(last) }).collect())
+}
+
 /// Writes `bytes` as the snapshot behind record `seq`, durably, and keeps the newest `keep` of the directory.
 ///
 /// # Errors
