@@ -225,6 +225,14 @@ impl Gateway for Counted {
         self.gateway.open_orders()
     }
 
+    fn unconfirmed(&self) -> usize {
+        self.gateway.unconfirmed()
+    }
+
+    fn idle(&mut self, now: Nanos) {
+        self.gateway.idle(now);
+    }
+
     fn cancel_all(&mut self, now: Nanos) {
         self.gateway.cancel_all(now);
     }

@@ -446,17 +446,17 @@ impl Gateway for OuchGateway {
             self.broken(answers, &error)?;
         }
         self.send();
-        let done = work + copied;
-        if done == 0
-            && let Some(warm) = &mut self.warm
-        {
+        Ok(work + copied)
+    }
+
+    fn idle(&mut self, now: Nanos) {
+        if let Some(warm) = &mut self.warm {
             warm.idle(now);
         }
-        Ok(done)
     }
 
     fn open_orders(&self) -> usize {
-        if self.connection.is_some() { self.entry.live_orders().len() } else { 0 }
+        if self.connection.is_some() { self.unconfirmed() } else { 0 }
     }
 
     fn unconfirmed(&self) -> usize {
@@ -479,7 +479,7 @@ impl Gateway for OuchGateway {
     fn close(&mut self, now: Nanos) {
         self.closing = true;
         self.drop_copy = None;
-        let live = self.entry.live_orders().len();
+        let live = self.unconfirmed();
         if self.connection.is_none() && live > 0 {
             tracing::error!(venue = %self.address, orders = live, "orders may be open: there is no session to cancel them in");
         }

@@ -61,7 +61,9 @@ fn measure(config: &EchoConfig) -> Result<Histogram<u64>> {
     if let Some(id) = config.core {
         core_affinity::set_for_current(CoreId { id });
     }
-    let open = |line: &SocketAddrV4| Ok(UdpReceiver::open(&ReceiverConfig::new(*line))?);
+    // As the engine opens them.
+    let config_of = |line: SocketAddrV4| ReceiverConfig { kernel_stamps: true, ..ReceiverConfig::new(line) };
+    let open = |line: &SocketAddrV4| Ok(UdpReceiver::open(&config_of(*line))?);
     let lines = config.lines.iter().map(open).collect::<Result<Vec<_>>>()?;
     let acceptor = TcpAcceptor::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let order = TcpConnection::connect(acceptor.local_addr(), Duration::from_secs(2))?;

@@ -104,6 +104,13 @@ const CUT_SHORT: &[u8] =
 ends. What was written is in the journal: `pricewright journal verify DIR` says how far.\n";
 
 extern "C" fn say_cut_short(_signal: libc::c_int) {
+    // A pipe that is full, or a terminal that hangs, would keep the process from its end.
+    let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: `poll` may be called in a handler; the entry lives during the call, which does not wait.
+    let ready = unsafe { libc::poll(&raw mut stderr, 1, 0) };
+    if ready != 1 || stderr.revents & libc::POLLOUT == 0 {
+        return;
+    }
     // SAFETY: `write` may be called in a handler, and the text is static. The handler runs once: behind it the access that failed
     // is tried again and ends the process.
     let _written = unsafe { libc::write(libc::STDERR_FILENO, CUT_SHORT.as_ptr().cast(), CUT_SHORT.len()) };

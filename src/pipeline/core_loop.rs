@@ -202,6 +202,13 @@ impl<M: Machine, G: Gateway, C: Clock> CoreLoop<M, G, C> {
         self.room() > 0
     }
 
+    /// A turn found nothing to do, here or at the feed.
+    #[inline]
+    pub fn idle(&mut self) {
+        let now = self.clock.now();
+        self.gateway.idle(now);
+    }
+
     #[inline]
     fn poll_gateway(&mut self, now: Nanos) -> Result<usize> {
         self.gateway.poll(now, &mut self.answers)?;

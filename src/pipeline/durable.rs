@@ -206,6 +206,14 @@ impl<G: Gateway> Gateway for DurableGate<G> {
         self.gateway.open_orders()
     }
 
+    fn unconfirmed(&self) -> usize {
+        self.gateway.unconfirmed()
+    }
+
+    fn idle(&mut self, now: Nanos) {
+        self.gateway.idle(now);
+    }
+
     fn is_holding(&self) -> bool {
         (!self.given_up && self.journal.next_seq() <= self.decided) || self.gateway.is_holding()
     }

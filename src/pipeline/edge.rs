@@ -36,14 +36,15 @@ pub trait Gateway: DecisionSink + Send {
     /// Where the transport fails for good.
     fn poll(&mut self, now: Nanos, answers: &mut RecordBuf) -> Result<usize>;
 
+    /// A turn found nothing to do: time for what can wait.
+    fn idle(&mut self, _now: Nanos) {}
+
     /// Orders that may rest at the venue, by the gateway's own count.
     fn open_orders(&self) -> usize;
 
     /// Orders that the venue has not confirmed to be gone, also where there is no session to hear of it: what the run's end
     /// says.
-    fn unconfirmed(&self) -> usize {
-        self.open_orders()
-    }
+    fn unconfirmed(&self) -> usize;
 
     /// True while decisions wait that may not leave yet.
     fn is_holding(&self) -> bool {
@@ -128,6 +129,11 @@ impl Gateway for RemoteGateway {
         let open = seen.open_orders.load(Ordering::Acquire);
         // A decision that the gateway has not read may be an order.
         if unread { open.max(1) } else { open }
+    }
+
+    /// The gateway's own thread says it, at its end.
+    fn unconfirmed(&self) -> usize {
+        0
     }
 
     /// The gateway's own thread does it, at its next turn.

@@ -44,6 +44,9 @@ impl<M: Machine, F: Feed, G: Gateway, C: Clock> FusedStage<M, F, G, C> {
             let work = core.turn()?;
             let received = feed.poll(feed_clock, &mut core.sink(), budget)?;
             core.check()?;
+            if work + received == 0 {
+                core.idle();
+            }
             Ok(work + received)
         });
         let work = work.unwrap_or(Ok(0))?;

@@ -79,8 +79,6 @@ pub struct HelperStage {
     chainer: Option<Chainer>,
     /// Before this the chain's tailer is not polled.
     chain_at: Instant,
-    /// Before this the tailers are not polled.
-    tail_at: Instant,
     clock: Option<ClockKeeper>,
     trace: Option<TraceWriter>,
     tail: Option<Tail>,
@@ -128,7 +126,6 @@ impl HelperStage {
             preallocator: parts.preallocator,
             chainer: parts.chainer,
             chain_at: Instant::now(),
-            tail_at: Instant::now(),
             clock: parts.clock,
             trace: parts.trace,
             tail: parts.tail.map(|reader| Tail::new(reader, parts.tailers)),
@@ -167,7 +164,7 @@ impl HelperStage {
         if let Some(trace) = &mut self.trace {
             work += trace.poll(TRACE_BUDGET);
         }
-        work += self.tell(now)?;
+        work += self.tail.as_mut().map_or(Ok(0), |tail| tail.turn(TAIL_BUDGET))?;
         work += self.chain(now)?;
         // Last, and little at a time: nobody waits for it, and everything above is waited for.
         work += self.replica.as_mut().map_or(0, |replica| replica.poll(REPLICA_BUDGET));
@@ -175,6 +172,11 @@ impl HelperStage {
             work += retention.poll(RETENTION_BUDGET);
         }
         Ok(work)
+    }
+
+    /// What is wrong with the storage; empty where nothing is.
+    pub(crate) fn complaint(&self) -> &str {
+        &self.complaint
     }
 
     /// Says once what is wrong with the storage, and once that it is good again.
@@ -188,19 +190,6 @@ impl HelperStage {
         } else if !self.complaint.is_empty() && self.preallocator.storage() == Storage::Ok {
             tracing::warn!("journal: storage is good again");
             self.complaint.clear();
-        }
-    }
-
-    /// A segment that cannot be read keeps the tailers waiting, not the run: whether the journal is sound, its writers say.
-    fn tell(&mut self, now: Instant) -> Result<usize> {
-        let Some(tail) = self.tail.as_mut().filter(|_| now >= self.tail_at) else { return Ok(0) };
-        match tail.turn(TAIL_BUDGET) {
-            Err(Error::Journal(error @ JournalError::Io { .. })) => {
-                tracing::warn!(%error, "what is shown of the journal waits");
-                self.tail_at = now + DISK_RETRY;
-                Ok(0)
-            }
-            turn => turn,
         }
     }
 

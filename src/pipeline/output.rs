@@ -4,13 +4,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use super::durable::Released;
 use super::helper::Tailer;
 use super::run_control::RunControl;
 use super::stage::Stage;
-use crate::error::Result;
-use crate::journal::Reader;
+use crate::error::{Error, Result};
+use crate::journal::{JournalError, Reader};
+
+/// How long a journal that could not be read is left alone.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The thread of those that may wait for whoever reads what they write.
 pub(super) const OUTPUTS: &str = "outputs";
@@ -27,12 +31,29 @@ pub(super) struct Tail {
     released: Option<Released>,
     /// The last record that others, who come first, are done with.
     behind: Option<Arc<AtomicU64>>,
+    /// When the journal is tried again.
+    retry_at: Option<Instant>,
+}
+
+/// What failed: only a record that was not read is there to be read again.
+enum Failed {
+    Reading(JournalError),
+    Telling(Error),
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Reading(error) => error.into(),
+            Failed::Telling(error) => error,
+        }
+    }
 }
 
 impl Tail {
     pub(super) fn new(reader: Reader, tailers: Vec<Box<dyn Tailer>>) -> Self {
         let passed = Arc::new(AtomicU64::new(reader.next_seq().saturating_sub(1)));
-        Self { reader, tailers, passed, released: None, behind: None }
+        Self { reader, tailers, passed, released: None, behind: None, retry_at: None }
     }
 
     /// The last record that all of them are done with, for whoever removes what nobody needs any more.
@@ -50,9 +71,25 @@ impl Tail {
         Self { behind: Some(behind), ..self }
     }
 
-    /// Gives the tailers up to `budget` records that are there. Returns how many.
+    /// Gives the tailers up to `budget` records that are there. Returns how many. Where the disk does not give the journal,
+    /// or there is no descriptor for it, that is tried again later: what was not told yet is still there then.
     pub(super) fn turn(&mut self, budget: usize) -> Result<usize> {
-        let Self { reader, tailers, passed, released, behind } = self;
+        if self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return Ok(0);
+        }
+        self.retry_at = None;
+        match self.give(budget) {
+            Err(Failed::Reading(error @ JournalError::Io { .. })) => {
+                tracing::warn!(%error, "what is shown of the journal waits");
+                self.retry_at = Some(Instant::now() + RETRY);
+                Ok(0)
+            }
+            given => Ok(given?),
+        }
+    }
+
+    fn give(&mut self, budget: usize) -> core::result::Result<usize, Failed> {
+        let Self { reader, tailers, passed, released, behind, .. } = self;
         // Acquire: partner of the release below, so that who reads what stands here finds it there.
         let last = match (behind, released) {
             (Some(behind), _) => behind.load(Ordering::Acquire),
@@ -62,22 +99,22 @@ impl Tail {
         let mut work = 0;
         while work < budget
             && reader.next_seq() <= last
-            && let Some(record) = reader.next_record()?
+            && let Some(record) = reader.next_record().map_err(Failed::Reading)?
         {
-            tailers.iter_mut().try_for_each(|tailer| tailer.take(record))?;
+            tailers.iter_mut().try_for_each(|tailer| tailer.take(record)).map_err(Failed::Telling)?;
             work += 1;
         }
-        tailers.iter_mut().try_for_each(|tailer| tailer.flush())?;
+        tailers.iter_mut().try_for_each(|tailer| tailer.flush()).map_err(Failed::Telling)?;
         passed.store(reader.next_seq().saturating_sub(1), Ordering::Release);
         Ok(work)
     }
 
     /// Gives them the rest, and the end.
     pub(super) fn close(&mut self, budget: usize) -> Result<()> {
-        while self.turn(budget)? > 0 {}
+        while self.give(budget)? > 0 {}
         if let Some(released) = &self.released {
             released.wait(self.reader.next_seq())?;
-            while self.turn(budget)? > 0 {}
+            while self.give(budget)? > 0 {}
         }
         self.tailers.iter_mut().try_for_each(|tailer| tailer.close())
     }
@@ -123,3 +160,6 @@ impl Stage for OutputStage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

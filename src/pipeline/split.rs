@@ -91,9 +91,14 @@ impl<M: Machine, G: Gateway, C: Clock> SequencerStage<M, G, C> {
     fn turn(&mut self, budget: usize) -> Result<usize> {
         let Self { input, answers, core, .. } = self;
         let work = guarded(core, |core| -> Result<usize> {
-            let work = core.turn()? + drain(input, core, budget, |core| core.has_room())?;
-            let Some(answers) = answers else { return Ok(work) };
-            Ok(work + drain(answers, core, budget, CoreLoop::may_take)?)
+            let mut work = core.turn()? + drain(input, core, budget, |core| core.has_room())?;
+            if let Some(answers) = answers {
+                work += drain(answers, core, budget, CoreLoop::may_take)?;
+            }
+            if work == 0 {
+                core.idle();
+            }
+            Ok(work)
         });
         let work = work.unwrap_or(Ok(0))?;
         if work == 0
@@ -243,6 +248,9 @@ impl<G: Gateway, C: Clock> GatewayStage<G, C> {
         let offered = self.taken == self.answers.cells().len();
         let waiting = usize::from(!offered || self.gateway.is_holding());
         self.seen.report(self.gateway.open_orders() + waiting, self.read);
+        if work == 0 {
+            self.gateway.idle(now);
+        }
         Ok(work)
     }
 

@@ -35,8 +35,7 @@ fn venue(answer: &'static [u8], logins: usize, close: bool) -> (SocketAddr, Join
     (address, thread::spawn(script))
 }
 
-/// Polls until the gateway gives up, and gives its words.
-fn fate(address: SocketAddr) -> String {
+fn opened(address: SocketAddr) -> OuchGateway {
     let settings = Settings {
         address,
         user: "desk".to_owned(),
@@ -44,10 +43,13 @@ fn fate(address: SocketAddr) -> String {
         drop_copy: None,
         warm_us: 0,
     };
-    let resume = Resume::default();
-    let mut gateway =
-        OuchGateway::open(&settings, &DisplayUnits::default(), &resume, SessionDay::fixed(0), Nanos(1), None)
-            .unwrap();
+    let (units, resume) = (DisplayUnits::default(), Resume::default());
+    OuchGateway::open(&settings, &units, &resume, SessionDay::fixed(0), Nanos(1), None).unwrap()
+}
+
+/// Polls until the gateway gives up, and gives its words.
+fn fate(address: SocketAddr) -> String {
+    let mut gateway = opened(address);
     let mut answers = RecordBuf::default();
     let begin = Instant::now();
     loop {
@@ -75,17 +77,7 @@ fn a_refused_password_ends_the_run_after_one_login() {
 #[test]
 fn lost_answers_are_said_and_do_not_end_the_run() {
     let (address, venue) = venue(b"\x00\x1fA      DAY1                  50", 1, false);
-    let settings = Settings {
-        address,
-        user: "desk".to_owned(),
-        password_env: String::new(),
-        drop_copy: None,
-        warm_us: 0,
-    };
-    let resume = Resume::default();
-    let mut gateway =
-        OuchGateway::open(&settings, &DisplayUnits::default(), &resume, SessionDay::fixed(0), Nanos(1), None)
-            .unwrap();
+    let mut gateway = opened(address);
     let mut answers = RecordBuf::default();
     let begin = Instant::now();
     let change = loop {

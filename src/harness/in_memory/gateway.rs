@@ -171,6 +171,10 @@ impl Gateway for MemoryGateway {
         self.entry.live_orders().len()
     }
 
+    fn unconfirmed(&self) -> usize {
+        self.open_orders()
+    }
+
     fn cancel_all(&mut self, now: Nanos) {
         self.entry.latch();
         self.entry.cancel_all(now);

@@ -52,6 +52,10 @@ impl Gateway for Told {
         1
     }
 
+    fn unconfirmed(&self) -> usize {
+        2
+    }
+
     fn cancel_all(&mut self, _now: Nanos) {
         self.note("cancel all".to_owned());
     }
@@ -140,6 +144,7 @@ fn decisions_leave_in_order_and_only_when_they_are_durable() {
     assert_eq!(bench.poll(), ["4", "flush"]);
     assert!(!bench.gate.is_holding());
     assert_eq!((bench.poll(), bench.gate.open_orders()), (Vec::new(), 1));
+    assert_eq!(bench.gate.unconfirmed(), 2, "by the word of the gateway behind it");
 }
 
 #[test]

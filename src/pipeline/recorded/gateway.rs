@@ -111,6 +111,10 @@ impl Gateway for RecordedGateway {
         0
     }
 
+    fn unconfirmed(&self) -> usize {
+        0
+    }
+
     fn cancel_all(&mut self, now: Nanos) {
         self.entry.latch();
         self.entry.cancel_all(now);

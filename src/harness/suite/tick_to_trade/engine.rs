@@ -142,8 +142,11 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        // Where it was not stopped: nothing of it may go on beside what is measured next.
         self.set(Mode::Stop);
+        let _hot = self.hot.take().map(join);
         self.helper_stop.store(true, Ordering::Release);
+        let _helper = self.helper.take().map(join);
     }
 }
 
