@@ -35,6 +35,7 @@ use crate::config::{ConfigText, PipelineConfig};
 use crate::edges::instruments::instruments;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
+use crate::journal::{Storage, StorageWatch};
 use crate::pipeline::clock_keeper::ClockKeeper;
 use crate::pipeline::core_loop::CoreLoop;
 use crate::pipeline::edge::Feed;
@@ -60,6 +61,8 @@ const SETTLE_EVERY: usize = 512;
 const LOST_ON_A: usize = 97;
 /// How long the helper sleeps where there is nothing to do.
 const HELPER_NAP: Duration = Duration::from_micros(20);
+/// Who ends a run whose journal has no room.
+const STORAGE: &str = "storage";
 /// How much later it is at each turn after the last packet.
 const AFTERWARDS: Nanos = Nanos::from_millis(1);
 
@@ -170,7 +173,14 @@ struct Helper {
 }
 
 impl Helper {
-    fn start(mut stage: HelperStage, core: Option<usize>) -> Result<Self> {
+    /// Runs `stage` on a thread of its own. Storage that runs short ends the run: a desk that takes no new risk for want of
+    /// room decides less than the same seed does elsewhere.
+    fn start(
+        mut stage: HelperStage,
+        storage: StorageWatch,
+        control: RunControl,
+        core: Option<usize>,
+    ) -> Result<Self> {
         let (idle_turns, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (idle, stopped) = (Arc::clone(&idle_turns), Arc::clone(&stop));
         let body = move || {
@@ -178,7 +188,12 @@ impl Helper {
                 core_affinity::set_for_current(core_affinity::CoreId { id });
             }
             while !stopped.load(Ordering::Acquire) {
-                if stage.poll(1) == 0 {
+                let rests = stage.poll(1) == 0;
+                if storage.storage() == Storage::Low && !control.failed() {
+                    let said = format!("not the whole run was measured: {}", stage.complaint());
+                    control.fail(STORAGE, &Error::Failed(said));
+                }
+                if rests {
                     // Release: partner of the acquire in `settle`.
                     idle.fetch_add(1, Ordering::Release);
                     nap(HELPER_NAP);
@@ -247,6 +262,7 @@ impl InMemory {
         let begun = OpenJournal::open::<Desk>(dir, &config, false)?.begin::<Desk>(dir, &config, OPENING)?;
         let (tracer, drain) = Tracer::channel();
         let control = RunControl::default();
+        let storage = begun.preallocator.watch();
         let parts = HelperParts {
             preallocator: begun.preallocator,
             chainer: begun.chainer,
@@ -288,7 +304,8 @@ impl InMemory {
         let sequencer = Sequencer::new(begun.driver, begun.writer, Some(tracer));
         let core = CoreLoop::new(sequencer, gateway, clock.clone(), received);
         let stage = FusedStage::new(feed, clock, core, control.clone());
-        Ok(Self { stage, helper: Helper::start(helper, setup.helper_core)?, control, packets })
+        let helper = Helper::start(helper, storage, control.clone(), setup.helper_core)?;
+        Ok(Self { stage, helper, control, packets })
     }
 
     /// Takes up to `count` packets, one a turn. Returns how many were taken: fewer where they come to an end, or where a
@@ -340,6 +357,8 @@ fn config(setup: &Setup) -> Result<PipelineConfig<DeskConfig>> {
     let text = ConfigText { path: "desk.toml (built in)".to_owned(), text: DESK_TOML.to_owned() };
     let mut config: PipelineConfig<DeskConfig> = text.pipeline::<Desk>()?;
     config.journal.segment_mib = setup.segment_mib;
+    // What is left on the disk changes nothing, as long as there is room.
+    config.journal.min_free_mib = 0;
     let desk = &mut config.config;
     let share = desk.instruments.first().cloned();
     let share = share.ok_or_else(|| Error::Failed("desk.toml has no instrument".to_owned()))?;
