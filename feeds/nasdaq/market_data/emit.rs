@@ -313,6 +313,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// Reports a message that cannot be used; `place` is its position and its bytes.
+    #[cold]
     fn report(&mut self, fault: Fault, (position, len): (u64, usize)) {
         self.state.counters.malformed += 1;
         self.put(&Malformed {
@@ -325,6 +326,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// Reports a fault in a message about the instrument `index`, and makes stale what it leaves in doubt.
+    #[cold]
     pub(super) fn faulty(&mut self, fault: Fault, index: usize, (position, len): (u64, usize)) {
         self.report(fault, (position, len));
         match fault.harm {
@@ -363,6 +365,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// Takes a line of the stock directory.
+    #[cold]
     fn list(&mut self, locate: u16, symbol: Symbol, (position, len): (u64, usize)) {
         self.state.counters.no_record += 1;
         let learned = self.state.directory.learn(locate, symbol);
@@ -381,6 +384,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// The market changes its phase: once its hours begin, an instrument that was not listed is none of today's.
+    #[cold]
     fn enter_phase(&mut self, code: u8, position: u64) {
         if is_in_hours(code) {
             self.state.hours_began = true;
@@ -398,6 +402,7 @@ impl<S: RecordSink> Emitter<'_, S> {
     }
 
     /// What one message becomes, apart from complaints, which are written at once.
+    #[inline]
     pub(super) fn event_of(&mut self, sequence: u64, bytes: &[u8], received: Nanos) -> Option<MarketEvent> {
         let message = match itch::decode(bytes) {
             Ok(message) => message,
@@ -409,11 +414,10 @@ impl<S: RecordSink> Emitter<'_, S> {
         let index = || self.state.directory.index_of(message.header().locate.get());
         let place = Place { day: &mut self.state.day, received, market: self.state.market };
         match meaning(&message, &self.state.directory, place) {
-            Meaning::Event(event) => {
-                if let MarketEvent::MarketPhase(phase) = &event {
-                    self.enter_phase(phase.code, sequence);
-                }
-                Some(event)
+            Meaning::Event(event) => Some(event),
+            Meaning::Phase(phase) => {
+                self.enter_phase(phase.code, sequence);
+                Some(phase.into())
             }
             Meaning::Complaint(event, fault) => {
                 let index = index();
@@ -552,9 +556,10 @@ impl<S: RecordSink> Subscriber for Emitter<'_, S> {
                     continue;
                 }
                 self.state.counters.events += 1;
-                if let Some(before) = waiting.replace(event) {
-                    self.put_event(&before);
+                if let Some(before) = &waiting {
+                    self.put_event(before);
                 }
+                waiting = Some(event);
             }
         }
         if let Some(mut last) = waiting {

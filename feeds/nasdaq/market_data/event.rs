@@ -17,8 +17,10 @@ use crate::nasdaq::{SessionDay, Symbol};
 
 macro_rules! market_events {
     ($($name:ident),*) => {
-        /// A record of the market, not yet written.
+        /// A record of the market, not yet written. Its tag is as wide as what follows is aligned: a copy is then of whole
+        /// words, which the next load finds in the store buffer.
         #[derive(Clone, Copy, Debug)]
+        #[repr(u64)]
         pub(super) enum MarketEvent {
             $($name($name),)*
         }
@@ -172,6 +174,8 @@ impl Place<'_> {
 pub(super) enum Meaning {
     /// A record.
     Event(MarketEvent),
+    /// The market enters another phase.
+    Phase(MarketPhase),
     /// A record, and something to complain about.
     Complaint(MarketEvent, Fault),
     /// Nothing that can be used.
@@ -226,7 +230,7 @@ pub(super) fn meaning(message: &Message<'_>, directory: &Directory, mut place: P
 }
 
 fn market_phase(body: &itch::SystemEvent, event_ns: EventNanos) -> Meaning {
-    Meaning::Event(MarketPhase { event_ns, code: body.event_code, flags: 0, spare: [0; 22] }.into())
+    Meaning::Phase(MarketPhase { event_ns, code: body.event_code, flags: 0, spare: [0; 22] })
 }
 
 fn market_halt(body: &itch::MwcbStatus, event_ns: EventNanos) -> Meaning {

@@ -301,7 +301,20 @@ impl Receiver {
     }
 
     /// Whether a packet may change anything. What one packet may not say alone is noted as its line's claim.
+    #[inline]
     fn is_believed(&mut self, line: u16, packet: &Packet<'_>, now: Nanos) -> bool {
+        let next = packet.next();
+        let leaps = next.saturating_sub(self.horizon) > LEAP || next > HIGHEST_SEQUENCE;
+        if leaps || self.session != Some(packet.session()) {
+            return self.is_claim_believed(line, packet, now);
+        }
+        // The line stands by what is known.
+        self.claims.get_mut(usize::from(line)).map(Claim::forget).is_some()
+    }
+
+    /// [`Self::is_believed`], of a packet of another session or far ahead of all that is known.
+    #[cold]
+    fn is_claim_believed(&mut self, line: u16, packet: &Packet<'_>, now: Nanos) -> bool {
         let (session, next) = (packet.session(), packet.next());
         let same = self.session == Some(session);
         // An answer to a request that is not ours begins nothing.
@@ -316,11 +329,6 @@ impl Receiver {
         let known = if same { self.horizon } else { 1 };
         let leaps = next.saturating_sub(known) > LEAP;
         let Some(claim) = self.claims.get_mut(usize::from(line)) else { return false };
-        if same && !leaps {
-            // The line stands by what is known.
-            claim.forget();
-            return true;
-        }
         if same && next >= self.refused && next.saturating_sub(self.next) > LEAP {
             self.counters.implausible += 1;
             return false;

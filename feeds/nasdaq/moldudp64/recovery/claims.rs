@@ -26,8 +26,11 @@ pub(super) struct Claim {
 
 impl Claim {
     /// Nothing is claimed; where the line stands is kept.
+    #[inline]
     pub(super) fn forget(&mut self) {
-        *self = Self { stands: self.stands, firm: self.firm, ..Self::default() };
+        if self.packets > 0 {
+            *self = Self { stands: self.stands, firm: self.firm, ..Self::default() };
+        }
     }
 
     /// The line's packet goes from `first` to before `next`, in the present session.
