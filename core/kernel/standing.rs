@@ -2,11 +2,14 @@
 //!
 //! It is read from a machine that follows the journal, never from the one that decides, and nothing decides by it.
 
+use super::Control;
 use super::units::InstrumentId;
 
 /// What a machine says of itself between two events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// What set the kill latch, while it is set.
+    pub latch: Option<Control>,
     /// Own orders by state.
     pub orders: Vec<(&'static str, u64)>,
     /// How much of each limit is used.

@@ -150,6 +150,7 @@ impl Run<'_> {
         let signals = early.end(launch.control())?;
         let control = launch.control().clone();
         let seen = News::new(launch.first_seq(), false).in_units(Desk::units(&self.config.config));
+        let seen = seen.begun_at(&launch.standing());
         let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;
         let units = Desk::units(&self.config.config);
         let mut status = StatusLine::of_demo(self.args.json, control);

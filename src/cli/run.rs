@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use pricewright_core::kernel::DisplayUnits;
+use pricewright_core::kernel::{Control, DisplayUnits};
 use serde_json::{Value, json};
 
 use super::args::RunArgs;
@@ -87,6 +87,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     }
     let signals = early.end(launch.control())?;
     let news = News::new(launch.first_seq(), true).in_units(M::units(&config.config));
+    let news = news.begun_at(&launch.standing());
     let decisions_on_stdout = config.gateway.jsonl.as_ref().is_some_and(|jsonl| jsonl.stdout);
     let mut status =
         StatusLine::of_run(decisions_on_stdout, config.runtime.status_s, launch.control().clone());
@@ -218,6 +219,13 @@ impl End<'_> {
         }
         let sentences = self.lines.map(|lines| [lines.complaint(), lines.recovery()]);
         text.extend(sentences.into_iter().flatten().flatten());
+        if tally.latch != Control::NONE {
+            text.push(format!(
+                "the kill latch is set ({}): no order and no new price leaves until `pricewright operator rearm DIR`, while a \
+                 run goes on",
+                tally.latch.name()
+            ));
+        }
         text.push(outcome.replica.summary());
         text.extend(outcome.durable.as_ref().map(|durable| durable_text(self.durability, durable)));
         let left = match outcome.orders_left {

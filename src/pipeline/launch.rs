@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender};
 use hdrhistogram::Histogram;
 use pricewright_core::kernel::table::Operator;
-use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand};
+use pricewright_core::kernel::{Driver, EndReason, Machine, OperatorCommand, Standing};
 
 use super::clock_ahead::check_wall;
 use super::clock_keeper::ClockKeeper;
@@ -204,6 +204,11 @@ impl<M: Machine + Send + 'static> Launch<M> {
     /// Where feeds and gateways go on.
     pub fn resume(&self) -> &Resume {
         &self.begun.resume
+    }
+
+    /// Where the machine stands.
+    pub fn standing(&self) -> Standing {
+        self.begun.driver.machine().standing(self.begun.driver.now())
     }
 
     /// What recovery did, in a sentence.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pricewright_core::kernel::table::{DropCopyState, FeedHealth, KillLatched, SessionState, VenueDay};
 use pricewright_core::kernel::{
     Column, Control, DecisionRef, DisplayUnits, EventRef, Health, Minor, OperatorCommand, RecordRef,
-    SessionPhase, SourceId,
+    SessionPhase, SourceId, Standing,
 };
 
 use super::status::Tally;
@@ -54,6 +54,21 @@ impl News {
     #[must_use]
     pub fn in_units(self, units: DisplayUnits) -> Self {
         Self { units: Some(units), ..self }
+    }
+
+    /// The run begins with a machine that stands so: says that the kill latch is set, where an earlier run left it so.
+    #[must_use]
+    pub fn begun_at(self, standing: &Standing) -> Self {
+        if let Some(control) = standing.latch {
+            tracing::warn!(
+                target: TARGET,
+                reason = control.name(),
+                "kill latch still set from an earlier run: no order and no new price leaves until an operator releases it \
+                 (pricewright operator rearm DIR, while this run goes on)"
+            );
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).latch = control;
+        }
+        self
     }
 
     /// The tally as it stands.

@@ -1,7 +1,7 @@
 //! Where the desk stands, for people: its orders by state, and how much of each limit is used.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use pricewright_core::kernel::{InstrumentId, LimitUse, Lots, Minor, Nanos, Side, Standing};
+use pricewright_core::kernel::{Control, InstrumentId, LimitUse, Lots, Minor, Nanos, Side, Standing};
 use pricewright_core::market::order::{OrderState, OwnOrder, notional};
 use pricewright_core::market::portfolio::minor;
 
@@ -36,7 +36,8 @@ impl Desk {
             }
         }
         orders.push(("in_doubt", in_doubt));
-        Standing { orders, limits: self.limits_used(now) }
+        let latch = Some(self.latched_by()).filter(|control| *control != Control::NONE);
+        Standing { latch, orders, limits: self.limits_used(now) }
     }
 
     fn limits_used(&self, now: Nanos) -> Vec<LimitUse> {

@@ -7,7 +7,7 @@ use pricewright::journal::Reader;
 use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand, RecordRef};
 
 use crate::processes::{Market, summary};
-use crate::support::{BOUND, Place};
+use crate::support::{BOUND, Place, objects};
 
 /// Follows a journal until `found` says yes to a record, and gives its sequence.
 fn until(journal: &mut Reader, what: &str, mut found: impl FnMut(&RecordRef<'_>) -> bool) -> u64 {
@@ -83,4 +83,28 @@ fn a_kill_holds_over_a_restart_until_it_is_released() {
     assert_eq!(desk.finish().code, Some(0));
     summary(exchange);
     place.verify("live");
+}
+
+/// Prices that do not move because they were frozen yesterday are no quiet market: a run that begins so says it, and at its end.
+#[test]
+fn a_shop_that_begins_frozen_says_so_at_its_start_and_its_end() {
+    const SHOP: &str = include_str!("../../strategies/pricing/flash_sale/stdin.toml");
+    let place = Place::new();
+    place.write("shop.toml", SHOP);
+    let shop = place.start(&["run", "shop.toml", "--journal", "shop"]);
+    let start = Instant::now();
+    while place.run(&["operator", "kill", "shop"], "").code != Some(0) {
+        assert!(start.elapsed() < BOUND, "no run takes the kill");
+        sleep(Duration::from_millis(50));
+    }
+    assert_eq!(shop.finish().code, Some(0));
+
+    let frozen = place.run(&["run", "shop.toml", "--journal", "shop"], "");
+    assert_eq!(frozen.code, Some(0), "{frozen:#?}");
+    for said in ["kill latch still set from an earlier run", "the kill latch is set (kill_latch)"] {
+        assert!(frozen.err.iter().any(|line| line.contains(said)), "{frozen:#?}");
+    }
+    let frozen = place.run(&["run", "shop.toml", "--journal", "shop", "--json"], "");
+    let result = objects(&frozen.out).pop().expect("a result");
+    assert_eq!(result["latch"], "kill_latch");
 }

@@ -184,6 +184,7 @@ fn limits_orders_lines_and_stages_come_from_others() {
     let limit = |limit, instrument, used, most| LimitUse { limit, instrument, used, most };
     let read = Readings {
         standing: Some(Standing {
+            latch: None,
             orders: vec![("live", 2), ("in_doubt", 0)],
             limits: vec![
                 limit("max_position_lots", Some(InstrumentId(0)), 500, 2_000),

@@ -38,8 +38,8 @@ use pricewright_core::kernel::table::{
 };
 use pricewright_core::kernel::{
     Amount, ConfigFault, Control, DisplayUnits, EventNanos, EventRef, Machine, Minor, Nanos, Note,
-    OperatorCommand, Outbox, Probe, RejectReason, Relation, Reserved, Screen, SnapshotError, SourceId, Term,
-    Text,
+    OperatorCommand, Outbox, Probe, RejectReason, Relation, Reserved, Screen, SnapshotError, SourceId,
+    Standing, Term, Text,
 };
 
 pub use config::{Config, MAX_IDS, MAX_SKUS, MAX_SOURCES, Publish};
@@ -456,6 +456,10 @@ impl Machine for FlashSale {
             EventRef::Timer(timer) if timer.key == SWEEP_TIMER => self.sweep(now, out, probe),
             _ => {}
         }
+    }
+
+    fn standing(&self, _now: Nanos) -> Standing {
+        Standing { latch: self.frozen.then_some(Control::KILL_LATCH), ..Standing::default() }
     }
 
     fn snapshot(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {
