@@ -212,7 +212,8 @@ pub struct Venue {
     /// Local time at which session hours begin: no quote before. Goes with `close`. Always unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<TimeOfDay>,
-    /// Local time at which session hours end: no quote from then on. One that is not after `open` lies on the next day.
+    /// Local time at which session hours end: no quote from then on. One that is not after `open` lies on the next day; the
+    /// same time as `open` gives a session of a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close: Option<TimeOfDay>,
     /// The days on which session hours begin, where `open` and `close` are said. Monday to Friday unless said.

@@ -29,6 +29,8 @@ mod words;
 const MOST: usize = 64;
 /// How alike two names must be for one to be offered for the other, 0 to 1.
 const ALIKE: f64 = 0.75;
+/// The key that says what its table is. It is asked for before any other, so that it is missed before it is found misspelt.
+const TAG: &str = "kind";
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -80,6 +82,8 @@ impl ConfigText {
             whole: span,
             table: table.into_inner(),
             repaired: Vec::new(),
+            guessed: Vec::new(),
+            strange: Vec::new(),
             seen: BTreeSet::new(),
             problems: Vec::new(),
         };
@@ -189,6 +193,10 @@ struct Search<'a> {
     table: DeTable<'a>,
     /// What is no longer as the file has it.
     repaired: Vec<Path>,
+    /// Keys that were taken for the one that they are most like: what else is wrong with them may come of that.
+    guessed: Vec<Path>,
+    /// Keys like no other, which were taken out, and whether a table: something that is missing beside one was hardly left out.
+    strange: Vec<(Path, bool)>,
     /// What was at fault, so that it ends: a key by its path and where it stands.
     seen: BTreeSet<(Path, usize)>,
     problems: Vec<Problem>,
@@ -213,7 +221,7 @@ impl Search<'_> {
         }
         let entries = entries_of(&self.table);
         for fault in faults {
-            if !self.is_of_a_repair(&fault) {
+            if !self.is_of_a_repair(&fault, &entries) {
                 let place = place_of(&entries, &fault);
                 self.say(place, fault.message);
             }
@@ -221,13 +229,22 @@ impl Search<'_> {
         false
     }
 
-    /// Whether `fault` is about a table in which something was repaired.
-    fn is_of_a_repair(&self, fault: &ConfigFault) -> bool {
+    /// Whether `fault` is about a table in which something was repaired, or a key that was guessed or was hardly left out.
+    fn is_of_a_repair(&self, fault: &ConfigFault, entries: &[Entry]) -> bool {
         let about = |key: &String| {
             let key = steps(key);
+            let is_there = entries.iter().any(|entry| entry.path == key);
             self.repaired.iter().any(|path| path.starts_with(&key))
+                || self.is_guessed(&key)
+                || (!is_there && self.strange.iter().any(|(path, _)| is_beside(path, &key)))
         };
         fault.keys.iter().any(about)
+    }
+
+    /// Whether the key at `path`, or the list in which it lies, was guessed.
+    fn is_guessed(&self, path: &[String]) -> bool {
+        let list = path.iter().rposition(|step| !step.starts_with('#')).map_or(0, |last| last + 1);
+        self.guessed.iter().any(|guess| path.get(..list).is_some_and(|path| path == guess.as_slice()))
     }
 
     fn say(&mut self, place: Option<Range<usize>>, message: String) {
@@ -273,21 +290,29 @@ impl Search<'_> {
             let known = quoted.get(1..).unwrap_or(&[]);
             let (name, key) = (quoted.first().copied().unwrap_or(""), entry.key.clone());
             let table = table_name(path.get(..path.len().saturating_sub(1)).unwrap_or(&[]));
-            self.say(Some(key.clone()), unknown_key(name, known, &table));
-            return self.take_for_known(path, key.start, name, known);
+            let near = meant(name, known, &path, &entries);
+            self.say(Some(key.clone()), unknown_key(name, near, known, &table));
+            let is_table = entries.iter().any(|inner| inner.is_table && inner.path.starts_with(&path));
+            return self.take_for_known(path, key.start, is_table, near);
         }
         let start = entry.key.start;
-        self.say(Some(span.unwrap_or_else(|| entry.value.clone())), plain(said));
+        if !self.is_guessed(&path) {
+            self.say(Some(span.unwrap_or_else(|| entry.value.clone())), plain(said));
+        }
         let example = example_of(&path, self.machine).map(|example| example.value);
         self.repair(path, start, example)
     }
 
-    /// Reads an unknown key as the one that it is most like, or not at all.
-    fn take_for_known(&mut self, path: Path, start: usize, name: &str, known: &[&str]) -> bool {
-        if let Some(near) = nearest(name, known.iter().copied())
-            && rename(&mut self.table, &path, near)
-        {
-            return self.seen.insert((path, start));
+    /// Reads an unknown key as the one that was meant, or not at all.
+    fn take_for_known(&mut self, path: Path, start: usize, is_table: bool, near: Option<&str>) -> bool {
+        match near {
+            Some(near) if rename(&mut self.table, &path, near) => {
+                let around = path.get(..path.len().saturating_sub(1)).unwrap_or(&[]);
+                self.guessed.push(around.iter().cloned().chain([near.to_owned()]).collect());
+                return self.seen.insert((path, start));
+            }
+            Some(_) => {}
+            None => self.strange.push((path.clone(), is_table)),
         }
         self.repair(path, start, None)
     }
@@ -309,9 +334,23 @@ impl Search<'_> {
             _ => entry.key.clone(),
         });
         path.push(name.to_owned());
+        let misspelt = |entry: &&Entry| {
+            let name = entry.path.last().map_or("", String::as_str);
+            entry.is_there() && is_beside(&entry.path, &path) && nearest(name, [TAG].into_iter()).is_some()
+        };
+        if let Some(entry) = tables.iter().find(misspelt).filter(|_| name == TAG) {
+            let wrong = entry.path.last().map_or("", String::as_str);
+            self.say(Some(entry.key.clone()), unknown_key(wrong, Some(TAG), &[], &shown));
+            return self.take_for_known(entry.path.clone(), entry.key.start, entry.is_table, Some(TAG));
+        }
         let example = example_of(&path, self.machine);
-        // What was taken out for a fault was said already.
-        if !self.repaired.contains(&path) {
+        let is_table = example.as_ref().is_some_and(|example| is_made_of_tables(&example.value));
+        let misspelt =
+            self.strange.iter().position(|(other, table)| is_beside(other, &path) && *table == is_table);
+        if let Some(misspelt) = misspelt {
+            self.strange.remove(misspelt);
+        } else if !self.repaired.contains(&path) {
+            // What was taken out for a fault was said already.
             let message = self.missing_text(&path, &shown, example.as_ref());
             self.say(place, message);
         }
@@ -348,6 +387,23 @@ impl Search<'_> {
     }
 }
 
+/// Whether two keys lie in the same table.
+fn is_beside(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len()
+        && one.split_last().map(|(_, table)| table) == other.split_last().map(|(_, table)| table)
+}
+
+/// The one of `known` that the key `name` at `path` is most like: one that is not there already, if it is like any.
+fn meant<'a>(name: &str, known: &[&'a str], path: &[String], entries: &[Entry]) -> Option<&'a str> {
+    let is_there = |known: &str| {
+        entries
+            .iter()
+            .any(|entry| is_beside(&entry.path, path) && entry.path.last().is_some_and(|last| last == known))
+    };
+    let missing = known.iter().copied().filter(|known| !is_there(known));
+    nearest(name, missing).or_else(|| nearest(name, known.iter().copied()))
+}
+
 /// What the decoder of lines has against its settings.
 pub(super) fn decoder_fault<M: Machine>(config: &PipelineConfig<M::Config>) -> Option<ConfigFault> {
     let feed = config.feed.jsonl.as_ref()?;
@@ -360,7 +416,8 @@ pub(super) fn decoder_fault<M: Machine>(config: &PipelineConfig<M::Config>) -> O
 
 /// The one of `known` that `name` is most like, if it is like any.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let rated = known.map(|known| (strsim::jaro_winkler(name, known), known));
+    let name = name.to_lowercase();
+    let rated = known.map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known));
     rated
         .filter(|(alike, _)| *alike >= ALIKE)
         .max_by(|one, other| one.0.total_cmp(&other.0))

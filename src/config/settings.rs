@@ -89,6 +89,10 @@ fn market_data_faults(feed: &NasdaqFeed) -> Vec<ConfigFault> {
     };
     let lines = (1..=4).contains(&feed.lines.len());
     refuse(!lines, "lines", "lines: give 1 to 4 addresses, line A first");
+    for (at, line) in feed.lines.iter().enumerate() {
+        let twice = feed.lines.iter().take(at).any(|earlier| earlier == line);
+        refuse(twice, &format!("lines.{at}"), &format!("lines: {line} is there twice; give each line once"));
+    }
     let buffer = (1..=1024).contains(&feed.glimpse_buffer_mib);
     refuse(!buffer, "glimpse_buffer_mib", "glimpse_buffer_mib: give 1 to 1024");
     let snapshot = (1..=4096).contains(&feed.glimpse_snapshot_mib);

@@ -110,6 +110,24 @@ fn hours_may_pass_midnight() {
     }
 }
 
+/// As of futures and currencies: from 17:00 to 17:00, closed from Friday to Sunday.
+#[test]
+fn the_same_time_of_open_and_close_is_a_session_of_a_day() {
+    use DayOfWeek::{Mon, Sun, Thu, Tue, Wed};
+    let venue = Venue { days: vec![Sun, Mon, Tue, Wed, Thu], ..venue("17:00", "17:00") };
+    assert_eq!(venue.check(), Ok(()));
+    for (at, open) in [
+        ("2026-06-07T16:59:59-04:00", false),
+        ("2026-06-07T17:00:00-04:00", true),
+        ("2026-06-08T16:59:59-04:00", true),
+        ("2026-06-08T17:00:00-04:00", true),
+        ("2026-06-12T16:59:59-04:00", true),
+        ("2026-06-12T17:00:00-04:00", false),
+    ] {
+        assert_eq!(venue.hours(new_york(at)).open, open, "{at}");
+    }
+}
+
 #[test]
 fn no_stamp_is_beyond_the_calendar() {
     let venue = venue("09:30", "16:00");

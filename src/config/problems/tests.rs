@@ -252,3 +252,72 @@ fn names_that_are_nothing_alike_are_not_offered() {
     assert_eq!(nearest("silence_m", ["patience_us", "silence_ms"].into_iter()), Some("silence_ms"));
     assert_eq!(nearest("xyzzy", ["patience_us", "silence_ms"].into_iter()), None);
 }
+
+/// Every key and table of the examples, misspelt as a hurried person does.
+#[test]
+fn a_misspelt_key_is_said_alone() {
+    for file in FILES {
+        for (at, line) in file.lines().enumerate() {
+            let Some(name) = last_name(line) else { continue };
+            for typo in typos(name) {
+                let mut lines: Vec<String> = file.lines().map(str::to_owned).collect();
+                lines[at] = line.replacen(name, &typo, 1);
+                let misspelt = lines.join("\n");
+                let problems = if file == DESK { of_desk(&misspelt) } else { of_shop(&misspelt) };
+                let [problem] = &problems[..] else { panic!("{typo}: {problems:#?}") };
+                assert!(problem.message.starts_with(&format!("unknown key `{typo}`")), "{problem:#?}");
+            }
+        }
+    }
+}
+
+/// The last name of a line's key or table.
+fn last_name(line: &str) -> Option<&str> {
+    let table = line.starts_with('[').then(|| line.trim_start_matches('[').split(']').next()).flatten();
+    let key = line.split_once(" =").map(|(key, _)| key).filter(|key| !key.contains('#'));
+    table.or(key)?.rsplit('.').next().filter(|name| *name != "machine")
+}
+
+/// Capitals, and at each place a letter left out, doubled, or in front of the one before.
+fn typos(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut typos = vec![letters.iter().map(char::to_ascii_uppercase).collect()];
+    for at in 0..letters.len() {
+        let (mut less, mut double, mut swapped) = (letters.clone(), letters.clone(), letters.clone());
+        less.remove(at);
+        double.insert(at, letters[at]);
+        swapped.swap(at, at.saturating_sub(1));
+        typos.extend([less, double, swapped].iter().map(|letters| letters.iter().collect::<String>()));
+    }
+    typos.retain(|typo| typo != name && !typo.starts_with('_'));
+    typos
+}
+
+/// What is like no key was hardly left out beside one that is: one of them is said. Its value may be wrong because of the guess.
+#[test]
+fn what_comes_of_a_misspelt_key_is_not_said_besides() {
+    for (good, bad) in [
+        ("\nlines =", "\naddresses ="),
+        ("\nlines = [", "\nline_a = 7 # ["),
+        ("\nlines = [", "\nlins = [] # ["),
+        ("\n[feed.nasdaq]", "\n[market_data]"),
+        ("\n[config.risk]", "\n[config.limits]"),
+        ("\n[[config.instruments]]", "\n[[config.symbols]]"),
+    ] {
+        let problems = of_desk(&DESK.replacen(good, bad, 1));
+        assert_eq!(problems.len(), 1, "{bad}: {problems:#?}");
+        assert!(problems[0].message.starts_with("unknown key `"), "{bad}: {problems:#?}");
+    }
+    // Two that are missing, and one key too many.
+    let two = DESK.replacen("\nlines =", "\naddresses =", 1).replacen("\nrerequest =", "\n# ", 1);
+    assert_eq!(of_desk(&two).len(), 2, "{:#?}", of_desk(&two));
+}
+
+#[test]
+fn a_line_that_is_there_twice_is_refused_at_its_place() {
+    let twice = DESK.replacen("239.192.7.2:31002", "239.192.7.1:31001", 1);
+    let problems = of_desk(&twice);
+    let column = "lines = [\"239.192.7.1:31001\", ".len() + 1;
+    let expected = "lines: 239.192.7.1:31001 is there twice; give each line once";
+    assert_eq!(found(&problems), [(line_of(&twice, "lines", "lines"), column, expected)]);
+}

@@ -93,10 +93,10 @@ fn wanted_text(wanted: &str) -> String {
     wanted.to_owned()
 }
 
-/// `unknown field` with the names that would do; `place` is its table.
-pub(super) fn unknown_key(name: &str, known: &[&str], place: &str) -> String {
+/// `unknown field` with the name that was meant, or all that would do; `place` is its table.
+pub(super) fn unknown_key(name: &str, near: Option<&str>, known: &[&str], place: &str) -> String {
     let place = if place == "[]" { String::new() } else { format!(" in {place}") };
-    match nearest(name, known.iter().copied()) {
+    match near {
         Some(near) => format!("unknown key `{name}`{place}; did you mean `{near}`?"),
         None if known.is_empty() => format!("unknown key `{name}`{place}; it takes none"),
         None => format!("unknown key `{name}`{place}; it takes {}", known.join(", ")),
