@@ -2,6 +2,7 @@
 //! runs monomorphised.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::clock::Clock as _;
 use crate::config::{JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
 use crate::error::{Error, Result};
 use crate::io::descriptors::{RESERVED, open_now, raise_limit, to_spare};
+use crate::io::same_file::is_same_file;
 use crate::pipeline::edge::RemoteGateway;
 use crate::pipeline::guard::Watchdog;
 use crate::pipeline::helper::Tailer;
@@ -129,12 +131,32 @@ pub fn faults<M: Machine>(config: &PipelineConfig<M::Config>) -> Vec<ConfigFault
     if let Some(gateway) = &config.gateway.ouch {
         keep(credentials(gateway).map(drop), "gateway.ouch");
     }
+    faults.extend(output_faults(config));
     if faults.is_empty() {
         // What is left has no key of its own.
         let rest = check::<M>(config).err();
         faults.extend(rest.map(|error| ConfigFault { keys: Vec::new(), message: error.to_string() }));
     }
     faults
+}
+
+/// Outputs that would write into the input or into one another. Not asked of a journalled configuration: it looks at files.
+fn output_faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
+    let (Some(feed), Some(gateway)) = (&config.feed.jsonl, &config.gateway.jsonl) else { return Vec::new() };
+    let stdin = feed.stdin.then(|| Path::new("/dev/stdin"));
+    let input = feed.file.as_deref().or(stdin).map(|path| (path, "the input"));
+    let (file, dead_letter) = (gateway.file.as_deref(), gateway.dead_letter.as_deref());
+    let pairs = [("file", file, input), ("dead_letter", dead_letter, input)];
+    let both = ("dead_letter", dead_letter, file.map(|path| (path, "file")));
+    let fault = |(key, output, other): (&str, Option<&Path>, Option<(&Path, &str)>)| {
+        let (output, (other, what)) = (output?, other?);
+        is_same_file(output, other).then(|| {
+            let message =
+                format!("{key}: {} is the same file as {what}; give it another name", output.display());
+            ConfigFault::at(format!("gateway.jsonl.{key}"), message)
+        })
+    };
+    pairs.into_iter().chain([both]).filter_map(fault).collect()
 }
 
 /// The key that an error names as `[table] key: …`; else `key`.

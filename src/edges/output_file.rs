@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::io::same_file::full_path;
 
 /// More than two of the longest lines.
 const TAIL_LEN: u64 = 16 << 10;
@@ -165,12 +166,7 @@ fn unusable(path: &Path, source: io::Error) -> Error {
 
 /// The note's name: another for every file, however its path is spelt.
 fn note_name(path: &Path) -> String {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let full = match (parent.canonicalize(), path.file_name()) {
-        (Ok(parent), Some(name)) => parent.join(name),
-        _ => path.to_path_buf(),
-    };
-    let hash = blake3::hash(full.as_os_str().as_encoded_bytes());
+    let hash = blake3::hash(full_path(path).as_os_str().as_encoded_bytes());
     format!("output-{}.json", hash.to_hex().get(..16).unwrap_or_default())
 }
 

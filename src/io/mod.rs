@@ -5,6 +5,7 @@
 //! * [`mod@file`]: files of framed bytes at maximum or recorded speed.
 //! * [`recording`]: received packets with their stamps, to be pushed through decoding again.
 //! * [`bounded`]: files that are read whole, up to a size.
+//! * [`same_file`]: whether two paths lead to one file.
 //! * [`descriptors`]: how many files and sockets there may be, and how many of them are for strangers.
 //! * [`wait`]: how threads that are not hot wait for sockets and for time.
 //!
@@ -16,6 +17,7 @@ pub mod descriptors;
 mod error;
 pub mod file;
 pub mod recording;
+pub mod same_file;
 pub(crate) mod sys;
 pub mod tcp;
 pub mod udp;

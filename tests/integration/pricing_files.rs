@@ -183,3 +183,28 @@ fn a_file_of_prices_that_is_moved_away_goes_on_in_a_new_one() {
         "{together:?}"
     );
 }
+
+#[test]
+fn an_output_that_is_the_input_is_refused_however_it_is_spelt() {
+    let place = Place::new();
+    let events = format!("{INVENTORY}\n");
+    place.write("events.jsonl", &events);
+    std::fs::hard_link(place.path("events.jsonl"), place.path("hard.jsonl")).expect("linked");
+    std::os::unix::fs::symlink("events.jsonl", place.path("soft.jsonl")).expect("linked");
+    for name in ["events.jsonl", "./events.jsonl", "hard.jsonl", "soft.jsonl"] {
+        for (key, other) in [("file", "prices.jsonl"), ("dead_letter", "dead.jsonl")] {
+            let config = file_config("auto").replace(other, name);
+            place.write("file.toml", &config);
+            for command in [&["check", "file.toml"][..], &["run", "file.toml", "--journal", "j"]] {
+                let refused = place.expect(2, command);
+                let said = refused.err.join("\n");
+                assert!(said.contains(&format!("{key}: {name} is the same file as the input")), "{said}");
+            }
+        }
+    }
+    place.write("file.toml", &file_config("auto").replace("dead.jsonl", "./prices.jsonl"));
+    let said = place.expect(2, &["check", "file.toml"]).err.join("\n");
+    assert!(said.contains("dead_letter: ./prices.jsonl is the same file as file"), "{said}");
+    assert_eq!(place.read("events.jsonl"), events, "nothing was written");
+    assert!(!place.path("j").exists());
+}
