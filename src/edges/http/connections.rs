@@ -6,6 +6,11 @@
 use std::pin::pin;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::http::{StatusCode, Version};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use axum::serve::Listener as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -18,7 +23,7 @@ use super::door::Door;
 pub(super) async fn serve(mut door: Door, router: Router, ending: impl Future<Output = ()>) {
     let mut http = http1::Builder::new();
     http.half_close(true);
-    let service = TowerToHyperService::new(router);
+    let service = TowerToHyperService::new(router.layer(from_fn(with_host)));
     let graceful = GracefulShutdown::new();
     let mut ending = pin!(ending);
     loop {
@@ -36,6 +41,16 @@ pub(super) async fn serve(mut door: Door, router: Router, ending: impl Future<Ou
     }
     drop(door);
     graceful.shutdown().await;
+}
+
+/// Refuses a request without `Host`, but of HTTP/1.0, and one with several (RFC 9112 section 3.2).
+async fn with_host(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let may_lack = request.version() < Version::HTTP_11;
+    if hosts > 1 || (hosts == 0 && !may_lack) {
+        return (StatusCode::BAD_REQUEST, "give one Host header\n").into_response();
+    }
+    next.run(request).await
 }
 
 #[cfg(test)]

@@ -81,6 +81,27 @@ fn who_ends_its_side_within_a_request_is_let_go() {
     thread.join().expect("ended");
 }
 
+/// RFC 9112 section 3.2.
+#[test]
+fn a_request_without_host_or_with_several_is_refused() {
+    let (address, end, thread) = server();
+    let asked = |head: &str| ask(address, &[format!("GET {head}\r\n\r\n").as_bytes()]);
+    for bad in [
+        "/health HTTP/1.1",
+        "/nothing HTTP/1.1",
+        "http://x/health HTTP/1.1",
+        "/health HTTP/1.1\r\nHost: x\r\nHost: x",
+        "/health HTTP/1.0\r\nHost: x\r\nHost: y",
+    ] {
+        assert!(asked(bad).contains(" 400 Bad Request\r\n"), "{bad}: {}", asked(bad));
+    }
+    for good in ["/health HTTP/1.0", "/health HTTP/1.1\r\nHost:"] {
+        assert!(asked(good).contains(" 200 OK\r\n"), "{good}: {}", asked(good));
+    }
+    drop(end);
+    thread.join().expect("ended");
+}
+
 #[test]
 fn a_connection_goes_on_until_the_server_ends() {
     let (address, end, thread) = server();
