@@ -44,15 +44,18 @@ pub struct Lab {
     scratch: PathBuf,
     made: AtomicU32,
     owner: bool,
+    /// What it keeps its files under, where that was not there before.
+    made_for_it: Option<PathBuf>,
 }
 
 impl Lab {
-    /// A lab on `cores` that keeps its files under `data`, and removes them in the end.
+    /// A lab on `cores` that keeps its files under `data`, and removes them in the end; `data` too, if it was not there.
     pub fn new(cores: Cores, asked: Asked, data: &Path) -> Self {
         let scratch = data.join(format!("bench-{}", std::process::id()));
         let part = if asked.smoke { SMOKE_PART } else { 1 };
         let (watch, made) = (Stopwatch::new(), AtomicU32::new(0));
-        Self { cores, watch, asked, part, scratch, made, owner: true }
+        let made_for_it = (!data.exists()).then(|| data.to_path_buf());
+        Self { cores, watch, asked, part, scratch, made, owner: true, made_for_it }
     }
 
     /// The same lab with less to measure: what is measured in it is thrown away.
@@ -66,6 +69,7 @@ impl Lab {
             scratch: self.scratch.join("warm-up"),
             made: AtomicU32::new(0),
             owner: false,
+            made_for_it: None,
         }
     }
 
@@ -175,11 +179,15 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if self.owner
-            && self.scratch.exists()
-            && let Err(error) = std::fs::remove_dir_all(&self.scratch)
-        {
+        if !self.owner || !self.scratch.exists() {
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.scratch) {
             tracing::warn!(%error, dir = %self.scratch.display(), "what the bench wrote could not be removed");
+        }
+        if let Some(data) = &self.made_for_it {
+            // It stays if somebody else has put something there meanwhile.
+            let _removed = std::fs::remove_dir(data);
         }
     }
 }

@@ -55,3 +55,16 @@ fn scratch_directories_differ_and_go_with_the_lab() {
     drop(lab);
     assert_eq!(std::fs::read_dir(data.path()).expect("there").count(), 0);
 }
+
+#[test]
+fn the_directory_of_data_goes_if_the_lab_made_it_and_nobody_else_uses_it() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mine = data.path().join("mine");
+    drop(Lab::new(cores(&[0]), Asked::default(), &mine).scratch().expect("made"));
+    assert!(!mine.exists());
+    let lab = Lab::new(cores(&[0]), Asked::default(), &mine);
+    lab.scratch().expect("made");
+    std::fs::create_dir(mine.join("demo-1")).expect("made");
+    drop(lab);
+    assert!(mine.join("demo-1").exists());
+}
