@@ -42,16 +42,22 @@ pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
             found.seq()
         ))),
         // What was not looked at is no proof of anything.
-        _ if args.verify && replay.is_empty() => Err(Error::Failed(nothing_compared(&dir, &replay))),
+        _ if args.verify && replay.is_empty() => {
+            Err(Error::Failed(nothing_compared(&dir, &replay, args.until)))
+        }
         _ => Ok(()),
     }
 }
 
-fn nothing_compared(dir: &Path, replay: &Replay) -> String {
+fn nothing_compared(dir: &Path, replay: &Replay, until: Option<u64>) -> String {
     let from = replay.from.map_or(String::new(), |seq| format!(" behind the snapshot of record {seq}"));
+    let help = if replay.from.is_none() && until.is_none() {
+        "every run ended before its first event: name another journal"
+    } else {
+        "begin earlier (`--from-snapshot=RECORD` of an older snapshot, or without it), or give a higher --until"
+    };
     format!(
-        "{}: nothing was compared: no event lies{from} up to record {}; begin earlier (`--from-snapshot=RECORD` of an older \
-         snapshot, or without it), or give a higher --until",
+        "{}: nothing was compared: no event lies{from} up to record {}; {help}",
         dir.display(),
         replay.last_seq
     )

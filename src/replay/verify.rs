@@ -39,9 +39,10 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// True where nothing was held against anything: no event, no decision, no run's end.
+    /// True if nothing was held against anything: no event, no decision, and no end of a run but of those that took none.
     pub fn is_empty(&self) -> bool {
-        self.events == 0 && self.decisions == 0 && self.ends == 0 && self.divergence.is_none()
+        let same_state = self.ends > 0 && self.from.is_some();
+        self.events == 0 && self.decisions == 0 && !same_state && self.divergence.is_none()
     }
 }
 
@@ -149,3 +150,6 @@ fn reasons_before<M: Machine>(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;
