@@ -73,7 +73,7 @@ impl Senders {
 /// What the receiving thread has counted, for people to read from other threads.
 #[derive(Clone, Debug, Default)]
 pub struct LineMonitor {
-    counts: Arc<[AtomicU64; 13]>,
+    counts: Arc<[AtomicU64; 14]>,
 }
 
 /// What was received since the start.
@@ -95,6 +95,8 @@ pub struct LineCounts {
     pub refused: u64,
     /// Packets that were not believed: of another session, or with a sequence far beyond all that is known.
     pub disbelieved: u64,
+    /// Times that what a packet had claimed to exist was withdrawn, since no other bore it out.
+    pub withdrawn: u64,
     /// Stamps of the kernel that cannot be right, because the wall clock stepped; they were cut off.
     pub odd_stamps: u64,
     /// Snapshots (GLIMPSE) that books were restored from.
@@ -170,16 +172,18 @@ impl LineMonitor {
             refused: read(10),
             disbelieved: read(11),
             odd_stamps: read(12),
+            withdrawn: read(13),
         }
     }
 
     fn write(&self, counted: LineCounts) {
         let LineCounts { packets, duplicates, gaps, recovered, requests, kernel_drops, .. } = counted;
         let LineCounts { snapshots, snapshots_refused, recovery_ns_last, recovery_ns_max, .. } = counted;
-        let LineCounts { refused, disbelieved, odd_stamps, .. } = counted;
+        let LineCounts { refused, disbelieved, odd_stamps, withdrawn, .. } = counted;
         let lines = [packets, duplicates, gaps, recovered, requests, kernel_drops];
         let recoveries = [snapshots, snapshots_refused, recovery_ns_last, recovery_ns_max];
-        let values = lines.into_iter().chain(recoveries).chain([refused, disbelieved, odd_stamps]);
+        let doubts = [refused, disbelieved, odd_stamps, withdrawn];
+        let values = lines.into_iter().chain(recoveries).chain(doubts);
         for (count, value) in self.counts.iter().zip(values) {
             count.store(value, Ordering::Relaxed);
         }
@@ -295,6 +299,7 @@ impl NasdaqFeed {
             odd_stamps: self.lines.iter().map(|line| line.queue.odd()).sum(),
             refused: self.senders.refused,
             disbelieved: counted.stragglers.saturating_add(counted.implausible),
+            withdrawn: counted.withdrawn,
             snapshots: recovery.restored,
             snapshots_refused: recovery.failed + recovery.too_old + recovery.ahead,
             recovery_ns_last: recovery.last.0.unsigned_abs(),

@@ -134,6 +134,8 @@ table! {
         |view, to| line(view, to, |n| n.refused);
     Counter "pricewright_feed_disbelieved_packets" () "Packets of another session, or with a sequence far beyond all that is \
         known." => |view, to| line(view, to, |n| n.disbelieved);
+    Counter "pricewright_feed_withdrawn_claims" () "Times that what a packet had claimed to exist was withdrawn, since no \
+        other bore it out." => |view, to| line(view, to, |n| n.withdrawn);
     Gauge "pricewright_book_health" ("instrument", "health") "1 for the health that a book has, 0 for the others." =>
         book_health;
     Counter "pricewright_book_transitions" ("instrument", "health") "Changes of a book's health, by the health after it." =>
