@@ -44,7 +44,7 @@ const BUFFER_LEN: usize = 256 << 10;
 /// Cells reserved for send reports between two polls.
 const REPORT_CELLS: usize = 8192;
 /// The reason of a refused login that the session is not, or no longer, to be had (SoupBinTCP 3.00, Login Rejected).
-const SESSION_NOT_AVAILABLE: u8 = b'S';
+pub(crate) const SESSION_NOT_AVAILABLE: u8 = b'S';
 /// The reason of a refused login that user and password are not right (SoupBinTCP 3.00, Login Rejected).
 const NOT_AUTHORIZED: u8 = b'A';
 /// Receives in one poll.
@@ -155,7 +155,10 @@ impl OuchGateway {
         self.connection = None;
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.entry.on_disconnected(answers);
-        tracing::warn!(venue = %self.address, %why, "the venue session is down");
+        // That session is over, and the next login asks for the present one.
+        if self.entry.refusal() != Some(SESSION_NOT_AVAILABLE) {
+            tracing::warn!(venue = %self.address, %why, "the venue session is down");
+        }
     }
 
     /// The connection is of no more use. Logs in again later, where that can help.

@@ -13,6 +13,7 @@ use pricewright_core::kernel::{
 };
 
 use super::status::Tally;
+use crate::edges::ouch::SESSION_NOT_AVAILABLE;
 use crate::error::Result;
 use crate::pipeline::helper::Tailer;
 
@@ -136,6 +137,11 @@ impl News {
                 tracing::info!(target: TARGET, session, sequence, "session up: missed answers arrive");
             }
             SessionPhase::READY | SessionPhase::CATCHING_UP => {}
+            SessionPhase::REFUSED if state.reason == SESSION_NOT_AVAILABLE => {
+                if self.all {
+                    tracing::info!(target: TARGET, "the venue's session is over: logging in to its present one");
+                }
+            }
             SessionPhase::REFUSED => {
                 tracing::warn!(target: TARGET, reason, "session refused: the venue does not take the login");
             }

@@ -415,3 +415,17 @@ fn reasons_are_not_given_for_a_decision_that_they_do_not_lead_to() {
     assert_eq!(told["unexplained"], Value::Null, "{told:#}");
     assert!(told["notes"].as_array().is_some_and(|notes| !notes.is_empty()), "{told:#}");
 }
+
+/// The exchange of the demo is another one each time: its new session is no fault.
+#[test]
+fn a_second_demo_on_its_own_journal_warns_of_no_session() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let ran = place.expect(0, &["run", "--seconds", "1", "--journal", "j"]);
+        let warned = ran
+            .err
+            .iter()
+            .filter(|line| line.contains("session refused") || line.contains("session is down"));
+        assert_eq!(warned.count(), 0, "{ran:#?}");
+    }
+}
