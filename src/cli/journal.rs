@@ -12,14 +12,16 @@ use super::journal_seal::{keygen, seal};
 use super::journal_verify::{verify, why_removed};
 use super::progress::spinner;
 use super::records::Renderer;
-use super::show::{count, json as print_json, line, stamp, thousands};
+use super::show::{count, is_left_within, json as print_json, line, stamp, thousands};
 use super::where_is::journal_dir;
 use crate::config::problems::nearest;
 use crate::error::{Error, Result};
-use crate::io::wait::nap;
 use crate::journal::archive::{Removed, removed as removed_segments};
 use crate::journal::{self, Reader, Stats};
 use crate::machines::Hosted;
+
+/// How often `journal tail` looks for another record.
+const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) fn journal<Own: Hosted>(command: &JournalCommand) -> Result<()> {
     match command {
@@ -48,10 +50,9 @@ fn print_records<Own: Hosted>(args: &InspectArgs, follow: bool) -> Result<()> {
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0 {
         let Some(seq) = reader.next_record()?.map(|record| record.header().seq) else {
-            if !follow {
+            if !follow || is_left_within(LOOK) {
                 break;
             }
-            nap(Duration::from_millis(10));
             continue;
         };
         if let Some(text) = shown(&reader, seq, args, words.as_mut()) {

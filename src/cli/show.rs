@@ -1,12 +1,14 @@
 //! Printing that does not panic on a closed pipe, and, while something runs, waits for nobody.
 
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::signals::Signals;
 pub(super) use crate::error::STDOUT;
 use crate::error::{Error, Result};
+use crate::io::wait::{Waiter, nap};
 use crate::telemetry::console;
 
 /// How long the end of the process waits for a stream that takes nothing.
@@ -69,6 +71,16 @@ pub(super) fn json(value: &serde_json::Value) -> Result<()> {
 /// An error of standard output.
 pub(super) fn complain(source: std::io::Error) -> Error {
     Error::File { path: PathBuf::from(STDOUT), source, mend: "write to a file or terminal that can take it" }
+}
+
+/// Waits for `time`; true as soon as nobody reads standard output any more.
+pub(super) fn is_left_within(time: Duration) -> bool {
+    let mut waiter = Waiter::new();
+    let out = waiter.left(std::io::stdout().as_fd());
+    if waiter.wait(time).is_err() {
+        nap(time);
+    }
+    waiter.is_ready(out)
 }
 
 /// Nothing where the reader of standard output has closed it: for the last thing that a command prints before its verdict.

@@ -40,6 +40,11 @@ impl Waiter {
         self.add(fd, libc::POLLOUT)
     }
 
+    /// Waits until nobody is at the other end of `fd`.
+    pub fn left(&mut self, fd: BorrowedFd<'_>) -> Slot {
+        self.add(fd, 0)
+    }
+
     fn add(&mut self, fd: BorrowedFd<'_>, events: libc::c_short) -> Slot {
         self.entries.push(libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 });
         Slot(self.entries.len() - 1)

@@ -114,6 +114,23 @@ fn a_closed_pipe_is_not_the_operator() {
     assert!(last.contains("output_closed"), "{last}");
 }
 
+/// The journal stays quiet: no write finds out that the reader is gone.
+#[test]
+fn a_tail_ends_quietly_when_its_reader_has_gone() {
+    let place = Place::new();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/replay-data/journal-v1");
+    let program = env!("CARGO_BIN_EXE_pricewright");
+    let pipe = format!("'{program}' journal tail '{fixture}' --from 1 | head -n 1; exit ${{PIPESTATUS[0]}}");
+    let ran = std::process::Command::new("timeout")
+        .args(["-k", "1", "100", "bash", "-c", &pipe])
+        .current_dir(place.path(""))
+        .output()
+        .expect("bash runs");
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    assert_eq!(ran.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{ran:?}");
+    assert!(ran.stderr.is_empty(), "{ran:?}");
+}
+
 #[test]
 fn a_venue_that_is_down_at_the_start_is_waited_for() {
     let place = Place::new();
