@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::config::problems::Problem;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, help_of};
 use crate::sim::SimError;
 
 /// What errors of standard output call it.
@@ -132,7 +132,14 @@ impl Error {
             Self::File { mend, .. } => Some((*mend).to_owned()),
             Self::Journal(error) => error.help(),
             Self::Io(error) | Self::Sim(SimError::Io(error)) => Some(error.help().to_owned()),
-            _ => None,
+            Self::Sim(error) => help_of(&error.to_string()),
+            Self::Config { message, .. } | Self::Usage(message) | Self::Failed(message) => help_of(message),
+            Self::Problems { problems, .. } => match problems.as_slice() {
+                [only] => help_of(&only.message),
+                // Each has its own.
+                _ => None,
+            },
+            Self::Diverged(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Files that are read whole, up to a size: what a name or a head claims must not decide how much memory is taken.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -14,11 +14,21 @@ pub const TEXT: u64 = 16 << 20;
 /// # Errors
 /// Where it cannot be opened, or is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
-    }
-    Ok(file)
+    open_regular_with(File::options().read(true), path)
+}
+
+/// As [`open_regular`], with `options`.
+///
+/// # Errors
+/// As there.
+pub fn open_regular_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let no_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+    let file = match options.custom_flags(libc::O_NONBLOCK).open(path) {
+        // A pipe that nobody reads, or a socket.
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(no_file()),
+        opened => opened?,
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
 }
 
 /// The bytes of the file at `path`, which has at most `most`. Memory grows with what was read.

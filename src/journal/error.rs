@@ -30,6 +30,16 @@ pub enum JournalError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The segment that is written is not in its place any more.
+    #[error(
+        "{}: somebody removed or replaced the segment that is written, and what is journalled there is gone when the run ends; \
+         put it back, or stop the run",
+        path.display()
+    )]
+    Gone {
+        /// The segment's file.
+        path: PathBuf,
+    },
     /// The disk failed where a record was to be made durable.
     #[error(
         "cannot {action} {}: {source}; records up to {durable} are durable, and what follows may not be on the disk though \
@@ -314,6 +324,7 @@ impl JournalError {
             | Self::DiskFull { path, .. }
             | Self::NotDurable { path, .. }
             | Self::Locked { path }
+            | Self::Gone { path }
             | Self::Archive { path }
             | Self::Empty { path }
             | Self::NotASegment { path }
@@ -339,16 +350,9 @@ impl JournalError {
         match self {
             Self::Io { action, source, .. } => Some(io_mend(action, source).to_owned()),
             Self::Damaged(damaged) => Some(damaged.damage.mend().to_owned()),
-            // Their sentences end with it.
-            Self::DiskFull { .. }
-            | Self::Locked { .. }
-            | Self::Empty { .. }
-            | Self::NotASegment { .. }
-            | Self::UnknownVersion { .. }
-            | Self::Exists { .. }
-            | Self::Key { .. }
-            | Self::NoChain { .. } => self.to_string().rsplit_once("; ").map(|(_, help)| help.to_owned()),
-            _ => None,
+            Self::Setting { range, .. } => Some((*range).to_owned()),
+            Self::NotDurable { .. } => Some("check the disk, then start again".to_owned()),
+            error => help_of(&error.to_string()),
         }
     }
 
@@ -367,12 +371,18 @@ impl JournalError {
     }
 }
 
+/// What helps: a sentence of this program ends with it.
+pub(crate) fn help_of(sentence: &str) -> Option<String> {
+    sentence.rsplit_once("; ").map(|(_, help)| help.to_owned())
+}
+
 fn io_mend(action: &str, source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied => "grant the user access to it, or choose another directory",
         io::ErrorKind::ReadOnlyFilesystem => "choose a directory on a writable file system",
         io::ErrorKind::NotFound => "check the path",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space there",
+        io::ErrorKind::InvalidInput => "move it away: the journal needs a file of its own there",
         io::ErrorKind::NotADirectory if action == "list" => "name the journal's directory, not a file",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "what is written there needs a directory of its own: name another place"

@@ -190,6 +190,10 @@ impl SegmentHead {
         let damaged = |what| JournalError::damaged(path, 0, 0, Damage::Head(what));
         let (head, _) = Self::read_from_prefix(bytes).map_err(|_| damaged("length"))?;
         if head.magic != MAGIC {
+            // Nobody else writes zeros: a segment that did not reach the disk.
+            if bytes.iter().all(|byte| *byte == 0) {
+                return Err(damaged("all zeros"));
+            }
             return Err(JournalError::NotASegment { path: path.to_path_buf() });
         }
         // A newer version may lay out everything behind this field anew, so it is looked at before the checksum.

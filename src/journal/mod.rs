@@ -54,6 +54,7 @@ pub use crc::Crc32c;
 pub use durable::{
     Device, Durability, DurablePosition, DurableReport, DurableThread, DurableWriter, SystemDevice,
 };
+pub(crate) use error::help_of;
 pub use error::{Damage, Damaged, JournalError};
 pub use extent::{Extent, segments};
 pub use growth::{ENOUGH, Growth, growth};

@@ -23,6 +23,7 @@ use super::recovery::{Left, Recovered, RecoveryReport, left_by_repair, recover};
 use super::repairs::repairs;
 use super::segment::Template;
 use super::writer::{self, Writer};
+use crate::io::bounded::open_regular_with;
 
 /// The least that a segment may have.
 pub const MIN_SEGMENT_SIZE: u64 = 1 << 20;
@@ -266,7 +267,7 @@ fn check_config(config: &JournalConfig) -> Result<(), JournalError> {
 /// Takes the directory's lock; the file that it returns holds it.
 pub(crate) fn lock(dir: &Path) -> Result<File, JournalError> {
     let path = dir.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = open_regular_with(OpenOptions::new().create(true).truncate(false).write(true), &path);
     let file = file.map_err(JournalError::io(&path, "open"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -12,7 +13,7 @@ use rtrb::{Consumer, Producer};
 
 use super::error::JournalError;
 use super::map::Prefault;
-use super::segment::{Segment, Template};
+use super::segment::{Segment, Template, segment_path};
 
 /// How much is faulted in by one poll.
 const PREFAULT_CHUNK: usize = 2 << 20;
@@ -21,6 +22,8 @@ const PREFAULT_CHUNK: usize = 2 << 20;
 const PREFAULT_NEAR: usize = 512 << 10;
 /// How often at least.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked at whether the segment that is written still lies in its place.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the helper waits before it tries again to make a segment.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -146,7 +149,20 @@ pub struct Preallocator {
     can_populate: bool,
     retry_at: Option<Instant>,
     refresh_at: Option<Instant>,
+    look_at: Option<Instant>,
+    /// The segment that is written, as it was first seen in its place.
+    placed: Option<Placed>,
+    /// It is not in its place any more: no new risk until it is back.
+    is_lost: bool,
     error: Option<JournalError>,
+}
+
+/// A segment's file.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    segment: u64,
+    /// Device and index node; `None` if it was never seen.
+    identity: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -184,6 +200,9 @@ impl Preallocator {
             can_populate: parts.can_populate,
             retry_at: None,
             refresh_at: None,
+            look_at: None,
+            placed: None,
+            is_lost: false,
             error: None,
         }
     }
@@ -198,6 +217,7 @@ impl Preallocator {
         }
         let (segment, offset) = self.shared.progress();
         self.follow(segment);
+        self.look_at_place(segment);
         work += usize::from(self.make_next(segment, offset));
         work + usize::from(self.populate(segment, offset))
     }
@@ -239,6 +259,38 @@ impl Preallocator {
     fn follow(&mut self, segment: u64) {
         if self.next.as_ref().is_some_and(|pages| pages.segment == segment) {
             self.present = self.next.take();
+        }
+    }
+
+    /// What is journalled in a file that somebody removed is gone when the run ends.
+    fn look_at_place(&mut self, segment: u64) {
+        let now = Instant::now();
+        // No segment has number 0: the writer has closed.
+        if segment == 0 || self.look_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.look_at = Some(now + LOOK_EVERY);
+        let known = self.placed.filter(|placed| self.is_lost || placed.segment == segment);
+        let mut placed = known.unwrap_or(Placed { segment, identity: None });
+        let path = segment_path(&self.template.dir, placed.segment);
+        let is_there = match std::fs::metadata(&path) {
+            Ok(about) => {
+                let found = (about.dev(), about.ino());
+                *placed.identity.get_or_insert(found) == found
+            }
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        };
+        // An old segment may go at any time.
+        if !is_there && !self.is_lost && self.shared.progress().0 != segment {
+            return;
+        }
+        self.placed = Some(placed);
+        if is_there && self.is_lost {
+            self.is_lost = false;
+            self.look_at_room();
+        } else if !is_there && !self.is_lost {
+            self.fail(JournalError::Gone { path });
+            self.is_lost = true;
         }
     }
 
@@ -294,6 +346,7 @@ impl Preallocator {
 
     fn look_at_room(&mut self) -> bool {
         match free_bytes(&self.template.dir) {
+            Ok(_) if self.is_lost => false,
             Ok(free) if free >= self.min_free => {
                 self.shared.set_storage(Storage::Ok);
                 true
@@ -313,7 +366,10 @@ impl Preallocator {
     fn fail(&mut self, error: JournalError) {
         self.shared.set_storage(Storage::Low);
         self.retry_at = Some(Instant::now() + RETRY_AFTER);
-        self.error = Some(error);
+        // All that fails then comes of that.
+        if !self.is_lost {
+            self.error = Some(error);
+        }
     }
 
     /// Faults in the next chunk of what the writer will need. False where there is nothing to do.

@@ -334,7 +334,8 @@ impl ReadSegment {
         if len < HEAD_LEN {
             let begun = bytes.as_mut_bytes().get_mut(..len.min(MAGIC.len())).unwrap_or(&mut []);
             file.read_exact_at(begun, 0).map_err(JournalError::io(&path, "read"))?;
-            return Err(if MAGIC.starts_with(begun) { cut(len) } else { JournalError::NotASegment { path } });
+            let is_ours = MAGIC.starts_with(begun) || begun.iter().all(|byte| *byte == 0);
+            return Err(if is_ours { cut(len) } else { JournalError::NotASegment { path } });
         }
         file.read_exact_at(bytes.as_mut_bytes(), 0).map_err(JournalError::io(&path, "read"))?;
         let head = SegmentHead::check(&bytes, &path, index)?;

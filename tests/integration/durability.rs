@@ -6,5 +6,6 @@
 
 mod disk;
 mod full;
+mod gone;
 mod modes;
 mod power;

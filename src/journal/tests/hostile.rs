@@ -170,3 +170,18 @@ fn a_pipe_in_a_files_place_is_refused_at_once() {
         drop(Writer::open(dir.path(), &chained(), &identity()));
     }
 }
+
+#[test]
+fn a_pipe_in_the_place_of_the_lock_is_refused_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let lock = dir.path().join("lock");
+    let made = std::process::Command::new("mkfifo").arg(&lock).status().expect("mkfifo runs");
+    assert!(made.success());
+    let refused = |about: &str| {
+        let error = Writer::open(dir.path(), &chained(), &identity()).expect_err(about).to_string();
+        assert!(error.contains("lock: it is no regular file; move it away"), "{about}: {error}");
+    };
+    refused("nobody reads it");
+    let _reader = std::fs::File::options().read(true).write(true).open(&lock).expect("a reader");
+    refused("somebody reads it");
+}

@@ -259,3 +259,31 @@ fn stamps_go_on_behind_the_last_one() {
     assert!(matches!(error, JournalError::TimeWentBack { .. }));
     assert!(writer.append(buffer.iter().next().unwrap(), report.last_now, 0).is_ok());
 }
+
+/// A loss of power may leave the newest file with its length and nothing in it. To move it out of the directory would help
+/// nobody: what it held is missed all the same.
+#[test]
+fn a_newest_segment_of_zeros_has_one_advice_and_a_repair_goes_on() {
+    for len in [0, 7, 100, 4096, 1 << 20] {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let (mut writer, _helper, _) = open(dir.path());
+            append_all(&mut writer, 0..3);
+            end_run(&mut writer);
+            writer.close().unwrap();
+        }
+        put(&segment_path(dir.path(), 2), &vec![0; len]);
+        let refused = Writer::open(dir.path(), &small(), &identity()).unwrap_err();
+        assert!(matches!(refused, JournalError::Damaged(_)), "{len}: {refused}");
+        let help = refused.help().unwrap();
+        assert!(help.contains("--repair"), "{len}: {help}");
+        match verify(dir.path()).outcome {
+            Outcome::Damaged(damaged) => {
+                assert_eq!(JournalError::Damaged(damaged).help(), Some(help), "{len}")
+            }
+            other => panic!("{len}: {other:?}"),
+        }
+        let (.., report) = Writer::open(dir.path(), &repairing(), &identity()).unwrap();
+        assert_eq!((report.last_seq, report.set_aside.len()), (4, 1), "{len}");
+    }
+}

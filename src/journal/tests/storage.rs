@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::support::{append_all, identity, open, read_all, small};
+use super::support::{append_all, end_run, identity, open, read_all, small};
 use crate::journal::{JournalConfig, JournalError, Reader, Storage, Writer, boot_id, segment_path};
 
 #[test]
@@ -120,4 +120,19 @@ fn readers_at_the_end_survive_a_close() {
         });
         assert!(!segment_path(dir.path(), 2).exists());
     }
+}
+
+#[test]
+fn a_segment_is_not_missed_while_it_is_written_nor_when_the_writer_has_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut helper, _) = open(dir.path());
+    append_all(&mut writer, 0..3);
+    helper.poll();
+    assert!(helper.take_error().is_none());
+    end_run(&mut writer);
+    writer.close().unwrap();
+    let (writer, mut helper, _) = open(dir.path());
+    writer.close().unwrap();
+    helper.poll();
+    assert!(helper.take_error().is_none());
 }

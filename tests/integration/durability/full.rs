@@ -13,18 +13,18 @@ use crate::processes::{Market, summary};
 use crate::support::{BOUND, Place, Process};
 
 /// What a journal says of storage and orders, followed while it is written.
-struct Watched {
+pub(super) struct Watched {
     reader: Reader,
-    storage: Vec<OperatorCommand>,
+    pub(super) storage: Vec<OperatorCommand>,
     /// Orders since the last word on the storage.
-    orders: u64,
+    pub(super) orders: u64,
     /// What the feed brought.
-    fed: u64,
+    pub(super) fed: u64,
     latches: u64,
 }
 
 impl Watched {
-    fn open(dir: &Path) -> Self {
+    pub(super) fn open(dir: &Path) -> Self {
         let start = Instant::now();
         loop {
             if let Ok(reader) = Reader::open(dir) {
@@ -53,7 +53,7 @@ impl Watched {
         }
     }
 
-    fn until(&mut self, what: &str, engine: &mut Process, wanted: impl Fn(&Self) -> bool) {
+    pub(super) fn until(&mut self, what: &str, engine: &mut Process, wanted: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         loop {
             self.follow();
