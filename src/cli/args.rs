@@ -149,6 +149,9 @@ pub enum RecordedTopology {
 pub struct ConfigArgs {
     /// Only keys that contain this, such as `silence` or `config.risk`.
     pub key: Option<String>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `explain`.
@@ -312,6 +315,9 @@ pub struct SealArgs {
 pub struct KeygenArgs {
     /// The private key's file; it must not be there yet.
     pub file: PathBuf,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `journal inspect` and `journal tail`.
@@ -355,6 +361,9 @@ pub struct CheckArgs {
 pub struct InitArgs {
     /// The directory to make.
     pub dir: PathBuf,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `demo`.

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
+use serde_json::json;
+
 use super::args::InitArgs;
-use super::show::line;
+use super::show::{json as print_json, line};
 use super::where_is::program;
 use crate::error::{Error, Result};
 
@@ -60,6 +62,9 @@ pub(super) fn init(args: &InitArgs) -> Result<()> {
         write_new(&dir.join(name), text)?;
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    if args.json {
+        return print_json(&json!({ "dir": dir.display().to_string(), "files": names }));
+    }
     line(&format!("Wrote {} into {}\n\n{readme}", names.join(", "), dir.join("").display()))
 }
 

@@ -62,6 +62,13 @@ fn refusal(error: JournalError) -> Error {
 
 pub(super) fn keygen(args: &KeygenArgs) -> Result<()> {
     let (public, key) = journal::make_key_pair(&args.file)?;
+    if args.json {
+        return print_json(&json!({
+            "file": args.file.display().to_string(),
+            "public_file": public.display().to_string(),
+            "key": key.to_string(),
+        }));
+    }
     line(&format!(
         "{} holds the private key: keep it to yourself. {} holds the public one: give it to your auditor.\nkey {key}",
         args.file.display(),

@@ -58,6 +58,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("journal tail", &["", "nowhere", "empty", "a-file", "FIXTURE --type Nothing"]),
     ("journal verify", &["", "nowhere", "empty", "FIXTURE --key nothing.pub", "FIXTURE --key a-file"]),
     ("journal seal", &["", "nowhere --sign a-file", "FIXTURE --sign nothing", "FIXTURE --sign a-file"]),
+    ("journal keygen", &["", "nowhere/key", "a-file"]),
     ("journal stats", &["", "nowhere", "empty", "garbage", "a-file"]),
     (
         "journal export",
@@ -84,6 +85,8 @@ const BAD: &[(&str, &[&str])] = &[
     ("operator rearm", &["", "nowhere", "empty", "garbage", "a-file"]),
     ("operator position", &["", "DEMO", "DEMO x", "DEMO 5 nowhere", "DEMO 5 garbage", "NONE 5 FIXTURE"]),
     ("check", &["", "nothing.toml", "no-toml.toml", "wrong.toml", "run.toml --rate 0", "empty"]),
+    ("config", &["no_such_key", "silence_mss", "a b"]),
+    ("init", &["", "a-file", "a-file/in", "a b"]),
     ("bench floor", &["--rounds 0", "--seed x"]),
     ("bench ring", &["--rounds 0", "--seed x"]),
     ("bench journal", &["--rate 0", "--seconds x"]),
@@ -173,6 +176,13 @@ fn every_command_refuses_in_json() {
             assert_eq!(error["exit"].as_i64().map(|code| code as i32), finished.code, "{args:?}");
             let message = error["message"].as_str().expect("text");
             assert!(message.len() > 5 && !message.starts_with("error"), "{args:?}: {message}");
+            if let Some((_, help)) = message.rsplit_once("; ") {
+                let said = error["help"].as_str().unwrap_or_else(|| panic!("{args:?}: {error:#}"));
+                assert!(
+                    help.ends_with(said) || said.starts_with("tip") || said.starts_with("Usage"),
+                    "{args:?}: {error:#}"
+                );
+            }
         }
     }
 }

@@ -187,7 +187,9 @@ fn outputs_of_a_shop_are_as_the_schema_says() {
     }
     schema.check("explain", &object(&place, 0, &["explain", "j", "A", "--json"]));
     schema.check("replay", &object(&place, 0, &["replay", "j", "--verify", "--json"]));
-    place.expect(0, &["journal", "keygen", "key"]);
+    schema.check("journal-keygen", &object(&place, 0, &["journal", "keygen", "key", "--json"]));
+    schema.check("config", &object(&place, 0, &["config", "--json"]));
+    schema.check("init", &object(&place, 0, &["init", "examples", "--json"]));
     schema.check("journal-seal", &object(&place, 0, &["journal", "seal", "j", "--sign", "key", "--json"]));
     let good = object(&place, 0, &["journal", "verify", "j", "--key", "key.pub", "--json"]);
     assert_eq!(good["seals"].as_array().map(Vec::len), Some(1));
