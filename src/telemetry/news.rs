@@ -137,11 +137,10 @@ impl News {
                 tracing::info!(target: TARGET, session, sequence, "session up: missed answers arrive");
             }
             SessionPhase::READY | SessionPhase::CATCHING_UP => {}
-            SessionPhase::REFUSED if state.reason == SESSION_NOT_AVAILABLE => {
-                if self.all {
-                    tracing::info!(target: TARGET, "the venue's session is over: logging in to its present one");
-                }
+            SessionPhase::REFUSED if state.reason == SESSION_NOT_AVAILABLE && self.all => {
+                tracing::info!(target: TARGET, "the venue's session is over: logging in to its present one");
             }
+            SessionPhase::REFUSED if state.reason == SESSION_NOT_AVAILABLE => {}
             SessionPhase::REFUSED => {
                 tracing::warn!(target: TARGET, reason, "session refused: the venue does not take the login");
             }
