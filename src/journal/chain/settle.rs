@@ -9,7 +9,7 @@ use super::tailer::Chainer;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, Damaged, JournalError};
 use crate::journal::head::{CHAIN_AT, MARK_LEN};
-use crate::journal::recovery::aside_path;
+use crate::journal::recovery::{aside_path, was_set_aside};
 use crate::journal::repairs::{Cause, Loss, Repair};
 use crate::journal::segment::{ReadSegment, segment_indices, segment_path};
 
@@ -53,7 +53,11 @@ pub(in crate::journal) fn settle(
 ) -> Result<Vec<PathBuf>, JournalError> {
     remove_unfinished(dir)?;
     let mut settling = Settling { dir, mend, set_aside: Vec::new(), files: 0, marks: 0 };
-    let last = segment_indices(dir)?.last().copied().unwrap_or(0);
+    let segments = segment_indices(dir)?;
+    let last = segments.last().copied().unwrap_or(0);
+    if make {
+        segments.into_iter().try_for_each(|index| settling.look_for(index))?;
+    }
     for index in chain_indices(dir)? {
         let path = chain_path(dir, index);
         if index > last {
@@ -110,6 +114,26 @@ impl Settling<'_> {
             link => link?,
         };
         Ok(Chainer::at(self.dir, first, link))
+    }
+
+    /// A segment that was chained has its side file: one that somebody took away is not made anew without a word. One that
+    /// was set aside is on its way.
+    fn look_for(&self, index: u64) -> Result<(), JournalError> {
+        let path = chain_path(self.dir, index);
+        if path.exists() || was_set_aside(&path) {
+            return Ok(());
+        }
+        let (segment, crc) = (ReadSegment::open_head(self.dir, index, None)?, Crc32c::detect());
+        // A mark that is not good is judged where the chain is made.
+        let Ok(Some(_)) = segment.chain(crc) else { return Ok(()) };
+        let first = segment.begin(crc)?.map_or(0, |mark| mark.base_seq);
+        let error = JournalError::damaged(&path, 0, first, Damage::ChainFile("it is not there"));
+        match error {
+            JournalError::Damaged(damaged) if self.mend != Mend::Refuse => {
+                self.note(index, &damaged, Vec::new())
+            }
+            error => Err(error),
+        }
     }
 
     /// Takes away what made chaining segment `index` fail with `error`. False where that was done before: then something

@@ -214,3 +214,33 @@ fn a_repair_excuses_a_broken_seal_only_where_a_later_one_says_the_same() {
     let verdicts: Vec<_> = found.seals.iter().map(|seal| seal.verdict).collect();
     assert_eq!(verdicts, [SealVerdict::Repaired, SealVerdict::Holds]);
 }
+
+/// Made anew without a word it would vouch for whatever the segment says by then.
+#[test]
+fn a_side_file_that_was_taken_away_is_made_anew_by_a_repair_alone_and_that_is_named() {
+    let keys = tempfile::tempdir().unwrap();
+    make_key_pair(&keys.path().join("key")).unwrap();
+    let key = SigningKey::read(&keys.path().join("key")).unwrap();
+    for gone in [&[1][..], &[2], &[1, 2]] {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), &chained(), 2500).unwrap();
+        run(dir.path(), &chained(), 2500).unwrap();
+        assert_eq!(segment_indices(dir.path()).unwrap().len(), 2, "a segment a run");
+        for segment in gone {
+            std::fs::remove_file(chain_path(dir.path(), *segment)).unwrap();
+        }
+        let before = files(dir.path());
+        let Err(JournalError::Damaged(damaged)) = run(dir.path(), &chained(), 10) else {
+            panic!("{gone:?}: a run goes on")
+        };
+        assert_eq!(damaged.path, chain_path(dir.path(), gone[0]));
+        assert!(seal(dir.path(), &key, jiff::Timestamp::UNIX_EPOCH).is_err(), "{gone:?}: it is sealed");
+        assert_eq!(files(dir.path()), before, "{gone:?}: nothing is made");
+        let done = run(dir.path(), &repairing(), 10).unwrap();
+        assert_eq!(done.len(), gone.len(), "{done:?}");
+        let found = verify(dir.path());
+        good(&found);
+        assert_eq!(found.repairs.len(), gone.len(), "{gone:?}");
+        run(dir.path(), &chained(), 10).unwrap();
+    }
+}
