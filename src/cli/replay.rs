@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::ReplayArgs;
 use super::progress::target;
 use super::records::Renderer;
-use super::show::{hex, json as print_json, line, thousands, unless_closed};
+use super::show::{count, hex, json as print_json, line, thousands, unless_closed};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::journal::Reader;
@@ -29,10 +29,11 @@ pub(super) fn replay<Own: Hosted>(args: &ReplayArgs) -> Result<()> {
     let visit = Visit { dir: dir.clone(), beginning: beginning(args, &dir)?, until: args.until };
     let replay = with_machine::<Own, _>(machine.as_str(), visit)??;
     let renderer = Renderer::open::<Own>(&dir)?;
+    let cut = cut(args.until, &dir)?;
     let shown = if args.json {
-        print_json(&as_json(&dir, &replay, &renderer))
+        print_json(&as_json(&dir, &replay, cut, &renderer))
     } else {
-        line(&as_text(&dir, &replay, &renderer))
+        line(&as_text(&dir, &replay, cut, &renderer))
     };
     shown.or_else(unless_closed)?;
     match &replay.divergence {
@@ -111,7 +112,13 @@ fn last_seq(dir: &std::path::Path) -> Result<u64> {
     Ok(Reader::from_end(dir)?.next_seq().saturating_sub(1))
 }
 
-fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> String {
+/// `until`, where the journal goes on behind it.
+fn cut(until: Option<u64>, dir: &Path) -> Result<Option<u64>> {
+    let Some(until) = until else { return Ok(None) };
+    Ok((until < last_seq(dir)?).then_some(until))
+}
+
+fn as_text(dir: &std::path::Path, replay: &Replay, cut: Option<u64>, renderer: &Renderer) -> String {
     let rate = (replay.events as f64 / replay.seconds.max(1e-9)) as u64;
     let mut text = format!(
         "{}: {} events decided again in {:.2} s ({} events/s)",
@@ -154,21 +161,37 @@ fn as_text(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> Strin
         }
         return text;
     }
-    if replay.unjournalled > 0 {
-        text.push_str(&format!(
-            "\nThe journal ends before {} decision(s) of its last event: the run crashed there, or still goes on.",
-            replay.unjournalled
-        ));
-    } else if !replay.clean {
-        text.push_str(
-            "\nThe journal does not end with a run's end: it crashed, still goes on, or --until cut it.",
-        );
+    if let Some(end) = open_end(replay, cut) {
+        text.push_str(&format!("\n{end}"));
     }
     text.push_str(&format!("\nState hash {}", hex(&replay.state_hash)));
     text
 }
 
-fn as_json(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> serde_json::Value {
+/// What follows on the last record that was compared, where that is not a run's end.
+fn open_end(replay: &Replay, cut: Option<u64>) -> Option<String> {
+    let missing = count(replay.unjournalled as u64, "decision");
+    match (cut, replay.unjournalled) {
+        (Some(until), 0) => Some(format!("The journal goes on behind --until {until}.")),
+        (Some(until), _) => Some(format!(
+            "The journal goes on behind --until {until}, which lies before {missing} of its event: not compared."
+        )),
+        (None, 0) if replay.clean => None,
+        (None, 0) => {
+            Some("The journal does not end with a run's end: the run crashed, or still goes on.".to_owned())
+        }
+        (None, _) => Some(format!(
+            "The journal ends before {missing} of its last event: the run crashed there, or still goes on."
+        )),
+    }
+}
+
+fn as_json(
+    dir: &std::path::Path,
+    replay: &Replay,
+    cut: Option<u64>,
+    renderer: &Renderer,
+) -> serde_json::Value {
     json!({
         "journal": dir.display().to_string(),
         "from_snapshot": replay.from,
@@ -178,7 +201,8 @@ fn as_json(dir: &std::path::Path, replay: &Replay, renderer: &Renderer) -> serde
         "last_seq": replay.last_seq,
         "identical": replay.divergence.is_none(),
         "clean_end": replay.clean,
-        "unjournalled_decisions": replay.unjournalled,
+        // What was not looked at may well be there.
+        "unjournalled_decisions": if cut.is_none() { replay.unjournalled } else { 0 },
         "state_hash": hex(&replay.state_hash),
         "elapsed_s": replay.seconds,
         "divergence": replay.divergence.as_ref().map(|found| json!({

@@ -5,6 +5,7 @@
 // nobody outside to hide from.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods, unreachable_pub)]
 
+mod advice;
 mod bad_days;
 mod bench;
 mod clocks;

@@ -13,7 +13,7 @@ use super::support::Place;
 const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
 const CELL: usize = 64;
 
-fn sold(place: &Place, journal: &str, more: &[&str]) {
+pub(crate) fn sold(place: &Place, journal: &str, more: &[&str]) {
     let inventory = concat!(
         r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":40,"stock":40,"base":"100.00"}"#,
         "\n"
@@ -37,7 +37,7 @@ fn chunks(place: &Place, journal: &str) -> u32 {
     record.get::<RunStart>().expect("a run's start").config_chunks
 }
 
-fn last_seq(place: &Place, journal: &str) -> u64 {
+pub(crate) fn last_seq(place: &Place, journal: &str) -> u64 {
     let end = Reader::from_end(&place.path(journal)).expect("a journal");
     end.next_seq() - 1
 }
@@ -56,7 +56,7 @@ fn segments(place: &Place, journal: &str) -> usize {
 }
 
 /// As a crash leaves a journal that was killed behind record `last` of its first segment: not sealed, nothing beside it.
-fn cut_behind(place: &Place, journal: &str, last: u64) {
+pub(crate) fn cut_behind(place: &Place, journal: &str, last: u64) {
     let (offset, len) = place_of(place, journal, last);
     let mut bytes = std::fs::read(first_segment(place, journal)).expect("a segment");
     let size = u64::from_le_bytes(bytes[56..64].try_into().expect("eight bytes"));
@@ -69,7 +69,7 @@ fn cut_behind(place: &Place, journal: &str, last: u64) {
     std::fs::write(first_segment(place, journal), bytes).expect("written");
 }
 
-fn complaint(finished: &super::support::Finished) -> String {
+pub(crate) fn complaint(finished: &super::support::Finished) -> String {
     finished.err.join("\n")
 }
 

@@ -1,0 +1,27 @@
+//! What is said where a command is used wrongly, or finds less than was asked for: the cause by its name, and advice that
+//! can be typed as it stands.
+
+use crate::starts::{cut_behind, sold};
+use crate::support::Place;
+
+#[test]
+fn a_replay_that_until_cuts_says_so_and_speaks_of_no_crash() {
+    let place = Place::new();
+    sold(&place, "j", &[]);
+    let event = place.json(&["explain", "j", "A", "--json"])["event"]["seq"].as_u64().expect("a number");
+    let until = event.to_string();
+    let said = place.expect(0, &["replay", "j", "--verify", "--until", &until]).out.join("\n");
+    let cut = format!("goes on behind --until {event}, which lies before 1 decision of its event");
+    assert!(said.contains(&cut) && !said.contains("crashed"), "{said}");
+    let report = place.json(&["replay", "j", "--verify", "--until", &until, "--json"]);
+    assert_eq!(report["unjournalled_decisions"], 0, "{report:#}");
+    let behind = (event + 1).to_string();
+    let said = place.expect(0, &["replay", "j", "--verify", "--until", &behind]).out.join("\n");
+    assert!(said.contains(&format!("goes on behind --until {behind}.")), "{said}");
+    // Where the journal itself ends there, that is what is said.
+    cut_behind(&place, "j", event);
+    for args in [&["replay", "j", "--verify"][..], &["replay", "j", "--verify", "--until", &until]] {
+        let said = place.expect(0, args).out.join("\n");
+        assert!(said.contains("The journal ends before 1 decision of its last event"), "{args:?}: {said}");
+    }
+}
