@@ -431,26 +431,29 @@ fn same_machine<M: Machine>(dir: &Path, config: &PipelineConfig<M::Config>) -> R
     let info = RunInfo::newest(dir)?;
     let refuse = |what: &str| {
         Err(Error::Usage(format!(
-            "{}: it was written {what}; go on with that one, or choose another directory (--journal DIR)",
+            "{}: it {what}; go on with that one, or choose another directory (--journal DIR)",
             dir.display()
         )))
     };
-    if info.start.machine.as_str() != M::NAME {
-        return refuse("by another machine");
+    let wrote = info.start.machine.as_str();
+    if wrote != M::NAME {
+        return refuse(&format!("is a journal of machine `{wrote}`, this configuration runs `{}`", M::NAME));
     }
     let written: PipelineConfig<M::Config> = info.config.pipeline::<M>()?;
     let text = |config: &M::Config| {
         toml::to_string(&M::lasting(config)).map_err(|error| Error::Usage(error.to_string()))
     };
     if text(&written.config)? != text(&config.config)? {
-        return refuse("under another [config]");
+        return refuse("was written under another [config]");
     }
     let (had, has) = (M::max_strings(&written.config), M::max_strings(&config.config));
     if has < had {
-        return refuse(&format!("with max_skus = {had}, more than {has} (it can be raised and not lowered)"));
+        return refuse(&format!(
+            "was written with max_skus = {had}, more than {has} (it can be raised and not lowered)"
+        ));
     }
     if written.venue != config.venue {
-        return refuse("under another [venue]");
+        return refuse("was written under another [venue]");
     }
     Ok(())
 }

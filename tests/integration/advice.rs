@@ -1,8 +1,10 @@
 //! What is said where a command is used wrongly, or finds less than was asked for: the cause by its name, and advice that
 //! can be typed as it stands.
 
-use crate::starts::{cut_behind, sold};
+use crate::starts::{complaint, cut_behind, sold};
 use crate::support::Place;
+
+const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
 
 #[test]
 fn a_replay_that_until_cuts_says_so_and_speaks_of_no_crash() {
@@ -24,4 +26,15 @@ fn a_replay_that_until_cuts_says_so_and_speaks_of_no_crash() {
         let said = place.expect(0, args).out.join("\n");
         assert!(said.contains("The journal ends before 1 decision of its last event"), "{args:?}: {said}");
     }
+}
+
+#[test]
+fn a_journal_of_another_machine_is_told_from_another_computer() {
+    let place = Place::new();
+    place.expect(0, &["run", "--seconds", "1", "--journal", "j"]);
+    let said = complaint(&place.expect(2, &["run", STDIN, "--journal", "j"]));
+    assert!(
+        said.contains("it is a journal of machine `desk`, this configuration runs `flash_sale`"),
+        "{said}"
+    );
 }
