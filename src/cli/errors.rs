@@ -19,10 +19,13 @@ use crate::telemetry::console;
 
 /// What a panic of the first thread exits with.
 const PANICKED: u8 = 101;
+/// The command that clap makes itself.
+const HELP: &str = "help";
 
 /// The command line, and whether it asks for JSON on standard output. Where it is none, that was said: the exit code.
 pub(super) fn parse() -> Result<(Cli, bool), ExitCode> {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+    let words = without_help_of_help(std::env::args_os().collect());
+    let parsed = Cli::command().try_get_matches_from(&words).and_then(|matches| {
         let json = asks_for_json(&matches);
         Ok((Cli::from_arg_matches(&matches)?, json))
     });
@@ -30,9 +33,11 @@ pub(super) fn parse() -> Result<(Cli, bool), ExitCode> {
         if !error.use_stderr() {
             return not_parsed(&error);
         }
-        let json = names_json(std::env::args_os().skip(1));
+        let mut behind = words.iter().skip(1);
+        let json = names_json(behind.clone());
         // A command misspelt would be taken for a configuration file, and what stands behind it for what is wrong.
-        let said = match std::env::args_os().nth(1).and_then(|word| no_command(&word)) {
+        let named = behind.next().and_then(|first| if first == HELP { behind.next() } else { Some(first) });
+        let said = match named.and_then(|word| no_command(word)) {
             Some(error) if json => error.to_json(),
             Some(error) => {
                 note(&format!("pricewright: {error}"));
@@ -46,6 +51,31 @@ pub(super) fn parse() -> Result<(Cli, bool), ExitCode> {
         finish();
         ExitCode::from(2)
     })
+}
+
+/// `help run --help` asks for no more than `help run`, and `help --help` for `help help`.
+fn without_help_of_help(mut words: Vec<OsString>) -> Vec<OsString> {
+    let cli = Cli::command();
+    let mut command = &cli;
+    let mut behind = words.iter().skip(1);
+    // What stands before `help` are names of commands alone.
+    let help = behind.position(|word| {
+        let inner = word.to_str().and_then(|word| command.find_subcommand(word));
+        let goes_on = inner.is_some_and(clap::Command::has_subcommands);
+        command = inner.unwrap_or(command);
+        !goes_on
+    });
+    let Some(at) = help.map(|at| at + 1).filter(|at| words.get(*at).is_some_and(|word| word == HELP)) else {
+        return words;
+    };
+    let mut named = words.split_off(at + 1);
+    let all = named.len();
+    named.retain(|word| word != "--help" && word != "-h");
+    if named.is_empty() && all > 0 {
+        named.push(HELP.into());
+    }
+    words.extend(named);
+    words
 }
 
 /// Help, the version, or what is wrong with the arguments, on its stream. Where that takes none of it, that is said.
@@ -63,8 +93,8 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
 }
 
 /// Whether `--json` is among arguments that cannot be parsed.
-fn names_json(args: impl Iterator<Item = OsString>) -> bool {
-    let mut options = args.take_while(|arg| arg != "--");
+fn names_json<'a>(args: impl Iterator<Item = &'a OsString>) -> bool {
+    let mut options = args.take_while(|arg| *arg != "--");
     options.any(|arg| arg == "--json" || arg.to_str().is_some_and(|arg| arg.starts_with("--json=")))
 }
 

@@ -38,3 +38,22 @@ fn a_journal_of_another_machine_is_told_from_another_computer() {
         "{said}"
     );
 }
+
+#[test]
+fn help_names_what_is_misspelt_and_explains_itself() {
+    let place = Place::new();
+    for (args, named) in
+        [(&["help", "nosuch"][..], "`nosuch`"), (&["help", "runn", "--json"], "did you mean `run`?")]
+    {
+        let said = complaint(&place.expect(2, args));
+        assert!(said.contains(named) && !said.contains("`help`"), "{args:?}: {said}");
+    }
+    assert!(complaint(&place.expect(2, &["help", "journal", "nosuch"])).contains("'nosuch'"));
+    for args in [&["help", "--help"][..], &["journal", "help", "-h"]] {
+        let said = place.expect(0, args).out.join("\n");
+        assert!(said.contains("Print this message or the help of"), "{args:?}: {said}");
+    }
+    let plain = place.expect(0, &["help", "run"]).out;
+    assert!(plain.iter().any(|line| line.contains("Usage: pricewright run")), "{plain:#?}");
+    assert_eq!(place.expect(0, &["help", "run", "--help"]).out, plain);
+}

@@ -26,7 +26,7 @@ fn json_is_asked_for_where_it_goes_to_standard_output() {
 
 #[test]
 fn json_among_arguments_that_cannot_be_parsed_is_enough() {
-    let names = |args: &[&str]| names_json(args.iter().map(OsString::from));
+    let names = |args: &[&str]| names_json(args.iter().map(OsString::from).collect::<Vec<_>>().iter());
     assert!(names(&["run", "--nothing", "--json"]) && names(&["bench", "ring", "--json=x", "--no"]));
     assert!(!names(&["run", "--nothing"]) && !names(&["run", "--", "--json"]));
 }
@@ -46,4 +46,21 @@ fn refused_arguments_have_place_and_help() {
     assert!(said["help"].as_str().expect("help").contains("'verify'"), "{said:#}");
     let said = refused(&["check", "--json"]);
     assert!(said["message"].as_str().expect("text").contains("<CONFIG>"), "{said:#}");
+}
+
+#[test]
+fn help_of_help_is_help() {
+    let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+    for (asked, plain) in [
+        ("pw help --help", "pw help help"),
+        ("pw help run --help", "pw help run"),
+        ("pw help -h journal", "pw help journal"),
+        ("pw journal help --help", "pw journal help help"),
+        ("pw help", "pw help"),
+        ("pw run --help", "pw run --help"),
+        ("pw run help --help", "pw run help --help"),
+        ("pw journal inspect help --help", "pw journal inspect help --help"),
+    ] {
+        assert_eq!(without_help_of_help(words(asked)), words(plain), "{asked}");
+    }
 }
