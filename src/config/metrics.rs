@@ -5,8 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use pricewright_core::kernel::ConfigFault;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::PipelineConfig;
-
 /// `[metrics]`: figures for Prometheus and probes, over HTTP; nothing is served without it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +36,7 @@ enum Written {
 fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     let wrong = || {
         serde::de::Error::custom(
-            "listen: give an address with port (\"127.0.0.1:9464\"), or a port, which only this machine reaches (9464)",
+            "listen: give an address with port (\"127.0.0.1:9464\"), or a port from 0 to 65535, which only this machine reaches (9464)",
         )
     };
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -52,23 +50,10 @@ fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
 }
 
 impl MetricsSettings {
-    /// Everything that is wrong with them in `config`, each with its key.
-    pub(super) fn faults<C>(&self, config: &PipelineConfig<C>) -> Vec<ConfigFault> {
-        let mut faults = Vec::new();
-        let mut refuse = |wrong: bool, key: &str, message: &str| {
-            if wrong {
-                faults.push(ConfigFault::at(format!("metrics.{key}"), message));
-            }
-        };
-        let places = (1..=MOST_CLIENTS).contains(&self.max_clients);
-        refuse(!places, "max_clients", "[metrics] max_clients: give 1 to 1000");
-        // With port 0 the kernel gives each its own.
-        let same = |other: Option<SocketAddr>| self.listen.port() != 0 && other == Some(self.listen);
-        let http = same(config.gateway.http.as_ref().map(|http| http.listen));
-        refuse(http, "listen", "[metrics] listen: [gateway.http] listens there; give another port");
-        let lines = same(config.feed.jsonl.as_ref().and_then(|feed| feed.listen));
-        refuse(lines, "listen", "[metrics] listen: [feed.jsonl] listens there; give another port");
-        faults
+    /// What is wrong with them.
+    pub(super) fn fault(&self) -> Option<ConfigFault> {
+        (!(1..=MOST_CLIENTS).contains(&self.max_clients))
+            .then(|| ConfigFault::at("metrics.max_clients", "[metrics] max_clients: give 1 to 1000"))
     }
 
     /// What is allowed and hardly meant.

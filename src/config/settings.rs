@@ -1,10 +1,12 @@
 //! Checks of what stands around `[config]`: each setting by itself, and what goes with what.
 
+use std::net::SocketAddr;
+
 use pricewright_core::kernel::ConfigFault;
 
 use super::{
-    JournalSettings, JsonlFeed, JsonlGateway, MAX_RING_CELLS, MIN_RING_CELLS, NasdaqFeed, PipelineConfig,
-    RuntimeSettings, Topology, clients, is_default, keep,
+    JournalSettings, JsonlFeed, JsonlGateway, MAX_RING_CELLS, MIN_RING_CELLS, MetricsSettings, NasdaqFeed,
+    PipelineConfig, RuntimeSettings, Topology, clients, is_default, keep,
 };
 
 /// Everything that is wrong, each with its key.
@@ -13,8 +15,36 @@ pub(super) fn faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
     faults.extend(runtime_faults(&config.runtime));
     faults.extend(feed_faults(config));
     faults.extend(gateway_faults(config));
-    faults.extend(config.metrics.iter().flat_map(|metrics| metrics.faults(config)));
+    faults.extend(config.metrics.iter().filter_map(MetricsSettings::fault));
+    faults.extend(listen_faults(config));
     faults
+}
+
+/// Whoever would listen where another does.
+fn listen_faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
+    let mut faults = Vec::new();
+    let mut there: Vec<(&str, SocketAddr)> = Vec::new();
+    for (table, listen) in [
+        ("feed.jsonl", config.feed.jsonl.as_ref().and_then(|feed| feed.listen)),
+        ("gateway.http", config.gateway.http.as_ref().map(|http| http.listen)),
+        ("metrics", config.metrics.as_ref().map(|metrics| metrics.listen)),
+    ] {
+        // With port 0 the kernel gives each its own.
+        let Some(listen) = listen.filter(|listen| listen.port() != 0) else { continue };
+        if let Some((first, _)) = there.iter().find(|(_, other)| *other == listen) {
+            let message = format!("[{table}] listen: [{first}] listens there; give another port");
+            faults.push(ConfigFault::at(format!("{table}.listen"), message));
+        }
+        there.push((table, listen));
+    }
+    faults
+}
+
+/// Of an address that is sent to or received on: nobody can know a port that the kernel chooses.
+fn port_fault(key: &str, address: SocketAddr) -> Option<ConfigFault> {
+    let name = key.rsplit('.').find(|step| step.parse::<usize>().is_err()).unwrap_or(key);
+    (address.port() == 0)
+        .then(|| ConfigFault::at(key, format!("{name}: {address} has no port; give the venue's, 1 to 65535")))
 }
 
 fn journal_faults(journal: &JournalSettings) -> Vec<ConfigFault> {
@@ -97,6 +127,11 @@ fn market_data_faults(feed: &NasdaqFeed) -> Vec<ConfigFault> {
     refuse(!buffer, "glimpse_buffer_mib", "glimpse_buffer_mib: give 1 to 1024");
     let snapshot = (1..=4096).contains(&feed.glimpse_snapshot_mib);
     refuse(!snapshot, "glimpse_snapshot_mib", "glimpse_snapshot_mib: give 1 to 4096");
+    for (at, line) in feed.lines.iter().enumerate() {
+        faults.extend(port_fault(&format!("feed.nasdaq.lines.{at}"), (*line).into()));
+    }
+    faults.extend(port_fault("feed.nasdaq.rerequest", feed.rerequest.into()));
+    faults.extend(feed.glimpse.and_then(|glimpse| port_fault("feed.nasdaq.glimpse", glimpse)));
     faults
 }
 
@@ -144,6 +179,10 @@ fn gateway_faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
         && !(1..=6).contains(&ouch.user.len())
     {
         faults.push(ConfigFault::at("gateway.ouch.user", "user: give 1 to 6 characters"));
+    }
+    if let Some(ouch) = &gateway.ouch {
+        faults.extend(port_fault("gateway.ouch.address", ouch.address));
+        faults.extend(ouch.drop_copy.and_then(|address| port_fault("gateway.ouch.drop_copy", address)));
     }
     faults
 }

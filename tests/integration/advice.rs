@@ -1,10 +1,14 @@
 //! What is said where a command is used wrongly, or finds less than was asked for: the cause by its name, and advice that
 //! can be typed as it stands.
 
+use std::path::Path;
+
 use crate::starts::{complaint, cut_behind, sold};
 use crate::support::Place;
 
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const STDIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/strategies/pricing/flash_sale/stdin.toml");
+const DESK: &str = include_str!("../../strategies/trading/desk.toml");
 
 #[test]
 fn a_replay_that_until_cuts_says_so_and_speaks_of_no_crash() {
@@ -56,4 +60,24 @@ fn help_names_what_is_misspelt_and_explains_itself() {
     let plain = place.expect(0, &["help", "run"]).out;
     assert!(plain.iter().any(|line| line.contains("Usage: pricewright run")), "{plain:#?}");
     assert_eq!(place.expect(0, &["help", "run", "--help"]).out, plain);
+}
+
+#[test]
+fn check_finds_ports_that_clash_or_are_none() {
+    let place = Place::new();
+    let tcp = std::fs::read_to_string(Path::new(ROOT).join("strategies/pricing/flash_sale/tcp.toml"));
+    let clash = tcp.expect("there").replace("\"127.0.0.1:7002\"", "\"127.0.0.1:7001\"");
+    place.write("tcp.toml", &clash);
+    let said = complaint(&place.expect(2, &["check", "tcp.toml"]));
+    assert!(said.contains("[gateway.http] listen: [feed.jsonl] listens there"), "{said}");
+    let desk = DESK
+        .replace(":31002\"", ":0\"")
+        .replace(":31003\"", ":0\"")
+        .replace(":31004\"", ":0\"\ndrop_copy = \"127.0.0.1:0\"")
+        .replace("glimpse = \"127.0.0.1:31006\"", "glimpse = \"127.0.0.1:0\"");
+    place.write("desk.toml", &desk);
+    let said = complaint(&place.expect(2, &["check", "desk.toml"]));
+    for key in ["lines", "rerequest", "address", "drop_copy", "glimpse"] {
+        assert!(said.contains(&format!("{key}: ")) && said.contains("has no port"), "{key}: {said}");
+    }
 }
