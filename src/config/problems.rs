@@ -18,7 +18,7 @@ use self::places::{
     Entry, Path, empty_table, ends_with, entries_of, example_of, is_made_of_tables, nearest_entry, put,
     rename, steps, table_name,
 };
-use self::words::{plain, quoted, unknown_key};
+use self::words::{no_toml, plain, quoted, unknown_key};
 use super::{ConfigText, PipelineConfig, settings};
 use crate::error::{Error, Result};
 
@@ -27,6 +27,8 @@ mod words;
 
 /// More problems than a person reads at once.
 const MOST: usize = 64;
+/// Characters of a line that are shown at most.
+const SHOWN: usize = 120;
 /// How alike two names must be for one to be offered for the other, 0 to 1.
 const ALIKE: f64 = 0.75;
 /// The key that says what its table is. It is asked for before any other, so that it is missed before it is found misspelt.
@@ -130,7 +132,10 @@ impl ConfigText {
     }
 
     fn syntax_problems(&self, errors: &[toml::de::Error]) -> Vec<Problem> {
-        let syntax = |error: &toml::de::Error| self.problem(error.span(), error.message().to_owned());
+        let syntax = |error: &toml::de::Error| {
+            let word = error.span().and_then(|span| self.text.get(span)).unwrap_or("");
+            self.problem(error.span(), no_toml(error.message(), word))
+        };
         errors.iter().take(MOST).map(syntax).collect()
     }
 
@@ -155,15 +160,31 @@ impl ConfigText {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, width) = &self.shown;
+        let (line, before, width) = excerpt(line, self.column.saturating_sub(1), *width);
         write!(f, "{}", self.message)?;
         if self.line > 0 {
             let number = self.line.to_string();
             let gutter = " ".repeat(number.len());
-            let (before, under) = (" ".repeat(self.column.saturating_sub(1)), "^".repeat(*width));
+            let (before, under) = (" ".repeat(before), "^".repeat(width));
             write!(f, "\n  {number} | {line}\n  {gutter} | {before}{under}")?;
         }
         Ok(())
     }
+}
+
+/// As much of `line` as a terminal has room for, around the `width` characters behind the first `before`, which are at
+/// fault; with how many characters of it now stand before them, and how many they are.
+fn excerpt(line: &str, before: usize, width: usize) -> (String, usize, usize) {
+    let long = line.chars().count();
+    if long <= SHOWN {
+        return (line.to_owned(), before, width);
+    }
+    let from = before.saturating_sub(SHOWN / 3).min(long - SHOWN);
+    let shown: String = line.chars().skip(from).take(SHOWN).collect();
+    let (head, tail) = (if from > 0 { "…" } else { "" }, if from + SHOWN < long { "…" } else { "" });
+    let before = before.saturating_sub(from);
+    let width = width.min(SHOWN.saturating_sub(before)).max(1);
+    (format!("{head}{shown}{tail}"), before + head.chars().count(), width)
 }
 
 /// What of the file `fault` is about.
@@ -282,7 +303,8 @@ impl Search<'_> {
             _ => span.as_ref().and_then(at),
         };
         let Some(entry) = entry else {
-            self.say(span, plain(said));
+            let message = plain(said, self.written(span.as_ref()));
+            self.say(span, message);
             return false;
         };
         let path = entry.path.clone();
@@ -297,10 +319,17 @@ impl Search<'_> {
         }
         let start = entry.key.start;
         if !self.is_guessed(&path) {
-            self.say(Some(span.unwrap_or_else(|| entry.value.clone())), plain(said));
+            let span = span.unwrap_or_else(|| entry.value.clone());
+            let message = plain(said, self.written(Some(&span)));
+            self.say(Some(span), message);
         }
         let example = example_of(&path, self.machine).map(|example| example.value);
         self.repair(path, start, example)
+    }
+
+    /// What the file has at `span`.
+    fn written(&self, span: Option<&Range<usize>>) -> &str {
+        span.and_then(|span| self.text.text.get(span.clone())).unwrap_or("")
     }
 
     /// Reads an unknown key as the one that was meant, or not at all.

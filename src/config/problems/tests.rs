@@ -321,3 +321,53 @@ fn a_line_that_is_there_twice_is_refused_at_its_place() {
     let expected = "lines: 239.192.7.1:31001 is there twice; give each line once";
     assert_eq!(found(&problems), [(line_of(&twice, "lines", "lines"), column, expected)]);
 }
+
+#[test]
+fn numbers_beyond_all_and_ports_that_are_none_are_said_plainly() {
+    let shop = format!(
+        "{SHOP}[runtime]\nstatus_s = 99999999999999999999\n[gateway.http]\nlisten = \"127.0.0.1:70010\"\n"
+    );
+    let problems = of_shop(&shop);
+    let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert!(
+        all.contains(&"this is the number 99999999999999999999, and must be a whole number, 0 or more"),
+        "{all:#?}"
+    );
+    assert!(all.iter().any(|message| message.ends_with("a port is 0 to 65535")), "{all:#?}");
+}
+
+#[test]
+fn a_name_without_quotes_is_said_to_need_them_whatever_it_begins_like() {
+    for name in ["desk", "flash_sale", "fast sale", "tru", "inf_x", "nano"] {
+        let problems = of_shop(&format!("machine = {name}\n[feed.jsonl]\nstdin = true\n"));
+        let first = name.split(' ').next().expect("a word");
+        assert_eq!((problems[0].line, problems[0].column), (1, 11), "{problems:#?}");
+        let message = &problems[0].message;
+        assert!(
+            message.starts_with(&format!("`{first}")) && message.contains("text must be in quotes"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_long_line_is_shown_around_what_is_wrong() {
+    let shown = |before: usize, behind: usize| {
+        let pad = |letters: usize| format!("{:?}", "x".repeat(letters));
+        let file = SHOP.replace(
+            "stdin = true",
+            &format!("generated = {{ a = {}, stdin = 7, b = {} }}", pad(before), pad(behind)),
+        );
+        of_shop(&file).iter().map(ToString::to_string).find(|text| text.contains("unknown key `stdin`"))
+    };
+    for (before, behind) in [(0, 0), (0, 400), (400, 0), (400, 400)] {
+        let text = shown(before, behind).expect("a problem");
+        let lines: Vec<&str> = text.lines().rev().take(2).collect();
+        let [under, line] = lines[..] else { panic!("{text}") };
+        assert!(line.chars().count() < 130, "{text}");
+        let at = under.chars().position(|char| char == '^').expect("a mark");
+        let marked: String = line.chars().skip(at).take(under.matches('^').count()).collect();
+        assert_eq!(marked, "stdin", "{text}");
+        assert_eq!((line.contains("| …"), line.ends_with('…')), (before > 0, behind > 0), "{text}");
+    }
+}

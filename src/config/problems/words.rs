@@ -34,9 +34,24 @@ const ADDRESSES: [(&str, &str); 4] = [
     ("invalid IP address syntax", "an IP address, as in \"127.0.0.1\""),
 ];
 
-/// `said` in plain words; as it is where it has some.
-pub(super) fn plain(said: &str) -> String {
+/// What the parser says of a word without quotes, by what the word begins like.
+const BARE: [&str; 3] = ["string values must be quoted", "invalid boolean", "invalid float"];
+
+/// What the parser `said` of a text that is no TOML, in plain words where `word`, which is at fault, is a name.
+pub(super) fn no_toml(said: &str, word: &str) -> String {
+    let is_name = word.starts_with(|first: char| first.is_ascii_alphabetic());
+    if is_name && BARE.iter().any(|begin| said.starts_with(begin)) {
+        return format!("`{word}`: text must be in quotes; without them stand numbers, true and false");
+    }
+    said.to_owned()
+}
+
+/// `said` of the value `written` in plain words; as it is where it has some.
+pub(super) fn plain(said: &str, written: &str) -> String {
     if let Some((_, wanted)) = ADDRESSES.iter().find(|(words, _)| *words == said) {
+        if has_no_such_port(written) {
+            return format!("this must be {wanted}: a port is 0 to 65535");
+        }
         return format!(
             "this must be {wanted}: numbers only, names of hosts or interfaces are not looked up"
         );
@@ -61,7 +76,16 @@ pub(super) fn quoted(said: &str) -> Vec<&str> {
     said.split('`').skip(1).step_by(2).collect()
 }
 
+/// Whether an address ends in a number that is no port.
+fn has_no_such_port(address: &str) -> bool {
+    let port = address.trim_matches(['"', '\'']).rsplit_once(':').map_or("", |(_, port)| port);
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && port.parse::<u16>().is_err()
+}
+
 fn found_text(found: &str) -> String {
+    // Of numbers beyond 64 bits the type is said too.
+    let found = found.trim_end_matches(" as i128").trim_end_matches(" as u128");
     for (kind, word) in
         [("string ", "the text "), ("integer ", "the number "), ("floating point ", "the number ")]
     {
