@@ -1,8 +1,10 @@
 //! `pricewright bench`.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::bench_args::{BenchArgs, BenchCommand, PacedArgs};
+use super::bench_show::unwritable;
 use super::show::{line, note};
 use super::where_is::DATA_DIR;
 use super::{bench_compare, bench_show};
@@ -30,6 +32,7 @@ pub(super) fn bench(command: &BenchCommand) -> Result<()> {
 fn measure(names: &[&str], args: &PacedArgs) -> Result<()> {
     let lab = Lab::new(available_cores(), args.asked(), Path::new(DATA_DIR));
     let args = &args.common;
+    can_leave(args)?;
     let quiet = args.json.as_deref().is_some_and(|path| path == Path::new("-"));
     let machine = Machine::look(&lab)?;
     if !quiet {
@@ -89,6 +92,28 @@ fn all_of_it(failed: &[FailedBench], all: usize) -> String {
     format!("{} of {all} benches failed; the others' results are kept\n  {}", failed.len(), each.join("\n  "))
 }
 
+/// Says before the minutes of measuring where what is asked for cannot be written.
+fn can_leave(args: &BenchArgs) -> Result<()> {
+    if let Some(dir) = &args.hgrm {
+        std::fs::create_dir_all(dir).map_err(unwritable(dir))?;
+        can_write(&dir.join("figure.hgrm"))?;
+    }
+    let json = args.json.as_deref().filter(|path| *path != Path::new("-"));
+    args.report.as_deref().into_iter().chain(json).try_for_each(can_write)
+}
+
+/// Nothing that is there is changed, and nothing is left.
+fn can_write(path: &Path) -> Result<()> {
+    // The reader of a pipe would take it for all that comes.
+    if path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return Ok(());
+    }
+    let is_new = path.symlink_metadata().is_err();
+    let opened = File::options().append(true).create(true).open(path);
+    let tried = opened.and_then(|_| if is_new { std::fs::remove_file(path) } else { Ok(()) });
+    tried.map_err(unwritable(path))
+}
+
 /// Writes what was asked for.
 fn leave(document: &Document, args: &BenchArgs) -> Result<()> {
     if let Some(dir) = &args.hgrm {
@@ -116,9 +141,5 @@ fn write_json(document: &Document, path: &Path) -> Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|source| Error::File {
-        path: path.to_path_buf(),
-        source,
-        mend: "name a file that can be written",
-    })
+    std::fs::write(path, text).map_err(unwritable(path))
 }

@@ -71,17 +71,18 @@ pub(super) fn factor(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.2}") } else { format!("{ratio:.0}") }
 }
 
-/// Writes each figure's distribution in HdrHistogram's text format.
+/// Of a file or directory that was asked for.
+pub(super) fn unwritable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    |source| Error::File { path, source, mend: "name another place, where files can be written" }
+}
+
+/// Writes each figure's distribution in HdrHistogram's text format into `dir`, which is there.
 pub(super) fn write_hgrm(document: &Document, dir: &Path) -> Result<()> {
-    let complain = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Error::File { path, source, mend: "name a directory that can be written" }
-    };
-    std::fs::create_dir_all(dir).map_err(complain(dir))?;
     for bench in &document.benches {
         for figure in bench.figures.iter().filter(|figure| figure.all.samples > 0) {
             let path = dir.join(format!("{}-{}.hgrm", bench.name, file_name(&figure.name)));
-            std::fs::write(&path, hgrm(figure)).map_err(complain(&path))?;
+            std::fs::write(&path, hgrm(figure)).map_err(unwritable(&path))?;
         }
     }
     Ok(())

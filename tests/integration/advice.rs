@@ -63,6 +63,26 @@ fn help_names_what_is_misspelt_and_explains_itself() {
 }
 
 #[test]
+fn a_bench_measures_nothing_that_it_could_not_write() {
+    let place = Place::new();
+    place.write("file", "mine");
+    for asked in [
+        &["--report", "nowhere/o.html"][..],
+        &["--json", "nowhere/o.json"],
+        &["--hgrm", "file"],
+        &["--report", "."],
+    ] {
+        let refused = place.expect(2, &[&["bench", "decode", "--smoke"], asked].concat());
+        assert!(complaint(&refused).contains(asked[1]), "{asked:?}: {refused:#?}");
+        assert!(refused.out.is_empty(), "nothing was measured: {refused:#?}");
+    }
+    assert_eq!(place.read("file"), "mine");
+    // A file that is asked for appears only with what was measured.
+    place.expect(2, &["bench", "decode", "--smoke", "--json", "o.json", "--report", "nowhere/o.html"]);
+    assert!(!place.path("o.json").exists());
+}
+
+#[test]
 fn check_finds_ports_that_clash_or_are_none() {
     let place = Place::new();
     let tcp = std::fs::read_to_string(Path::new(ROOT).join("strategies/pricing/flash_sale/tcp.toml"));
