@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use pricewright_core::kernel::{Class, Kind};
 
 use crate::error::{Error, Result};
+use crate::io::shell;
 use crate::journal::{JournalError, Reader, lock, segment_indices};
 
 /// Where runs without a configured place keep their journals.
@@ -173,13 +174,7 @@ pub(super) fn try_lines(rows: &[(String, &str)]) -> String {
 /// A directory as an argument for a shell, behind a space; nothing where none was named: the newest journal is what
 /// commands take then.
 pub(super) fn argument(dir: Option<&Path>) -> String {
-    let Some(dir) = dir else { return String::new() };
-    let text = dir.display().to_string();
-    let is_plain = |char: char| char.is_alphanumeric() || "/._-+,:@%".contains(char);
-    match text.chars().all(is_plain) {
-        true => format!(" {text}"),
-        false => format!(" '{}'", text.replace('\'', r"'\''")),
-    }
+    dir.map_or_else(String::new, |dir| format!(" {}", shell::word(dir)))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod error;
 pub mod file;
 pub mod recording;
 pub mod same_file;
+pub(crate) mod shell;
 pub(crate) mod sys;
 pub mod tcp;
 pub mod udp;

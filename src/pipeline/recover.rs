@@ -18,6 +18,7 @@ use pricewright_core::kernel::Machine;
 
 use super::resume::Resume;
 use crate::error::{Error, Result};
+use crate::io::shell;
 use crate::journal::{Reader, to_text};
 use crate::replay::follow::{Divergence, Follower};
 use crate::replay::snapshot::{PassedOver, Unfit, dir};
@@ -135,11 +136,12 @@ fn whole<M: Machine>(wanted: &Wanted<'_, M>, passed: Vec<PassedOver>) -> Result<
         Ok(conceded) => Ok(Stands { follower, resume, from: None, passed, conceded }),
         Err(Stop::Fatal(error)) => Err(error),
         Err(Stop::Diverged(found)) => Err(Error::Diverged(format!(
-            "{}: recovery stops at record {}: this build decides otherwise than the journal says; `pricewright replay \
+            "{}: recovery stops at record {}: this build decides otherwise than the journal says; `pricewright replay {} \
              --verify` shows both sides; recover with the build that wrote it, or go on with this build's own state \
              (--accept-divergence, which is journalled)",
             wanted.dir.display(),
-            found.seq()
+            found.seq(),
+            shell::word(wanted.dir)
         ))),
     }
 }

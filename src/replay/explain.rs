@@ -16,6 +16,7 @@ use super::follow::Divergence;
 use super::run_info::RunInfo;
 use crate::config::PipelineConfig;
 use crate::error::{Error, Result};
+use crate::io::shell;
 use crate::journal::Reader;
 use crate::telemetry::trace::{self, TraceEntry};
 
@@ -221,7 +222,7 @@ fn ask<M: Machine>(dir: &Path, stops: &[u64], beginning: Option<Beginning>) -> R
     while let Some(record) = reader.next_record()? {
         let seq = record.header().seq;
         if stops.last().is_some_and(|last| *last < seq) && ends_decisions(&record) {
-            let missing = follower.pending().next().map(|_| missing_before(seq));
+            let missing = follower.pending().next().map(|_| missing_before(dir, seq));
             return Ok(Reached::of(recorded, run, follower.cause().0, missing));
         }
         if let Some(start) = record.get::<RunStart>().filter(|_| stops.last().is_none_or(|last| *last > seq))
@@ -235,7 +236,7 @@ fn ask<M: Machine>(dir: &Path, stops: &[u64], beginning: Option<Beginning>) -> R
             follower.follow(record)
         };
         if let Err(found) = followed {
-            return Ok(Reached::of(recorded, run, follower.cause().0, Some(diverged(&found))));
+            return Ok(Reached::of(recorded, run, follower.cause().0, Some(diverged(dir, &found))));
         }
         if stops.contains(&seq) {
             recorded.push((seq, recorder.notes));
@@ -253,17 +254,21 @@ fn ends_decisions(record: &RecordRef<'_>) -> bool {
     class_of(record) == Some(Class::Event) || record.get::<RunEnd>().is_some()
 }
 
-fn missing_before(seq: u64) -> String {
-    format!("before record {seq} this build decides something that the journal does not hold; {BOTH_SIDES}")
+fn missing_before(dir: &Path, seq: u64) -> String {
+    let both = both_sides(dir);
+    format!("before record {seq} this build decides something that the journal does not hold; {both}")
 }
 
 /// How both sides of a difference are seen.
-const BOTH_SIDES: &str = "its reasons would not be the truth; `pricewright replay --verify` shows both sides";
+fn both_sides(dir: &Path) -> String {
+    let dir = shell::word(dir);
+    format!("its reasons would not be the truth; `pricewright replay {dir} --verify` shows both sides")
+}
 
-fn diverged(found: &Divergence) -> String {
+fn diverged(dir: &Path, found: &Divergence) -> String {
     match found {
-        Divergence::Missing { seq, .. } => missing_before(*seq),
-        found => format!("record {} is not what this build decides; {BOTH_SIDES}", found.seq()),
+        Divergence::Missing { seq, .. } => missing_before(dir, *seq),
+        found => format!("record {} is not what this build decides; {}", found.seq(), both_sides(dir)),
     }
 }
 
@@ -305,14 +310,16 @@ fn cause_of(dir: &Path, asked: u64) -> Result<u64> {
     match class_of(&record) {
         Some(Class::Decision) => header.cause_seq().ok_or_else(|| {
             Error::Failed(format!(
-                "record {asked} names a cause before the journal's first record: it was altered; `pricewright journal verify` \
-                 says more"
+                "record {asked} names a cause before the journal's first record: it was altered; `pricewright journal verify \
+                 {}` says more",
+                shell::word(dir)
             ))
         }),
         Some(Class::Event) => Ok(asked),
         Some(Class::System) => Err(Error::Usage(format!(
-            "record {asked} is about the run itself; ask for an event or a decision (`pricewright journal inspect --from \
-             {asked}` shows it)"
+            "record {asked} is about the run itself; ask for an event or a decision (`pricewright journal inspect {} --from \
+             {asked}` shows it)",
+            shell::word(dir)
         ))),
         None => Err(Error::Usage(format!("record {asked} is of a kind that this build does not know"))),
     }

@@ -83,6 +83,17 @@ fn a_bench_measures_nothing_that_it_could_not_write() {
 }
 
 #[test]
+fn advice_on_a_journal_names_the_journal() {
+    let place = Place::new();
+    for (journal, word) in [("pricewright-data/shop", "pricewright-data/shop"), ("my shop/j", "'my shop/j'")]
+    {
+        sold(&place, journal, &[]);
+        let said = complaint(&place.expect(2, &["explain", journal, "1"]));
+        assert!(said.contains(&format!("`pricewright journal inspect {word} --from 1`")), "{said}");
+    }
+}
+
+#[test]
 fn check_finds_ports_that_clash_or_are_none() {
     let place = Place::new();
     let tcp = std::fs::read_to_string(Path::new(ROOT).join("strategies/pricing/flash_sale/tcp.toml"));
