@@ -37,6 +37,9 @@ def record(data, length, kinds):
     shown |= ({"cause": seq - cause} if cause and cls == "decision" else {}) | ({"flags": names} if names else {})
     cut = [(field, data[32 + at:32 + at + size], kind, codes) for field, kind, at, size, codes in fields]
     return shown | {"fields": {c[0]: value(*c[1:]) for c in cut if not c[0].startswith("spare")}}, kind
+if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+    print(f"{sys.argv[1]} is no directory" if len(sys.argv) == 2 else "usage: read_journal.py DIR", file=sys.stderr)
+    sys.exit(2)
 place, paths = None, Path(sys.argv[1]).glob("journal-*.pwj")
 for index, path in sorted((int(path.stem[8:]), path) for path in paths if path.stem[8:].isdigit()):
     data = path.read_bytes()

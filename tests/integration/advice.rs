@@ -2,6 +2,7 @@
 //! can be typed as it stands.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::starts::{complaint, cut_behind, sold};
 use crate::support::Place;
@@ -90,6 +91,31 @@ fn advice_on_a_journal_names_the_journal() {
         sold(&place, journal, &[]);
         let said = complaint(&place.expect(2, &["explain", journal, "1"]));
         assert!(said.contains(&format!("`pricewright journal inspect {word} --from 1`")), "{said}");
+    }
+}
+
+#[test]
+fn the_reader_in_python_says_how_it_is_called() {
+    let place = Place::new();
+    let script = Path::new(ROOT).join("examples/read_journal.py");
+    for (args, words) in [(&[][..], "usage: read_journal.py DIR"), (&["nowhere"], "nowhere is no directory")]
+    {
+        let done = Command::new("python3").arg(&script).args(args).current_dir(place.path("")).output();
+        let done = done.expect("python3 runs");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        assert!(said.contains(words) && !said.contains("Traceback"), "{said}");
+    }
+}
+
+#[test]
+fn files_of_init_name_what_lies_beside_them() {
+    let place = Place::new();
+    place.expect(0, &["init", "shop"]);
+    for name in ["desk.toml", "stdin.toml", "tcp.toml"] {
+        let text = place.read(&format!("shop/{name}"));
+        assert!(text.contains(&format!("pricewright run {name}")), "{text}");
+        assert!(!text.contains("strategies/"), "{text}");
     }
 }
 
