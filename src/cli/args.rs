@@ -464,10 +464,10 @@ pub struct SimArgs {
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = seconds())]
     pub seconds: u64,
     /// Background messages a second, on average.
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000, conflicts_with = "itch")]
     pub rate: u32,
     /// Symbols, comma-separated, at most 8 letters each.
-    #[arg(long, value_delimiter = ',', default_value = "DEMO")]
+    #[arg(long, value_delimiter = ',', default_value = "DEMO", conflicts_with = "itch")]
     pub symbols: Vec<String>,
     /// The lines' groups (or unicast addresses), A first.
     #[arg(long, value_delimiter = ',', default_value = "239.192.7.1:31001,239.192.7.2:31002")]

@@ -27,6 +27,9 @@ use crate::telemetry::status::Tally;
 
 const NO_CLIENTS: &str = "--ack: lines of TCP clients are acknowledged; give the feed a place to listen ([feed.jsonl] listen = \"ip:port\")";
 
+const NO_PACKETS: &str = "--record: packets of market data and order entry are recorded, and lines come in none; leave it out, the journal has \
+                          every event";
+
 pub(super) fn run<Own: Hosted>(args: &RunArgs) -> Result<()> {
     let Some(path) = &args.config else { return super::demo_market::market(args) };
     let text = ConfigText::read(path)?;
@@ -55,6 +58,9 @@ impl MachineVisitor for Visit {
                 Some(feed) if feed.listen.is_some() => feed.ack = true,
                 _ => return Err(Error::Usage(NO_CLIENTS.to_owned())),
             }
+        }
+        if self.args.record.is_some() && config.feed.nasdaq.is_none() {
+            return Err(Error::Usage(NO_PACKETS.to_owned()));
         }
         self.text.fits::<M>(&config)?;
         run_pipeline::<M>(&config, &self.args)

@@ -25,6 +25,9 @@ pub enum SimError {
         "--itch: this is no file of ITCH 5.0: {0}; give one in the BinaryFILE framing, packed by gzip or not"
     )]
     NoItch(PassedOver),
+    /// The recorded market has nothing in it.
+    #[error("--itch: the file holds no message; give a recording of ITCH 5.0")]
+    EmptyItch,
     /// The session's messages cannot be written.
     #[error("--write-itch: cannot write {}: {source}; remove what is there, choose another path, or free some space", path.display())]
     Write {

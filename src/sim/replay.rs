@@ -122,7 +122,11 @@ impl Replay {
             Next::End => {
                 self.due = None;
                 self.over = true;
-                return Ok(Step::Nothing);
+                return match (self.given, self.passed.count) {
+                    (true, _) => Ok(Step::Nothing),
+                    (false, 0) => Err(SimError::EmptyItch),
+                    (false, _) => Err(SimError::NoItch(self.passed)),
+                };
             }
         };
         self.due = Some(now);

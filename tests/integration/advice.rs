@@ -120,6 +120,24 @@ fn files_of_init_name_what_lies_beside_them() {
 }
 
 #[test]
+fn what_would_be_ignored_is_refused() {
+    let place = Place::new();
+    place.write("empty.itch", "");
+    for more in [&["--symbols", "AAPL"][..], &["--rate", "10"]] {
+        let said = complaint(&place.expect(2, &[&["sim", "--itch", "empty.itch"], more].concat()));
+        assert!(said.contains(more[0]) && said.contains("cannot be used with"), "{said}");
+    }
+    let free = ["--lines", "127.0.0.1:0", "--rerequest", "127.0.0.1:0", "--ouch", "127.0.0.1:0"];
+    let sim =
+        [&["sim", "--itch", "empty.itch", "--glimpse", "127.0.0.1:0", "--speed", "max"], &free[..]].concat();
+    let said = complaint(&place.expect(2, &sim));
+    assert!(said.contains("the file holds no message"), "{said}");
+    let said = complaint(&place.expect(2, &["run", STDIN, "--journal", "j", "--record", "r"]));
+    assert!(said.contains("--record: packets"), "{said}");
+    assert!(!place.path("r").exists() && !place.path("j").exists());
+}
+
+#[test]
 fn check_finds_ports_that_clash_or_are_none() {
     let place = Place::new();
     let tcp = std::fs::read_to_string(Path::new(ROOT).join("strategies/pricing/flash_sale/tcp.toml"));
