@@ -18,6 +18,8 @@ use crate::pipeline::retention::covered_until;
 
 /// A clock so far ahead of the journal, in ns, that it is worth a word: a day.
 const AGE_LEFT_OUT: i64 = 86_400_000_000_000;
+/// Why something is left of every journal.
+const NEWEST_STAYS: &str = "the newest segment and the files beside it stay: the next run goes on from there";
 /// Where an archive keeps its Parquet tables.
 const TABLES: &str = "parquet";
 
@@ -131,10 +133,7 @@ fn report_archive(
         line(&format!("{}: {} removed", dir.display(), count(archived.removed, "segment")))?;
     }
     if archived.newest_stays {
-        line(&format!(
-            "{}: the newest segment and the files beside it stay: the next run goes on from there",
-            dir.display()
-        ))?;
+        line(&format!("{}: {NEWEST_STAYS}", dir.display()))?;
     }
     if archived.needed > 0 {
         line(&format!("{}: {}", dir.display(), stay(archived.needed, covered)))?;
@@ -168,7 +167,8 @@ pub(super) fn prune(args: &PruneArgs) -> Result<()> {
     let pruning = spinner("looking at the segments", || Pruning::open(&dir)).map_err(judged)?;
     let (wall, newest) = (wall_clock(), pruning.newest());
     let now = if args.trust_clock { wall } else { wall.min(newest) };
-    if keep.age.is_some() && !args.trust_clock && wall.0.saturating_sub(newest.0) > AGE_LEFT_OUT {
+    let counts_ages = keep.age.is_some() && pruning.has_old();
+    if counts_ages && !args.trust_clock && wall.0.saturating_sub(newest.0) > AGE_LEFT_OUT {
         note(&format!(
             "{}: ages are counted from {}, the newest time in the journal, not from this machine's clock: give \
              --trust-clock to count from {}",
@@ -183,10 +183,13 @@ pub(super) fn prune(args: &PruneArgs) -> Result<()> {
         pruning.remove(&plan).map_err(judged)?;
     }
     report_prune(args, &dir, &plan)?;
-    if plan.needed == 0 {
+    let needed = (plan.needed > 0).then(|| stay(plan.needed, covered));
+    let newest = pruning.newest_is_beyond(&keep).then(|| NEWEST_STAYS.to_owned());
+    let stay: Vec<String> = needed.into_iter().chain(newest).collect();
+    if stay.is_empty() {
         return Ok(());
     }
-    let stay = format!("{}: beyond the limits, {}", dir.display(), stay(plan.needed, covered));
+    let stay = format!("{}: beyond the limits, {}", dir.display(), stay.join("; "));
     if plan.remove.is_empty() {
         return Err(Error::Failed(stay));
     }

@@ -16,7 +16,8 @@ use super::archive::{
 use super::chain::chained;
 use super::error::JournalError;
 use super::open::lock;
-use super::segment::segment_indices;
+use super::reader::Reader;
+use super::segment::{segment_indices, segment_path};
 
 /// How often the directory is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -89,6 +90,8 @@ pub struct Pruning {
     dir: PathBuf,
     holdings: Vec<Holding>,
     newest: u64,
+    /// Stamp of the journal's last record.
+    last_now: Nanos,
     _lock: std::fs::File,
 }
 
@@ -102,13 +105,30 @@ impl Pruning {
         let newest = newest.ok_or_else(|| JournalError::Empty { path: dir.to_path_buf() })?;
         let lock = lock(dir)?;
         let holdings = chained(dir, holdings(dir)?)?;
-        Ok(Self { dir: dir.to_path_buf(), holdings, newest, _lock: lock })
+        // What a crash left may be damaged at its end; the segments before can go all the same.
+        let last_now = Reader::from_end(dir).map_or(Nanos(0), |reader| reader.last_now());
+        Ok(Self { dir: dir.to_path_buf(), holdings, newest, last_now, _lock: lock })
     }
 
     /// The newest time that stands in the journal: a stamp, or the time of a file. Ages are not counted from later.
     pub fn newest(&self) -> Nanos {
         let times = self.holdings.iter().flat_map(|holding| [holding.last_now, holding.written]);
-        times.max().unwrap_or(Nanos(0))
+        times.fold(self.last_now, Nanos::max)
+    }
+
+    /// Whether there is a segment that could go: the newest never can.
+    pub fn has_old(&self) -> bool {
+        self.holdings.iter().any(|holding| holding.index != self.newest)
+    }
+
+    /// Whether the newest segment alone, which always stays, takes more than `keep` allows.
+    pub fn newest_is_beyond(&self, keep: &Keep) -> bool {
+        let bytes = match self.holdings.iter().find(|holding| holding.index == self.newest) {
+            Some(holding) => holding.bytes,
+            // It is not sealed.
+            None => std::fs::metadata(segment_path(&self.dir, self.newest)).map_or(0, |file| file.len()),
+        };
+        keep.size.is_some_and(|keep| bytes > keep)
     }
 
     /// What may be removed; see [`Keep::plan`].

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::starts::{complaint, cut_behind, sold};
+use crate::starts::{complaint, cut_behind, last_seq, sold};
 use crate::support::Place;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -61,6 +61,26 @@ fn help_names_what_is_misspelt_and_explains_itself() {
     let plain = place.expect(0, &["help", "run"]).out;
     assert!(plain.iter().any(|line| line.contains("Usage: pricewright run")), "{plain:#?}");
     assert_eq!(place.expect(0, &["help", "run", "--help"]).out, plain);
+}
+
+#[test]
+fn a_prune_counts_ages_from_the_last_record_and_says_why_the_newest_segment_stays() {
+    let place = Place::new();
+    sold(&place, "j", &[]);
+    let prune = |code, args: &[&str]| {
+        let done = place.expect(code, &[&["journal", "prune", "j"], args].concat());
+        [done.out, done.err].concat().join("\n")
+    };
+    let beyond = "beyond the limits, the newest segment and the files beside it stay";
+    let said = prune(1, &["--keep-size", "1kB"]);
+    assert!(said.contains(beyond) && said.contains("0 segments, 0 bytes removed"), "{said}");
+    assert!(!prune(0, &["--keep-size", "1GB"]).contains("beyond"));
+    // As a crash leaves it: nothing is sealed, and no age is looked at.
+    let last = last_seq(&place, "j");
+    cut_behind(&place, "j", last);
+    let said = prune(0, &["--keep-age", "7d"]);
+    assert!(!said.contains("ages are counted") && !said.contains("1970"), "{said}");
+    assert!(prune(1, &["--keep-size", "1kB"]).contains(beyond));
 }
 
 #[test]
