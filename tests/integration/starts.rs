@@ -62,7 +62,8 @@ pub(crate) fn cut_behind(place: &Place, journal: &str, last: u64) {
     let size = u64::from_le_bytes(bytes[56..64].try_into().expect("eight bytes"));
     bytes.truncate(offset + len);
     bytes.resize(size as usize, 0);
-    // The seal mark.
+    // The marks of the chain, which had not begun, and of the seal.
+    bytes[3712..3840].fill(0);
     bytes[3968..4096].fill(0);
     std::fs::remove_dir_all(place.path(journal)).expect("removed");
     std::fs::create_dir(place.path(journal)).expect("made");

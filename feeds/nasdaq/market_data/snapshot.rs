@@ -355,7 +355,7 @@ impl<S: RecordSink> Emitter<'_, S> {
                 self.state.hours_began |= is_in_hours(body.event_code);
                 let place = Place { day: &mut self.state.day, received, market: self.state.market };
                 return match meaning(message, &self.state.directory, place) {
-                    Meaning::Event(event) if recovery.lost_all() => Some(event),
+                    Meaning::Phase(phase) if recovery.lost_all() => Some(phase.into()),
                     _ => None,
                 };
             }

@@ -48,6 +48,8 @@ struct World {
     books: NaiveBooks,
     faults: [Option<HealthReason>; 2],
     health: Health,
+    /// The market's last phase, by its code.
+    phase: u8,
     words: Vec<String>,
 }
 
@@ -63,6 +65,7 @@ impl World {
             books: NaiveBooks::new(2),
             faults: [None; 2],
             health: Health::UNKNOWN,
+            phase: 0,
             words: Vec::new(),
         }
     }
@@ -166,6 +169,10 @@ impl World {
                 }
                 return;
             }
+            EventRef::MarketPhase(e) => {
+                self.phase = e.code;
+                return;
+            }
             _ => return,
         };
         let fault = self.faults[instrument.index()];
@@ -250,6 +257,7 @@ fn one_who_joins_late_has_everything_from_one_snapshot() {
     world.poll();
     assert_eq!(world.words(), ["65535 snapshot stale", "valid restored"]);
     assert!(world.is_sound(AAA) && world.is_sound(BBB));
+    assert_eq!(world.phase, b'Q', "market hours, which began before");
     world.check("restored");
     world.say(&[say::execute(7, 4, 10), say::add(9, "BBB", 60, b'S', 5, 900)]);
     world.check("and going on");
