@@ -5,7 +5,7 @@
 //! * [`mod@file`]: files of framed bytes at maximum or recorded speed.
 //! * [`recording`]: received packets with their stamps, to be pushed through decoding again.
 //! * [`bounded`]: files that are read whole, up to a size.
-//! * [`same_file`]: whether two paths lead to one file.
+//! * [`same_file`]: whether two paths lead to one file; `shell`: paths in commands that are offered to be typed.
 //! * [`descriptors`]: how many files and sockets there may be, and how many of them are for strangers.
 //! * [`wait`]: how threads that are not hot wait for sockets and for time.
 //!
