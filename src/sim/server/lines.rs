@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use pricewright_feeds::nasdaq::moldudp64::Responder;
 
@@ -11,6 +12,13 @@ use crate::sim::config::SimConfig;
 use crate::sim::error::SimError;
 use crate::sim::faults::{FaultyLine, LineCounters, LossyPath};
 use crate::sim::tape::Tape;
+
+/// Ports of lines that are given none: below Linux's ephemeral ones (`ip_local_port_range`).
+const FIRST_PORT: u16 = 30_300;
+/// How many there are.
+const PORTS: u16 = 2_400;
+/// Those of them that are tried.
+const TRIES: u16 = 64;
 
 /// A line with its faults.
 #[derive(Debug)]
@@ -55,11 +63,17 @@ pub(super) fn open_lines(config: &SimConfig) -> Result<Vec<Line>, SimError> {
     Ok(lines)
 }
 
-/// A free port. The socket that found it is kept in `held`, so that the next search finds another.
+/// A free port. The socket that found it is kept in `held`, so that the next search finds another. It lies below those that
+/// the kernel gives to whoever asks for any, if one there is free: so nobody is given it before its receiver has bound it.
 fn free_port(config: &SimConfig, held: &mut Vec<UdpSocket>) -> Result<u16, SimError> {
-    let any = SocketAddr::from((config.interface, 0));
-    let failed = |source| IoError::Socket { doing: "find a free port on", address: any, source };
-    let socket = UdpSocket::bind(any).map_err(failed)?;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let ours = (std::process::id() % u32::from(PORTS)) as u16;
+    let on = |port| SocketAddr::from((config.interface, port));
+    // Relaxed: any number will do, as long as it is another one each time.
+    let next = || FIRST_PORT + ours.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+    let found = (0..TRIES).find_map(|_| UdpSocket::bind(on(next())).ok());
+    let failed = |source| IoError::Socket { doing: "find a free port on", address: on(0), source };
+    let socket = found.map_or_else(|| UdpSocket::bind(on(0)), Ok).map_err(failed)?;
     let port = socket.local_addr().map_err(failed)?.port();
     held.push(socket);
     Ok(port)

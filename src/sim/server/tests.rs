@@ -310,6 +310,21 @@ fn quiet_exchange() -> super::SimHandle {
     Sim::start(&SimConfig { rate: 0, ..SimConfig::embedded(false) }).expect("an exchange")
 }
 
+/// Between the exchange's choice and the desk's bind nobody else is given the port.
+#[test]
+fn lines_that_name_no_port_get_one_that_the_kernel_gives_to_nobody() {
+    let exchanges = [quiet_exchange(), quiet_exchange()];
+    let mut ports: Vec<u16> =
+        exchanges.iter().flat_map(|sim| sim.addresses().lines.iter().map(|line| line.port())).collect();
+    assert!(ports.iter().all(|port| (30_300..32_700).contains(port)), "{ports:?}");
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 4, "each line has its own");
+    for exchange in exchanges {
+        exchange.stop();
+    }
+}
+
 #[test]
 fn a_participant_that_comes_back_gets_what_it_missed() {
     let handle = quiet_exchange();
