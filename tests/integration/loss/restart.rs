@@ -19,10 +19,16 @@ use crate::support::free_address;
 
 #[test]
 fn another_session_begins_with_empty_books_and_latches_for_the_orders_of_the_last() {
-    let what = "another session";
+    // Quotes are pulled whenever a line loses something, so that a venue may leave while none is alive.
+    assert!((31..37).any(another_session), "in none of six runs was an order alive when the venue left");
+}
+
+/// Whether the desk latched: it does where orders were alive when the venue left.
+fn another_session(seed: u64) -> bool {
+    let what = &format!("another session, seed {seed}");
     let folder = tempfile::tempdir().expect("a folder");
     let (first, second) = (folder.path().join("first.itch"), folder.path().join("second.itch"));
-    let sim = Sim::start(&faulty(31, 1, &first)).expect("an exchange");
+    let sim = Sim::start(&faulty(seed, 1, &first)).expect("an exchange");
     let addresses = sim.addresses().clone();
     let config = config(&addresses, 1);
     let journal = folder.path().join("journal");
@@ -37,16 +43,20 @@ fn another_session_begins_with_empty_books_and_latches_for_the_orders_of_the_las
         rerequest: addresses.rerequest.into(),
         ouch: addresses.ouch,
         glimpse: Some(addresses.glimpse),
-        ..faulty(32, 1, &second)
+        ..faulty(seed + 100, 1, &second)
     };
     let sim = Sim::start(&again).expect("another session");
     assert_ne!(sim.addresses().session, ended.session);
-    // Orders were alive when the venue left: what became of them nobody has said, so that no new one may follow.
-    engine.until("the next session", |seen| seen.is_trading() && seen.latch.is_some());
-    assert_eq!(engine.seen().latch, Some(Control::SESSION_CHANGE));
-    let orders = engine.seen().orders;
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(engine.seen().orders, orders, "a latched desk sends no order");
+    // What became of orders that were alive nobody has said, so that no new one may follow.
+    engine.until("the next session", |seen| seen.is_trading());
+    let (latch, orders) = (engine.seen().latch, engine.seen().orders);
+    assert!(latch.is_none_or(|control| control == Control::SESSION_CHANGE), "{what}: {latch:?}");
+    if latch.is_some() {
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(engine.seen().orders, orders, "a latched desk sends no order");
+    } else {
+        engine.until_orders(ORDERS);
+    }
     let summary = end_both(sim, engine);
     let audit = audit(&journal, &config, what);
     check_books(what, &audit, &summary, &second, &symbols(1));
@@ -54,11 +64,13 @@ fn another_session_begins_with_empty_books_and_latches_for_the_orders_of_the_las
     assert_eq!(audit.cleared, 2, "the books began once in each session");
     assert!(audit.saw(HealthReason::SESSION_CHANGE));
     assert!(
-        audit.open.iter().all(|client| *client < audit.first_of_session),
+        latch.is_none() || audit.open.iter().all(|client| *client < audit.first_of_session),
         "only orders of the first session are in doubt: {:?}, the second began with {}",
         audit.open,
         audit.first_of_session
     );
+    assert!(latch.is_none() || !audit.open.is_empty(), "{what}: it latches for orders that were alive");
+    latch.is_some()
 }
 
 #[test]
