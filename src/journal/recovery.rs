@@ -471,17 +471,10 @@ impl Recovery<'_> {
 
 /// A free name beside `path`.
 pub(super) fn aside_path(path: &Path) -> PathBuf {
-    let name = |number| aside_name(path, number);
+    let name = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 1 { ".damaged".to_owned() } else { format!(".damaged-{number}") });
+        PathBuf::from(name)
+    };
     (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX))
-}
-
-/// True where a file of this name was set aside once.
-pub(super) fn was_set_aside(path: &Path) -> bool {
-    aside_name(path, 1).exists()
-}
-
-fn aside_name(path: &Path, number: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(if number == 1 { ".damaged".to_owned() } else { format!(".damaged-{number}") });
-    PathBuf::from(name)
 }

@@ -103,6 +103,12 @@ impl Repair {
     }
 }
 
+/// Whether a repair in the list of `dir` set the file of this name aside: whoever verifies the journal is told of it.
+pub(super) fn was_set_aside(dir: &Path, path: &Path) -> Result<bool, JournalError> {
+    let names = |aside: &PathBuf| aside.with_extension("").file_name() == path.file_name();
+    Ok(repairs(dir)?.iter().any(|repair| repair.set_aside.iter().any(names)))
+}
+
 /// Notes that records behind `last_seq` up to `known` are not there, though something beside the journal speaks of them, as
 /// `what` says.
 ///

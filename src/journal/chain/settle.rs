@@ -9,8 +9,8 @@ use super::tailer::Chainer;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, Damaged, JournalError};
 use crate::journal::head::{CHAIN_AT, MARK_LEN};
-use crate::journal::recovery::{aside_path, was_set_aside};
-use crate::journal::repairs::{Cause, Loss, Repair};
+use crate::journal::recovery::aside_path;
+use crate::journal::repairs::{Cause, Loss, Repair, was_set_aside};
 use crate::journal::segment::{ReadSegment, segment_indices, segment_path};
 
 /// What may be done about a chain that the journal does not fit.
@@ -116,11 +116,11 @@ impl Settling<'_> {
         Ok(Chainer::at(self.dir, first, link))
     }
 
-    /// A segment that was chained has its side file: one that somebody took away is not made anew without a word. One that
-    /// was set aside is on its way.
+    /// A segment that was chained has its side file: one that somebody took away is not made anew without a word. One that a
+    /// noted repair set aside is on its way.
     fn look_for(&self, index: u64) -> Result<(), JournalError> {
         let path = chain_path(self.dir, index);
-        if path.exists() || was_set_aside(&path) {
+        if path.exists() || was_set_aside(self.dir, &path)? {
             return Ok(());
         }
         let (segment, crc) = (ReadSegment::open_head(self.dir, index, None)?, Crc32c::detect());

@@ -227,7 +227,10 @@ fn a_side_file_that_was_taken_away_is_made_anew_by_a_repair_alone_and_that_is_na
         run(dir.path(), &chained(), 2500).unwrap();
         assert_eq!(segment_indices(dir.path()).unwrap().len(), 2, "a segment a run");
         for segment in gone {
-            std::fs::remove_file(chain_path(dir.path(), *segment)).unwrap();
+            let chain = chain_path(dir.path(), *segment);
+            std::fs::remove_file(&chain).unwrap();
+            // A name alone is no note.
+            std::fs::write(chain.with_extension("pwc.damaged"), "").unwrap();
         }
         let before = files(dir.path());
         let Err(JournalError::Damaged(damaged)) = run(dir.path(), &chained(), 10) else {
