@@ -55,8 +55,10 @@ pub(in crate::harness) use venue::{Heard, Venue};
 /// The configuration that the desk's limits and parameters are taken from.
 pub(in crate::harness) const DESK_TOML: &str = include_str!("../../strategies/trading/desk.toml");
 const DAY: i64 = 86_400_000_000_000;
-/// Turns between two waits for the helper: fewer than a quarter of the smallest segment takes.
+/// Turns between two waits for the helper, so that it has faulted in what they write.
 const SETTLE_EVERY: usize = 512;
+/// Cells that the journal has room for before a packet is taken: far more than any packet and its decisions become.
+const PACKET_CELLS: usize = 1024;
 /// Of so many packets, one is lost on line A and comes on line B alone.
 const LOST_ON_A: usize = 97;
 /// How long the helper sleeps where there is nothing to do.
@@ -128,7 +130,7 @@ impl MemoryFeed {
         let first = u16::from(self.next.is_multiple_of(LOST_ON_A));
         let sent = self.out.get();
         let start = self.live.now();
-        // A sink on the same thread refuses only after a failure, which the stage then reports.
+        // `InMemory::run` saw to the room, so that a sink on the same thread refuses only after a failure, which the stage reports.
         let _refused_after_failure = self.market.on_packet(first, bytes, at, sink);
         let took = u64::try_from((self.live.now() - start).0).unwrap_or(0);
         if first == 0 {
@@ -309,13 +311,18 @@ impl InMemory {
     }
 
     /// Takes up to `count` packets, one a turn. Returns how many were taken: fewer where they come to an end, or where a
-    /// failure stopped the run.
+    /// failure stopped the run. Where the helper is late nothing is polled until it has made room: a turn more would be a
+    /// turn at another time, and a packet without room would be a gap.
     pub fn run(&mut self, count: usize) -> usize {
         let first = self.stage.feed().position();
         let last = (first + count).min(self.packets.len());
         while self.stage.feed().position() < last && !self.control.threads().stop_requested() {
             if self.stage.feed().position().is_multiple_of(SETTLE_EVERY) {
                 self.helper.settle();
+            }
+            if self.stage.room() < PACKET_CELLS {
+                self.helper.settle();
+                continue;
             }
             self.stage.poll(1);
         }
@@ -338,13 +345,17 @@ impl InMemory {
     /// Ends the run as a live one ends: orders cancelled, state hash journalled, journal sealed.
     ///
     /// # Errors
-    /// The failure that stopped the run, where one did.
+    /// The failure that stopped the run, where one did; packets that the decoder never got.
     pub fn end(mut self) -> Result<Latencies> {
         self.control.stop(pricewright_core::kernel::EndReason::END_OF_INPUT);
         self.stage.close();
         self.helper.end()?;
+        let gaps = self.stage.feed().market().line_counters().gaps;
         match self.control.threads().failure() {
             Some(failure) => Err(Error::Failed(failure.to_string())),
+            None if gaps > 0 => {
+                Err(Error::Failed(format!("{gaps} gaps in a feed that loses nothing; please report this")))
+            }
             None => Ok(self.stage.feed().latencies.clone()),
         }
     }

@@ -1,4 +1,4 @@
-//! The helper's part: the next segment is made at half of the present one, pages are faulted in ahead of the writer, and
+//! The helper's part: the next segment is made at a quarter of the present one, pages are faulted in ahead of the writer, and
 //! full segments are cut and unmapped, all off the hot thread.
 
 use std::io;
@@ -299,7 +299,7 @@ impl Preallocator {
             return false;
         }
         self.retry_at = None;
-        let early = offset < self.template.head.segment_size as usize / 2;
+        let early = offset < self.template.head.segment_size as usize / 4;
         let low = self.shared.storage() == Storage::Low;
         if early && !low {
             return false;

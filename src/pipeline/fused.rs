@@ -38,6 +38,11 @@ impl<M: Machine, F: Feed, G: Gateway, C: Clock> FusedStage<M, F, G, C> {
         &mut self.feed
     }
 
+    /// Cells of the feed's events that can be taken now; none once the stage has closed.
+    pub fn room(&self) -> usize {
+        self.core.as_ref().map_or(0, CoreLoop::room)
+    }
+
     fn turn(&mut self, budget: usize) -> Result<usize> {
         let Self { feed, feed_clock, core, .. } = self;
         let work = guarded(core, |core| -> Result<usize> {
