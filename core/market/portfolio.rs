@@ -178,20 +178,23 @@ impl Holding {
 
     /// Profit of the position at `mark`; half a minor unit is rounded down.
     pub fn unrealised(&self, mark: HalfTicks) -> Minor {
-        let limit = PRICE_MAX.0 * 2;
-        let halves = i128::from(mark.0.clamp(-limit, limit)) * i128::from(self.tick_value.0);
-        minor((halves * i128::from(self.position)).div_euclid(2) - self.cost)
+        minor(self.worth(mark) - self.cost)
     }
 
     /// What the position is worth at `mark`, negative where short; half a minor unit is rounded down.
     #[inline]
     pub fn value(&self, mark: HalfTicks) -> Minor {
+        minor(self.worth(mark))
+    }
+
+    #[inline]
+    fn worth(&self, mark: HalfTicks) -> i128 {
         if self.position == 0 {
-            return Minor(0);
+            return 0;
         }
         let limit = PRICE_MAX.0 * 2;
         let halves = i128::from(mark.0.clamp(-limit, limit)) * i128::from(self.tick_value.0);
-        minor((halves * i128::from(self.position)).div_euclid(2))
+        (halves * i128::from(self.position)).div_euclid(2)
     }
 
     /// Fees paid, rebates negative; part of a minor unit counts as a whole one against us.
@@ -210,7 +213,19 @@ impl Holding {
 
     /// Realised and unrealised profit at `mark` less fees.
     pub fn profit(&self, mark: HalfTicks) -> Minor {
-        minor(self.realised + i128::from(self.unrealised(mark).0) - i128::from(self.fees().0))
+        self.profit_of(self.worth(mark))
+    }
+
+    /// [`Self::value`] and [`Self::profit`] at one `mark`, for less than both cost.
+    #[inline]
+    pub fn value_and_profit(&self, mark: HalfTicks) -> (Minor, Minor) {
+        let worth = self.worth(mark);
+        (minor(worth), self.profit_of(worth))
+    }
+
+    fn profit_of(&self, worth: i128) -> Minor {
+        let unrealised = minor(worth - self.cost);
+        minor(self.realised + i128::from(unrealised.0) - i128::from(self.fees().0))
     }
 }
 

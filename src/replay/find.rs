@@ -77,10 +77,28 @@ impl Question {
                 Subject::Article(sku) => format!("no price of {sku:?}"),
                 Subject::Last | Subject::Record(_) => "no decision".to_owned(),
             };
-            let when =
-                if self.at.is_some() { format!(" at that time: {}", range_of(dir)) } else { String::new() };
-            Error::Usage(format!("{}: {what} in this journal{when}", dir.display()))
+            let has = match &self.subject {
+                _ if self.at.is_some() => format!(" at that time: {}", range_of(dir)),
+                Subject::Order(_) => format!("; {}", orders_of(dir)),
+                _ => String::new(),
+            };
+            Error::Usage(format!("{}: {what} in this journal{has}", dir.display()))
         })
+    }
+}
+
+/// Which orders the journal in `dir` sent, in words.
+fn orders_of(dir: &Path) -> String {
+    let newest = || -> Result<Option<u64>> {
+        let Some(seq) = last_before(dir, u64::MAX, |record| order_of(record).is_some())? else {
+            return Ok(None);
+        };
+        Ok(Reader::from_seq(dir, seq)?.next_record()?.and_then(|record| order_of(&record)))
+    };
+    match newest() {
+        Ok(Some(client)) => format!("the last that it sent is {client}"),
+        Ok(None) => "it sent none".to_owned(),
+        Err(error) => format!("which it sent is not known ({error})"),
     }
 }
 

@@ -472,10 +472,9 @@ impl State {
     /// Counts an instrument's profit at its mark into the desk's.
     pub(super) fn revalue(&mut self, id: InstrumentId) {
         let Some(instrument) = self.instruments.get_mut(id.index()) else { return };
-        let profit = instrument.holding.profit(instrument.mark);
+        let (value, profit) = instrument.holding.value_and_profit(instrument.mark);
         self.profit += i128::from(profit.0) - i128::from(instrument.profit.0);
         instrument.profit = profit;
-        let value = instrument.holding.value(instrument.mark);
         self.held.change(core::mem::replace(&mut instrument.value, value), value);
     }
 }

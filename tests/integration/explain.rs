@@ -52,7 +52,8 @@ fn an_article_is_asked_for_by_name_and_time() {
 
     for (args, mark) in [
         (&["explain", "j", "--sku", "C"][..], "it has A, B"),
-        (&["explain", "j", "--order", "1"], "no order 1"),
+        (&["explain", "j", "--order", "1"], "no order 1 in this journal; it sent none"),
+        (&["explain", "j", "99999"], "no record 99999: it has 1 to "),
         (&["explain", "j", "--at", "yesterday"], "2026-01-02T15:04:05Z"),
         (&["explain", "j", "--at", "2001-01-01T00:00:00Z"], "at that time"),
         (&["explain", "j", "A", "B"], "at most one"),

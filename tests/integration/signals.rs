@@ -18,6 +18,15 @@ fn ended(place: &Place, journal: &str) -> String {
     place.expect(0, &["journal", "inspect", journal]).out.pop().expect("a last record")
 }
 
+/// What `script` answers in bash, which must end well, and within a bound.
+fn bash(place: &Place, script: &str) -> std::process::Output {
+    let mut command = std::process::Command::new("timeout");
+    command.args(["-k", "1", "100", "bash", "-c", script]).current_dir(place.path(""));
+    let ran = command.output().expect("bash runs");
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    ran
+}
+
 #[test]
 fn a_closed_terminal_ends_a_run_as_a_request_does() {
     let place = Place::new();
@@ -79,12 +88,7 @@ fn who_was_started_to_survive_a_closed_terminal_does() {
         "trap '' HUP; mkfifo in; '{program}' run '{STDIN}' --journal j < in > out & exec 9> in; sleep 0.5; kill -HUP $!; \
          echo '{INVENTORY}' >&9; exec 9>&-; wait $!"
     );
-    let ran = std::process::Command::new("bash")
-        .args(["-c", &script])
-        .current_dir(place.path(""))
-        .output()
-        .expect("bash runs");
-    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let ran = bash(&place, &script);
     assert!(place.read("out").contains("175.00"), "{ran:?}");
     assert!(ended(&place, "j").contains("end_of_input"), "{ran:?}");
 }
@@ -103,12 +107,7 @@ fn a_closed_pipe_is_not_the_operator() {
         "mkfifo in; exec 9<>in; cat events.jsonl >&9 & '{program}' run '{STDIN}' --journal j <&9 | head -n 1; \
          code=${{PIPESTATUS[0]}}; kill $! 2>/dev/null; exit $code"
     );
-    let ran = std::process::Command::new("timeout")
-        .args(["-k", "1", "100", "bash", "-c", &pipe])
-        .current_dir(place.path(""))
-        .output()
-        .expect("bash runs");
-    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let ran = bash(&place, &pipe);
     assert_eq!(ran.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{ran:?}");
     let last = ended(&place, "j");
     assert!(last.contains("output_closed"), "{last}");
@@ -121,12 +120,7 @@ fn a_tail_ends_quietly_when_its_reader_has_gone() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/replay-data/journal-v1");
     let program = env!("CARGO_BIN_EXE_pricewright");
     let pipe = format!("'{program}' journal tail '{fixture}' --from 1 | head -n 1; exit ${{PIPESTATUS[0]}}");
-    let ran = std::process::Command::new("timeout")
-        .args(["-k", "1", "100", "bash", "-c", &pipe])
-        .current_dir(place.path(""))
-        .output()
-        .expect("bash runs");
-    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let ran = bash(&place, &pipe);
     assert_eq!(ran.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{ran:?}");
     assert!(ran.stderr.is_empty(), "{ran:?}");
 }

@@ -6,9 +6,9 @@ use super::{GateContext, Intent, Reference, RiskConfig, Verdict};
 use crate::kernel::probe::units;
 use crate::kernel::{Control, Health, Probe, Relation, SessionPhase, Side, Ticks, TradingState};
 use crate::market::order::notional;
-use crate::market::portfolio::{in_range, minor};
+use crate::market::portfolio::{PRICE_MAX, in_range, minor};
 
-const BPS: i128 = 10_000;
+const BPS: i64 = 10_000;
 
 /// Whether anything may be sent at all: latch, session, trading status, book, lag, loss.
 pub(super) fn standing<P: Probe>(
@@ -128,11 +128,17 @@ fn deviation_bps(intent: &Intent, context: &GateContext) -> Option<i64> {
 /// As [`deviation_bps`], of any price from a reference.
 #[inline]
 pub(super) fn away_bps(price: Ticks, reference: Reference) -> Option<i64> {
-    let reference = i128::from(reference.price.0);
+    let reference = reference.price.0;
     if reference <= 0 || !in_range(price) {
         return None;
     }
-    let scaled = (i128::from(price.0) * 2 - reference) * BPS;
+    // 128 bits are divided by a call, 64 by an instruction; prices in range fit 64.
+    if reference <= PRICE_MAX.0 * 2 {
+        let scaled = (price.0 * 2 - reference) * BPS;
+        return Some((scaled.abs() + reference - 1) / reference * scaled.signum());
+    }
+    let (price, reference) = (i128::from(price.0), i128::from(reference));
+    let scaled = (price * 2 - reference) * i128::from(BPS);
     let away = (scaled.abs() + reference - 1) / reference;
     Some(minor(away * scaled.signum()).0)
 }

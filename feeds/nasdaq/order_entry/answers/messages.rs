@@ -4,9 +4,9 @@ use pricewright_core::kernel::table::{
     VenueAccepted, VenueBroken, VenueCancelHeld, VenueCanceled, VenueDay, VenueExecuted, VenueRejected,
     VenueReplaced, VenueRestated,
 };
-use pricewright_core::kernel::{Liveness, RecordSink, RejectReason, Ticks};
+use pricewright_core::kernel::{Liveness, RecordSink, RejectReason, SideCode, Ticks};
 
-use super::{Answers, NO_INSTRUMENT, liquidity_of, side_of};
+use super::{Answers, Instrument, NO_INSTRUMENT, liquidity_of, side_of};
 use crate::nasdaq::order_entry::orders::LiveOrder;
 use crate::nasdaq::order_entry::unread::{Message, Unread};
 use crate::nasdaq::ouch::{self, Appendage, tag};
@@ -27,33 +27,24 @@ impl Answers {
         at: Message<'_>,
         sink: &mut S,
     ) -> u32 {
-        let client = body.user_ref_num.get();
+        let (client, open) = (body.user_ref_num.get(), body.quantity.get());
         let live = self.liveness(body.order_state, at, sink);
         let side = side_of(body.side);
-        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else {
-            // The kill reaches it nevertheless: a cancel needs the number alone.
-            let open = body.quantity.get();
-            self.settle(LiveOrder { client, instrument: NO_INSTRUMENT, side, open, prior: 0 }, live);
-            return client;
-        };
-        let price = self.ticks(&instrument, body.price.get(), at, sink);
-        self.put(
-            &VenueAccepted {
+        let instrument = self.by_symbol(body.symbol, at, sink);
+        if let Some(grid) = &instrument {
+            let accepted = VenueAccepted {
                 event_ns: self.event_ns(body.timestamp.get()),
                 client: u64::from(client),
                 venue_order: body.order_reference.get(),
-                price,
-                qty: body.quantity.get(),
-                instrument: instrument.id,
+                price: self.ticks(grid, body.price.get(), at, sink),
+                qty: open,
+                instrument: grid.id,
                 side,
                 live,
-            },
-            sink,
-        );
-        self.settle(
-            LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get(), prior: 0 },
-            live,
-        );
+            };
+            self.put(&accepted, sink);
+        }
+        self.settle(entered(client, instrument, side, open), live);
         client
     }
 
@@ -63,34 +54,26 @@ impl Answers {
         at: Message<'_>,
         sink: &mut S,
     ) -> u32 {
-        let client = body.user_ref_num.get();
+        let (client, open) = (body.user_ref_num.get(), body.quantity.get());
         self.orders.remove(body.original.get());
         let live = self.liveness(body.order_state, at, sink);
         let side = side_of(body.side);
-        let Some(instrument) = self.by_symbol(body.symbol, at, sink) else {
-            let open = body.quantity.get();
-            self.settle(LiveOrder { client, instrument: NO_INSTRUMENT, side, open, prior: 0 }, live);
-            return client;
-        };
-        let price = self.ticks(&instrument, body.price.get(), at, sink);
-        self.put(
-            &VenueReplaced {
+        let instrument = self.by_symbol(body.symbol, at, sink);
+        if let Some(grid) = &instrument {
+            let replaced = VenueReplaced {
                 event_ns: self.event_ns(body.timestamp.get()),
                 client: u64::from(client),
                 prior: u64::from(body.original.get()),
                 venue_order: body.order_reference.get(),
-                price,
-                qty: body.quantity.get(),
-                instrument: instrument.id,
+                price: self.ticks(grid, body.price.get(), at, sink),
+                qty: open,
+                instrument: grid.id,
                 side,
                 live,
-            },
-            sink,
-        );
-        self.settle(
-            LiveOrder { client, instrument: instrument.id, side, open: body.quantity.get(), prior: 0 },
-            live,
-        );
+            };
+            self.put(&replaced, sink);
+        }
+        self.settle(entered(client, instrument, side, open), live);
         client
     }
 
@@ -268,4 +251,11 @@ impl Answers {
         self.put(&record, sink);
         client
     }
+}
+
+/// An order that the venue has entered. The kill reaches one in an instrument that is not configured too: a cancel needs the
+/// number alone.
+fn entered(client: u32, instrument: Option<Instrument>, side: SideCode, open: u32) -> LiveOrder {
+    let instrument = instrument.map_or(NO_INSTRUMENT, |instrument| instrument.id);
+    LiveOrder { client, instrument, side, open, prior: 0 }
 }
