@@ -93,6 +93,11 @@ impl TimeZone {
         self.day(Nanos(begin.0.saturating_sub(1)))
     }
 
+    /// The day after the one that ends at `end`.
+    pub fn day_after(&self, end: Nanos) -> Day {
+        self.day(end)
+    }
+
     fn local(&self, now: Nanos) -> DateTime {
         self.zone.to_datetime(Timestamp::from_nanosecond(i128::from(now.0)).unwrap_or(Timestamp::UNIX_EPOCH))
     }

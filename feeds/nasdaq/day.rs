@@ -1,15 +1,25 @@
 //! From stamps that count from the venue's midnight to event times.
 //!
 //! ITCH 5.0 and OUCH 5.0 stamp with nanoseconds since midnight of the venue's local day, and say nowhere which day that is.
-//! It is found from when the first stamp of a session was received: the local day of then; or the day before, where the stamp
-//! would lie more than [`AHEAD_MAX`] in the future, since what is asked for again may be a day old, and a session may last past
-//! midnight and count on. It is found anew with each session, and within one where stamps begin anew. A stamp counts hours
-//! that passed: on a day on which clocks change, those of the wall are an hour off after the change.
+//! It is found from when the first stamp of a session was received, as the latest of these that the stamp fits:
+//! - the coming day, where the stamp lies at most [`SKEW_MAX`] in the future: the venue's clock is ahead of ours at its midnight;
+//! - the local day of then, where it lies at most [`AHEAD_MAX`] in the future;
+//! - a day before, since what is asked for again may be a day old, and a session may last past midnight and count on.
+//!
+//! That is the midnight that puts the stamp nearest to its receipt. It is found anew with each session, and within one where
+//! stamps begin anew.
+//!
+//! Limits: a stamp counts hours that passed. On a day on which clocks change, those of the wall give times that are an hour
+//! off after the change: an hour late where clocks were set forward, an hour early where they were set back. A message of
+//! another day whose time of day also fits today is taken for today's.
 
-use pricewright_core::kernel::{Nanos, TimeZone};
+use pricewright_core::kernel::{Day, Nanos, TimeZone};
 
-/// How far a stamp may lie in the future: clocks that differ, not days.
-const AHEAD_MAX: i64 = 3_600_000_000_000;
+/// How far the venue's clock may be ahead of ours.
+const SKEW_MAX: i64 = 5 * 60_000_000_000;
+/// How far a stamp of the local day may lie in the future: the hour by which stamps of the wall are off where clocks were set
+/// forward, and clocks that differ on top of it. Without the latter the least difference would decide between an hour and a day.
+const AHEAD_MAX: i64 = 60 * 60_000_000_000 + SKEW_MAX;
 /// Stamps that go back by more than this began anew at a midnight.
 const BACK_MAX: u64 = 12 * 3_600_000_000_000;
 
@@ -58,14 +68,20 @@ impl SessionDay {
     #[cold]
     fn find(&mut self, stamp: u64, received: Nanos) {
         let Some(zone) = &self.zone else { return };
-        let mut day = zone.day(received);
-        let latest = received.0.saturating_add(AHEAD_MAX);
-        // Two days at the most: a session that lasts past midnight counts on for less than another.
-        for _ in 0..2 {
-            if day.begin.0.saturating_add_unsigned(stamp) <= latest {
-                break;
+        let fits = |day: &Day, ahead_max: i64| {
+            day.begin.0.saturating_add_unsigned(stamp) <= received.0.saturating_add(ahead_max)
+        };
+        let today = zone.day(received);
+        let mut day = zone.day_after(today.end);
+        if !fits(&day, SKEW_MAX) {
+            day = today;
+            // Two days at the most: a session that lasts past midnight counts on for less than another.
+            for _ in 0..2 {
+                if fits(&day, AHEAD_MAX) {
+                    break;
+                }
+                day = zone.day_before(day.begin);
             }
-            day = zone.day_before(day.begin);
         }
         self.start_ns = day.begin.0;
         self.known = true;

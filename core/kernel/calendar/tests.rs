@@ -34,6 +34,7 @@ fn a_day_begins_at_the_zone_s_midnight_on_each_side_of_a_change_of_the_clock() {
         assert_eq!(zone.day(day.end).begin, day.end, "the next one follows");
         let before = zone.day_before(day.begin);
         assert_eq!(before.end, day.begin);
+        assert_eq!(zone.day_after(before.end), day);
     }
 }
 

@@ -55,6 +55,101 @@ fn a_session_may_last_past_midnight_counting_on_or_anew() {
     assert_eq!(day.start_of(7, at(MIDNIGHT_MARCH_9)), at(MIDNIGHT_MARCH_9).0);
 }
 
+/// Midnights and the next ones in Unix seconds, from Python's `zoneinfo` over the IANA database 2026b: a day of 24 hours, and
+/// those of both changes, of 23 and of 25.
+const DAYS: &[(&str, i64, i64)] = &[
+    ("America/New_York", 1_772_859_600, 1_772_946_000),
+    ("America/New_York", 1_772_946_000, 1_773_028_800),
+    ("America/New_York", 1_793_505_600, 1_793_595_600),
+    ("AEST-10AEDT,M10.1.0,M4.1.0/3", 1_782_828_000, 1_782_914_400),
+    ("AEST-10AEDT,M10.1.0,M4.1.0/3", 1_791_036_000, 1_791_118_800),
+    ("AEST-10AEDT,M10.1.0,M4.1.0/3", 1_775_307_600, 1_775_397_600),
+];
+/// Our clock less the venue's, in milliseconds.
+const SKEWS_MS: &[i64] = &[-60_000, -1_000, -50, -10, 0, 10, 50, 1_000, 60_000];
+
+fn of_zone(zone: &str) -> SessionDay {
+    SessionDay::of_zone(TimeZone::new(zone).expect("a zone"))
+}
+
+/// What the venue stamps, and when we receive it.
+fn sent_at(time: Nanos, midnight: Nanos, skew_ms: i64) -> (u64, Nanos) {
+    ((time.0 - midnight.0).unsigned_abs(), Nanos(time.0 + skew_ms * 1_000_000))
+}
+
+#[test]
+fn the_midnight_is_found_whatever_the_clocks_differ_by() {
+    for &(zone, begin, end) in DAYS {
+        let (begin, end) = (at(begin), at(end));
+        for &skew in SKEWS_MS {
+            let case = format!("{zone} {} skew {skew} ms", begin.0);
+            let mut day = of_zone(zone);
+            // A session begins at the venue's midnight, through the day, and at its last instant.
+            let times =
+                [begin.0, begin.0 + 1_000_000, begin.0 + 9 * 3_600 * 1_000_000_000, end.0 - 1_000_000];
+            for time in times.map(Nanos) {
+                day.begin_session();
+                let (stamp, received) = sent_at(time, begin, skew);
+                assert_eq!(day.start_of(stamp, received), begin.0, "{case}, session begins at {}", time.0);
+            }
+            // It goes on past midnight, and its stamps begin anew there.
+            for time in [end.0, end.0 + 1_000_000, end.0 + 3 * 3_600 * 1_000_000_000].map(Nanos) {
+                let (stamp, received) = sent_at(time, end, skew);
+                assert_eq!(day.start_of(stamp, received), end.0, "{case}, anew at {}", time.0);
+            }
+            // Another counts on.
+            day.begin_session();
+            let (stamp, received) = sent_at(Nanos(end.0 + 3_600 * 1_000_000_000), begin, skew);
+            assert_eq!(day.start_of(stamp, received), begin.0, "{case}, counting on");
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_a_day_later_is_of_its_day_whatever_the_clocks_differ_by() {
+    let hours = |time: Nanos, hours: i64| Nanos(time.0 + hours * 3_600 * 1_000_000_000);
+    for &(zone, begin, end) in DAYS {
+        let (begin, end) = (at(begin), at(end));
+        for &skew in SKEWS_MS {
+            for (sent, received) in [
+                // The evening, asked for on the next morning; the beginning, asked for late in the evening.
+                (hours(begin, 20), hours(end, 10)),
+                (hours(begin, 20), hours(end, 18)),
+                (hours(begin, 1), hours(end, -1)),
+                (begin, hours(end, -1)),
+            ] {
+                let (stamp, _) = sent_at(sent, begin, 0);
+                let received = Nanos(received.0 + skew * 1_000_000);
+                let found = of_zone(zone).start_of(stamp, received);
+                assert_eq!(
+                    found, begin.0,
+                    "{zone}, sent {}, received {}, skew {skew} ms",
+                    sent.0, received.0
+                );
+            }
+        }
+    }
+}
+
+/// The limit that the module names: an hour, whatever the clocks differ by.
+#[test]
+fn stamps_of_the_wall_are_an_hour_off_on_a_day_of_a_change_and_never_a_day() {
+    for &(zone, begin, end) in DAYS {
+        let (begin, end) = (at(begin), at(end));
+        // What the wall's clock is ahead of the hours passed after the change.
+        let ahead = 24 * 3_600 * 1_000_000_000 - (end.0 - begin.0);
+        for &skew in SKEWS_MS {
+            for hour in [6, 12, 20] {
+                let time = Nanos(begin.0 + hour * 3_600 * 1_000_000_000);
+                let (passed, received) = sent_at(time, begin, skew);
+                let stamp = passed.saturating_add_signed(ahead);
+                let found = of_zone(zone).start_of(stamp, received).saturating_add_unsigned(stamp);
+                assert_eq!(found - time.0, ahead, "{zone}, hour {hour}, skew {skew} ms");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_given_midnight_stays() {
     let mut day = SessionDay::fixed(77);
