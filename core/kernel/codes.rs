@@ -172,6 +172,8 @@ codes! {
         NET_NOTIONAL = 31 "net_notional",
         /// The venue's day or the session hours do not allow quotes.
         MARKET_HOURS = 32 "market_hours",
+        /// Our own gateway could not send too many orders in series.
+        UNSENT = 33 "unsent",
     }
     /// Why an input was refused (the dead letter).
     RejectReason(u16, U16) {

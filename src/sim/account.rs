@@ -98,7 +98,7 @@ impl Described {
 pub(super) struct Account {
     pub(super) username: Alpha<6>,
     pub(super) password: Password,
-    /// The lowest UserRefNum that was not used.
+    /// The lowest UserRefNum that was not used; 0, which is none, once all are.
     pub(super) next_user_ref_num: u32,
     /// Of live orders, by UserRefNum.
     pub(super) terms: BTreeMap<u32, Terms>,

@@ -230,6 +230,23 @@ impl Desk {
         turn: &mut Turn<'_, P>,
     ) {
         self.state.day.rejects = self.state.day.rejects.saturating_add(1);
+        self.lengthen_series(id, side, Control::REJECTS, turn);
+    }
+
+    /// Our own gateway could not send an order: counted into the same series. It is no refusal of the venue's, and has a
+    /// control of its own, since what helps is another thing.
+    pub(super) fn failed_to_leave<P: Probe>(&mut self, id: InstrumentId, side: Side, turn: &mut Turn<'_, P>) {
+        self.lengthen_series(id, side, Control::UNSENT, turn);
+    }
+
+    /// One more order of a side that came to nothing; `control` latches where it is one too many.
+    fn lengthen_series<P: Probe>(
+        &mut self,
+        id: InstrumentId,
+        side: Side,
+        control: Control,
+        turn: &mut Turn<'_, P>,
+    ) {
         let Some(instrument) = self.state.instrument_mut(id) else { return };
         let series = instrument.rejects_of(side);
         *series = series.saturating_add(1);
@@ -240,8 +257,16 @@ impl Desk {
         let pause = first.saturating_mul(1 << doublings).min(LONGEST_PAUSE.max(first));
         self.pause_for(id, side, Nanos(pause), turn);
         if count >= limit {
-            turn.value("rejects_in_series", count, "orders");
-            self.latch(Control::REJECTS, count, limit, Text::default(), turn);
+            // Nothing is decided, and so nothing to give reasons for, where the latch is set already.
+            if self.latched_by() == Control::NONE {
+                let (text, name) = match control {
+                    Control::UNSENT => ("our own gateway could not send an order", "unsent_in_series"),
+                    _ => ("the venue refused an order", "rejects_in_series"),
+                };
+                turn.step(text);
+                turn.value(name, count, "orders");
+            }
+            self.latch(control, count, limit, Text::default(), turn);
             self.act_on_all(turn);
         }
     }

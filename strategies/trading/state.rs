@@ -124,7 +124,7 @@ pub(super) struct InstrumentState {
     pub(super) profit: Minor,
     /// What the position is worth at the mark, as last counted into the desk's.
     pub(super) value: Minor,
-    /// Orders of a side that the venue refused in series: buy, sell.
+    /// Orders of a side in series that the venue refused or our gateway could not send: buy, sell.
     pub(super) rejects: [u16; 2],
     /// After a refusal, no intents of a side until then: buy, sell.
     pub(super) paused_until: [Nanos; 2],

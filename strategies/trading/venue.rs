@@ -90,7 +90,11 @@ impl Desk {
         if let (Ok(id), Some(before)) = (outcome, order) {
             let after = self.state.orders.get(event.client).copied().unwrap_or(before);
             if !after.is_alive() && before.is_alive() {
-                self.pause(id, before.side, turn);
+                // What fails for good (no order number is left) fails again: that side rests, longer each time.
+                match event.outcome {
+                    SendOutcome::FAILED => self.failed_to_leave(id, before.side, turn),
+                    _ => self.pause(id, before.side, turn),
+                }
             }
             if event.outcome == SendOutcome::SEEN && after.reminded {
                 let text = "the venue has seen an order of ours and does not say what became of it: the latch is set";

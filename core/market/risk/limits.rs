@@ -34,8 +34,9 @@ pub struct RiskConfig {
     /// instruments, in minor units. Twice `max_open_notional` unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_net_notional: Option<Minor>,
-    /// The kill latch is set when the venue refused so many orders of one side of an instrument in series, none accepted in
-    /// between. Each makes the pause before the next try twice as long, up to 60 s. 1 to 1 000; 10 unless said.
+    /// The kill latch is set when so many orders of one side of an instrument came to nothing in series, none accepted in
+    /// between: refused by the venue (control `rejects`), or not sent by our own gateway (control `unsent`). Each makes the
+    /// pause before the next try twice as long, up to 60 s. 1 to 1 000; 10 unless said.
     #[serde(default = "default_max_rejects")]
     pub max_rejects: i64,
     /// Orders and replacements a second in the long run, over all instruments. 1 to 1 000 000.

@@ -15,7 +15,7 @@ use super::orders::{LiveOrder, LiveOrders};
 use super::queries::{Inquiries, Inquiry, Queries};
 use super::unread::{Message, Unread};
 use crate::nasdaq::instrument::Instrument;
-use crate::nasdaq::ouch::{Response, decode_response};
+use crate::nasdaq::ouch::{AccountQueryResponse, Response, decode_response};
 use crate::nasdaq::{SessionDay, SessionId, Symbol};
 
 /// Cells that one packet of the venue, or one report, may need.
@@ -227,8 +227,8 @@ impl Answers {
             }
             let Inquiry { client, decision } = inquiry;
             // A numbering that began anew says nothing about older orders.
-            let judges = next_client > self.acknowledged && client >= self.numbered_from;
-            let unseen = judges && client >= next_client;
+            let judges = next_client > u64::from(self.acknowledged) && client >= self.numbered_from;
+            let unseen = judges && u64::from(client) >= next_client;
             let outcome = if unseen { SendOutcome::UNSEEN } else { SendOutcome::SEEN };
             if unseen {
                 self.orders.remove(client);
@@ -242,7 +242,7 @@ impl Answers {
     /// What an answer to an account query says. One to a query of an earlier connection, or to one too many of this, was
     /// given too early to say anything.
     /// A number below one that the venue has spoken of says that its numbering began anew: it judges no older order.
-    fn account(&mut self, next_client: u32, highest: u32) {
+    fn account(&mut self, next_client: u64, highest: u32) {
         let is_new = self.queries.answer();
         if self.phase == SessionPhase::READY {
             self.asks |= self.inquiries.answered(&self.queries, next_client);
@@ -252,12 +252,12 @@ impl Answers {
             self.asks = true;
             return;
         }
-        self.next_client = u64::from(next_client);
+        self.next_client = next_client;
         let unused = core::mem::take(&mut self.changed) && next_client == 1;
-        if unused || next_client <= self.acknowledged {
+        if unused || next_client <= u64::from(self.acknowledged) {
             (self.acknowledged, self.numbered_from) = (0, highest.saturating_add(1));
         } else {
-            self.orders.forget_from(next_client.max(self.numbered_from));
+            self.orders.forget_from(next_client.max(u64::from(self.numbered_from)));
         }
         self.untold = true;
         self.phase = SessionPhase::READY;
@@ -364,8 +364,9 @@ impl Answers {
             Response::OrderModified(body, _) => self.modified(body, at, sink),
             Response::OrderRestated(body, options) => self.restated(body, options, at, sink),
             Response::AccountQueryResponse(body, _) => {
-                self.account(body.next_user_ref_num.get(), highest);
-                body.next_user_ref_num.get().saturating_sub(1)
+                let next = next_number(body);
+                self.account(next, highest);
+                u32::try_from(next.saturating_sub(1)).unwrap_or(u32::MAX)
             }
         }
     }
@@ -426,6 +427,14 @@ impl Answers {
             self.unread(at, Unread::part(RejectReason::OUT_OF_RANGE, text), sink);
             Ticks(i64::try_from(price_e4 / u64::from(grid.tick_e4)).unwrap_or(i64::MAX))
         })
+    }
+}
+
+/// The lowest order number that the venue has not seen: beyond 32 bits where it has none left.
+fn next_number(answer: &AccountQueryResponse) -> u64 {
+    match answer.next_user_ref_num.get() {
+        0 => u64::from(u32::MAX) + 1,
+        next => u64::from(next),
     }
 }
 

@@ -83,8 +83,8 @@ impl LiveOrders {
     }
 
     /// Takes out every order from this number on: the venue has never seen them.
-    pub(super) fn forget_from(&mut self, client: u32) {
-        self.orders.retain(|order| order.client < client);
+    pub(super) fn forget_from(&mut self, client: u64) {
+        self.orders.retain(|order| u64::from(order.client) < client);
     }
 
     /// Takes shares off an order; it leaves the table with its last one.

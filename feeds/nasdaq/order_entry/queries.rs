@@ -68,7 +68,7 @@ pub(super) struct Inquiries {
     /// The number of answers that surely includes that query's.
     proof: u32,
     /// The lowest number that the venue has not seen, where that is known and not told to all of the covered yet.
-    next_client: Option<u32>,
+    next_client: Option<u64>,
 }
 
 impl Inquiries {
@@ -95,7 +95,7 @@ impl Inquiries {
     }
 
     /// An answer came. True where another query is to be sent: it may be the answer to an earlier one.
-    pub(super) fn answered(&mut self, queries: &Queries, next_client: u32) -> bool {
+    pub(super) fn answered(&mut self, queries: &Queries, next_client: u64) -> bool {
         if self.covered == 0 || self.next_client.is_some() {
             return false;
         }
@@ -107,7 +107,7 @@ impl Inquiries {
     }
 
     /// The next order that the venue's word is known of, and that word: the lowest number that it has not seen.
-    pub(super) fn verdict(&self) -> Option<(Inquiry, u32)> {
+    pub(super) fn verdict(&self) -> Option<(Inquiry, u64)> {
         Some((*self.asked.first()?, self.next_client?))
     }
 

@@ -301,7 +301,7 @@ messages! {
     b'Q' Optional AccountQueryResponse {
         /// Nanoseconds since midnight.
         timestamp: U64,
-        /// The lowest number that was not used yet.
+        /// The lowest number that was not used yet. The specification does not say what follows on the highest; here it is 0.
         next_user_ref_num: U32,
     }
 }

@@ -141,12 +141,12 @@ impl Exchange {
         self.carry_out(Request::Modify { side }, |market, reports| market.cancel(key, keep, reports));
     }
 
-    /// Takes the number where it was not used before.
+    /// Takes the number where it was not used before. Behind the highest there is none.
     fn use_number(&mut self, account: AccountId, number: u32) -> bool {
         let next = self.account_mut(account).map(|account| &mut account.next_user_ref_num);
         match next {
-            Some(next) if number >= *next => {
-                *next = number.saturating_add(1);
+            Some(next) if *next != 0 && number >= *next => {
+                *next = number.wrapping_add(1);
                 true
             }
             _ => {

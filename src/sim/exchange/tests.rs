@@ -277,6 +277,27 @@ fn numbers_rise_and_repeated_requests_are_ignored() {
     assert_eq!(exchange.counters().ignored, 3);
 }
 
+/// UserRefNum has 32 bits and must rise.
+#[test]
+fn behind_the_highest_number_there_is_none() {
+    let (mut exchange, account) = quiet();
+    for request in [
+        enter(u32::MAX, b'B', 100, 900_000, b'0'),
+        vec![b'Q'],
+        enter(u32::MAX, b'B', 100, 900_100, b'0'),
+        enter(1, b'B', 100, 900_100, b'0'),
+        enter(0, b'B', 100, 900_100, b'0'),
+        replace(u32::MAX, u32::MAX, 100, 900_100, b'0'),
+        cancel(u32::MAX, 0),
+        enter(u32::MAX, b'B', 100, 900_100, b'0'),
+    ] {
+        exchange.request(account, &request);
+    }
+    let wanted = ["A4294967295 L 100@900000", "Q 0", "C4294967295 -100 U"];
+    assert_eq!(lines_from(&exchange, account, 2), wanted);
+    assert_eq!(exchange.counters().ignored, 5);
+}
+
 #[test]
 fn impossible_orders_are_refused_with_their_reason() {
     // Reasons of OUCH 5.0, appendix B.

@@ -4,6 +4,7 @@ use pricewright_core::kernel::table::*;
 use pricewright_core::kernel::*;
 
 use super::super::DeskConfig;
+use super::records::send_report;
 use super::stage::{PRCW, Stage};
 
 fn config() -> DeskConfig {
@@ -248,4 +249,45 @@ fn an_acceptance_ends_a_series_of_refusals() {
     let fourth = asked_anew(&mut stage);
     reject(&mut stage, fourth);
     assert_eq!(stage.driver.machine().latched_by(), Control::REJECTS, "two in series");
+}
+
+/// The gateway's word for an order number beyond 32 bits, among others: nobody else would say anything.
+#[test]
+fn orders_that_cannot_be_sent_in_series_latch_as_refusals_do() {
+    let mut limits = config();
+    limits.risk.max_rejects = 3;
+    let mut stage = Stage::with(&limits);
+    stage.open();
+    stage.book(9_999, 10_001);
+    stage.accept(2, Side::Buy, 9_999);
+    let mut client = 1;
+    for pause_ms in [250, 500] {
+        stage.give(&send_report(client, SendOutcome::FAILED));
+        assert!(stage.all::<KillLatched>().is_empty());
+        let failed = stage.now;
+        while stage.all::<PlaceOrder>().is_empty() {
+            stage.wait(10);
+            stage.move_to(9_999, 10_001);
+        }
+        client = stage.only::<PlaceOrder>().client;
+        assert_eq!(stage.now, failed + Nanos::from_millis(pause_ms));
+    }
+    stage.give(&send_report(client, SendOutcome::FAILED));
+    let kill = stage.only::<KillLatched>();
+    assert_eq!((kill.control, kill.value, kill.limit), (Control::UNSENT, 3, 3));
+    assert_eq!(stage.only::<CancelOrder>().client, 2, "the other side goes too");
+    assert_eq!(stage.driver.machine().dead_letters(), 0);
+}
+
+#[test]
+fn orders_that_merely_come_too_late_are_no_series() {
+    let mut limits = config();
+    limits.risk.max_rejects = 1;
+    let mut stage = Stage::with(&limits);
+    stage.open();
+    stage.book(9_999, 10_001);
+    stage.give(&send_report(1, SendOutcome::EXPIRED));
+    assert_eq!(stage.driver.machine().latched_by(), Control::NONE);
+    stage.give(&send_report(2, SendOutcome::FAILED));
+    assert_eq!(stage.driver.machine().latched_by(), Control::UNSENT);
 }

@@ -158,3 +158,24 @@ fn numbers_are_written_for_the_eye() {
     assert_eq!(client_text(1234).as_str(), "1234");
     assert_eq!(client_text(u32::MAX).as_str(), "4294967295");
 }
+
+#[test]
+fn behind_the_highest_number_nothing_leaves() {
+    let mut bench = Bench::new(config());
+    bench.next_client = u32::MAX;
+    bench.connect();
+    let (last, beyond) = (u64::from(u32::MAX), u64::from(u32::MAX) + 1);
+    bench.decide(&order(last, TimeInForce::DAY)).unwrap();
+    bench.answer(&accepted(u32::MAX, 300, b'L'));
+    bench.take();
+    // The venue has none left: what it accepted is neither unseen nor of a numbering that began anew.
+    bench.gateway.on_disconnected(&mut bench.sink);
+    bench.next_client = 0;
+    bench.connect();
+    assert_eq!(bench.take().last().map(String::as_str), Some("ready next 4294967296"));
+    assert_eq!(bench.live(), [(u32::MAX, 300)]);
+    let not_rising = DecisionError::NotRising { number: 1, highest: u32::MAX };
+    assert_eq!(bench.decide(&order(1, TimeInForce::DAY)), Err(not_rising));
+    assert_eq!(bench.decide(&order(beyond, TimeInForce::DAY)), Err(DecisionError::ClientNumber(beyond)));
+    assert_eq!(bench.take(), ["failed 1".to_owned(), format!("failed {beyond}")]);
+}
