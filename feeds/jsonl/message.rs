@@ -177,6 +177,8 @@ enum Scalar<'a> {
     Large,
     /// A number with a fraction or an exponent.
     Float,
+    /// `-0`, which no integer holds; with a fraction or an exponent too.
+    NegativeZero,
     /// A boolean, array or object.
     Other,
 }
@@ -217,7 +219,11 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 
     /// Integers that do not fit 64 bits come this way too.
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(if number.abs() < BEYOND_64_BITS { Scalar::Float } else { Scalar::Large })
+        Ok(match number.abs() {
+            0.0 if number.is_sign_negative() => Scalar::NegativeZero,
+            size if size < BEYOND_64_BITS => Scalar::Float,
+            _ => Scalar::Large,
+        })
     }
 
     fn visit_bool<E>(self, _bool: bool) -> Result<Self::Value, E> {
@@ -301,7 +307,7 @@ fn text<'a>(field: &str, value: Scalar<'a>) -> Result<Cow<'a, str>, Fault> {
 
 fn money<'a>(field: &str, value: Scalar<'a>) -> Result<Cow<'a, str>, Fault> {
     match value {
-        Scalar::Integer(_) | Scalar::Large | Scalar::Float => Err(Fault::new(
+        Scalar::Integer(_) | Scalar::Large | Scalar::Float | Scalar::NegativeZero => Err(Fault::new(
             RejectReason::MALFORMED,
             format_args!("`{field}` is a JSON number: write money as a string such as \"100.00\""),
         )),
@@ -319,6 +325,10 @@ fn pieces(field: &str, value: Scalar<'_>) -> Result<i64, Fault> {
         Scalar::Float => Err(Fault::new(
             RejectReason::MALFORMED,
             format_args!("`{field}` has a fraction or an exponent: write a whole number of pieces"),
+        )),
+        Scalar::NegativeZero => Err(Fault::new(
+            RejectReason::MALFORMED,
+            format_args!("`{field}` is a negative zero: write a whole number of pieces"),
         )),
         Scalar::Text(_) => Err(Fault::new(
             RejectReason::MALFORMED,

@@ -98,6 +98,16 @@ fn every_fault_says_what_is_wrong() {
             "`qty` has a fraction or an exponent: write a whole number of pieces",
         ),
         (
+            r#"{"type":"purchase","sku":"A","ts":"t","qty":-0}"#,
+            "malformed",
+            "`qty` is a negative zero: write a whole number of pieces",
+        ),
+        (
+            r#"{"type":"purchase","sku":"A","ts":"t","qty":-0.5}"#,
+            "malformed",
+            "`qty` has a fraction or an exponent: write a whole number of pieces",
+        ),
+        (
             r#"{"type":"purchase","sku":"A","ts":"t","qty":"1"}"#,
             "malformed",
             "`qty` is a string: write a whole number of pieces, without quotes",
