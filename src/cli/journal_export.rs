@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::ExportArgs;
 use super::progress::RecordBar;
-use super::show::{json as print_json, line, thousands};
+use super::show::{self, complain, json as print_json, line, thousands};
 use super::where_is::journal_dir;
 use crate::error::{Error, Result};
 use crate::journal::JournalError;
@@ -42,14 +42,20 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
     let mut bar = RecordBar::new("export", args.from.unwrap_or(1));
     let exported = export_records(&dir, &selection, format, &target, &mut |seq, to| bar.at(seq, to));
     bar.clear();
-    let exported = exported.map_err(|error| match error {
-        JournalError::Damaged(damaged) => Error::Failed(format!("damaged: {damaged}")),
-        error => Error::Journal(error),
-    })?;
+    let exported = exported.map_err(judged)?;
     match target {
         // The records themselves are there.
         Target::Stdout => Ok(()),
         Target::Path(path) => report(args, &dir, &path, &exported, start.elapsed().as_secs_f64()),
+    }
+}
+
+/// Damage, and standard output that takes nothing, are faults that the work found, everything else unusable input.
+fn judged(error: JournalError) -> Error {
+    match error {
+        JournalError::Damaged(damaged) => Error::Failed(format!("damaged: {damaged}")),
+        JournalError::Io { path, source, .. } if path.as_os_str() == show::STDOUT => complain(source),
+        error => Error::Journal(error),
     }
 }
 
@@ -98,3 +104,6 @@ fn report(args: &ExportArgs, dir: &Path, out: &Path, exported: &Exported, second
         thousands(per_second as u64)
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{ExportedFile, Target};
+use crate::error::STDOUT;
 use crate::journal::error::JournalError;
 
 /// Bytes gathered before they are written.
@@ -106,7 +107,7 @@ impl Stream {
                 (Some(file), out)
             }
         };
-        let name = file.as_ref().map_or_else(|| PathBuf::from("standard output"), |file| file.path().into());
+        let name = file.as_ref().map_or_else(|| PathBuf::from(STDOUT), |file| file.path().into());
         Ok(Self { file, name, out: BufWriter::with_capacity(BUFFER, out) })
     }
 
