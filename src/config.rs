@@ -407,7 +407,9 @@ const fn warm_us() -> u32 {
 pub struct JsonlGateway {
     /// Write decisions to standard output.
     pub stdout: bool,
-    /// Write decisions to this file.
+    /// Write decisions to this file, each once. The file belongs to one journal: its last line must be what the journal says
+    /// of that record. After a repair that gave up records, lines about them stay in the file and are named at the start; the
+    /// right lines follow, and `seq` may go back there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Write dead letters to this file; without it they go to standard error.

@@ -350,7 +350,8 @@ fn open_lines<M: Machine + Send + 'static>(
             LinesOut::on_stdout(gateway, encoder(), first_seq, control.clone())
                 .map(|stdout| Box::new(stdout) as Box<dyn Tailer>),
         );
-        outputs.push(Box::new(LinesOut::open(gateway, encoder(), first_seq, launch.dir(), control)?));
+        let journal = (launch.dir(), first_seq, launch.resume());
+        outputs.push(Box::new(LinesOut::open(gateway, encoder(), journal, control)?));
     }
     Ok(OpenLines { feed, outputs, services, slow_outputs, http, listening, vitals })
 }

@@ -9,13 +9,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pricewright_core::kernel::{DecisionRef, EndReason, EventRef, RecordRef};
+use pricewright_core::kernel::table::Define;
+use pricewright_core::kernel::{DecisionRef, EndReason, EventRef, RecordRef, Text};
 use pricewright_feeds::jsonl::encode::{Encoder, Written};
 
 use super::output_file::OutputFile;
+use super::output_file::records::{JournalRecords, Records};
 use crate::config::JsonlGateway;
 use crate::error::{Error, Result};
 use crate::pipeline::helper::Tailer;
+use crate::pipeline::resume::Resume;
 use crate::pipeline::run_control::RunControl;
 use crate::telemetry::console;
 
@@ -79,16 +82,25 @@ struct Out {
     file: Option<OutputFile>,
     /// The last record that was written.
     written: u64,
+    /// Its line, where it went to a file.
+    last: Vec<u8>,
 }
 
 impl Out {
     fn new(to: Box<dyn Write + Send>, name: &Path, first_seq: u64) -> Self {
         let written = first_seq.saturating_sub(1);
-        Self { to: BufWriter::new(to), name: name.to_path_buf(), first_seq, file: None, written }
+        Self {
+            to: BufWriter::new(to),
+            name: name.to_path_buf(),
+            first_seq,
+            file: None,
+            written,
+            last: Vec::new(),
+        }
     }
 
-    fn append(path: &Path, next_seq: u64, dir: &Path) -> Result<Self> {
-        let (file, first_seq) = OutputFile::open(path, next_seq, dir)?;
+    fn append(path: &Path, mut records: impl Records, dir: &Path) -> Result<Self> {
+        let (file, first_seq) = OutputFile::open(path, &mut records, dir)?;
         let writer = file.writer()?;
         Ok(Self { file: Some(file), ..Self::new(Box::new(writer), path, first_seq) })
     }
@@ -98,15 +110,18 @@ impl Out {
             return Ok(());
         }
         self.written = seq;
+        if self.file.is_some() {
+            self.last.clear();
+            self.last.extend_from_slice(bytes);
+        }
         self.to.write_all(bytes).map_err(|source| self.complain(source))
     }
 
     /// Writes what is buffered; then, where the file was moved away, goes on in a new one.
     fn flush(&mut self) -> Result<()> {
         self.to.flush().map_err(|source| self.complain(source))?;
-        let written = self.written;
         let Some(file) = &mut self.file else { return Ok(()) };
-        if let Some(writer) = file.follow(written)? {
+        if let Some(writer) = file.follow(self.written, &self.last)? {
             self.to = BufWriter::new(Box::new(writer));
         }
         Ok(())
@@ -114,8 +129,8 @@ impl Out {
 
     /// Notes how far it was written.
     fn leave(&mut self) -> Result<()> {
-        let written = self.written;
-        self.file.as_mut().map_or(Ok(()), |file| file.note(written))
+        let (written, last) = (self.written, &self.last);
+        self.file.as_mut().map_or(Ok(()), |file| file.note(written, last))
     }
 
     fn complain(&self, source: io::Error) -> Error {
@@ -144,25 +159,33 @@ impl LinesOut {
         Some(Self { encoder, prices: vec![out], dead_letters: None, line: Vec::new(), control })
     }
 
-    /// Writes as `settings` say, but for standard output; the run's first record is `first_seq` of the journal in `dir`, and
-    /// `control` ends it where whoever reads a pipe is gone.
+    /// Writes as `settings` say, but for standard output; the run's first record is `first_seq` of the journal in `dir`, which
+    /// stands as `resume` says, and `control` ends it where whoever reads a pipe is gone.
     ///
     /// # Errors
     /// Where a file cannot be opened, or is no file of this journal's decisions.
     pub fn open(
         settings: &JsonlGateway,
-        encoder: Encoder,
-        first_seq: u64,
-        dir: &Path,
+        mut encoder: Encoder,
+        (dir, first_seq, resume): (&Path, u64, &Resume),
         control: RunControl,
     ) -> Result<Self> {
         let JsonlGateway { file, dead_letter, .. } = settings;
+        if file.is_some() || dead_letter.is_some() {
+            // Lines of earlier runs can only be compared by whoever knows the names in them.
+            for known in resume.defines() {
+                let text = Text::excerpt(&known.text);
+                let define = Define { id: known.id, column: known.column, source: known.source, text };
+                encoder.define(&define).map_err(|error| Error::Failed(error.to_string()))?;
+            }
+        }
+        let append = |path, kind| Out::append(path, JournalRecords::new(dir, first_seq, &encoder, kind), dir);
         let mut prices = Vec::new();
         if let Some(path) = file {
-            prices.push(Out::append(path, first_seq, dir)?);
+            prices.push(append(path, Written::Price)?);
         }
         let dead_letters = match dead_letter {
-            Some(path) => Out::append(path, first_seq, dir)?,
+            Some(path) => append(path, Written::DeadLetter)?,
             None => Out::new(Box::new(StandardError), Path::new(STDERR), first_seq),
         };
         Ok(Self { encoder, prices, dead_letters: Some(dead_letters), line: Vec::new(), control })

@@ -5,41 +5,35 @@
 //! on behind its last whole line, with decisions of earlier runs too where a crash came between journal and file. A line that a
 //! crash cut is cut off.
 //!
-//! A note beside the journal (`output-….json`) says how far the file of this name was written. Where the file was moved away
-//! (logrotate) or emptied, the new one begins behind that; the run notices within a second, without a signal. A file that no
-//! run has written yet begins at the journal's first decision.
+//! A number alone does not show whose file it is: its last line must be what the journal says of that record ([`compare`]).
+//! After a repair that gave up records the file may hold their lines. Those were published, so they stay: the run names them
+//! and goes on behind the last line that agrees, so that record numbers may go back there.
+//!
+//! A note beside the journal (`output-….json`, [`notes`]) says how far the file of this name was written. Where the file was
+//! moved away (logrotate) or emptied, the new one begins behind that; the run notices within a second, without a signal. A
+//! file that no run has written yet begins at the journal's first decision. The note also decides about a line whose record
+//! was removed from the journal.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
+use self::compare::{Compared, Ending, Fault};
+use self::notes::{Known, Note, line_hash, note_name};
+use self::records::Records;
 use crate::error::{Error, Result};
-use crate::io::same_file::full_path;
+use crate::journal::repairs::REPAIRED;
 
-/// More than two of the longest lines.
-const TAIL_LEN: u64 = 16 << 10;
-/// What every line begins with.
-const LINE_BEGIN: &[u8] = b"{\"";
+mod compare;
+mod notes;
+pub(super) mod records;
+
 /// How often it is looked at whether the file is still in its place.
 const LOOK: Duration = Duration::from_secs(1);
-
-#[derive(Deserialize)]
-struct LastLine {
-    seq: u64,
-}
-
-/// How far a file was written.
-#[derive(Debug, Serialize, Deserialize)]
-struct Note {
-    /// Its name, for people.
-    path: PathBuf,
-    /// The last record that was written to it.
-    seq: u64,
-}
+/// Record numbers that one message names.
+const NAMED: usize = 64;
 
 /// The file behind an output.
 #[derive(Debug)]
@@ -51,32 +45,51 @@ pub(super) struct OutputFile {
     /// Device and index node.
     identity: (u64, u64),
     noted: Option<u64>,
+    /// The hash of its last line.
+    last: Option<String>,
+    /// Repairs that the journal has seen.
+    repairs: usize,
     looked: Instant,
     /// Something was wrong with the notes or a new file, and was said.
     said: bool,
 }
 
 impl OutputFile {
-    /// Opens `path` for appending. Returns with it the first record that the file lacks; `next_seq` is the first that the
-    /// journal in `dir` lacks.
+    /// Opens `path` for appending. Returns with it the first record that the file lacks by `records`, the journal in `dir`.
     ///
     /// # Errors
     /// Where it cannot be opened, or is no file of this journal's decisions.
-    pub(super) fn open(path: &Path, next_seq: u64, dir: &Path) -> Result<(Self, u64)> {
+    pub(super) fn open(path: &Path, records: &mut dyn Records, dir: &Path) -> Result<(Self, u64)> {
         let complain = |source| unusable(path, source);
         let mut file = File::options().create(true).read(true).append(true).open(path).map_err(complain)?;
         let about = file.metadata().map_err(complain)?;
-        let notes = about.is_file().then(|| dir.join(note_name(path)));
-        let first_seq = match &notes {
-            Some(notes) => first_lacking(&mut file, path, next_seq)?
-                .unwrap_or_else(|| noted(notes).map_or(1, |seq| (seq + 1).min(next_seq))),
-            // A device or a named pipe cannot be read back: it gets what this run decides.
-            None => next_seq,
+        let mut output = Self {
+            path: path.to_path_buf(),
+            file: file.try_clone().map_err(complain)?,
+            notes: about.is_file().then(|| dir.join(note_name(path))),
+            identity: (about.dev(), about.ino()),
+            noted: None,
+            last: None,
+            repairs: 0,
+            looked: Instant::now(),
+            said: false,
         };
-        let (identity, looked) = ((about.dev(), about.ino()), Instant::now());
-        let mut output =
-            Self { path: path.to_path_buf(), file, notes, identity, noted: None, looked, said: false };
-        output.note(first_seq - 1)?;
+        // A device or a named pipe cannot be read back: it gets what this run decides.
+        let Some(notes) = &output.notes else { return Ok((output, records.next_seq())) };
+        let known = Known::read(dir, notes)?;
+        let fault = |fault| refused(path, fault);
+        let ending = Ending::read(&mut file).map_err(fault)?;
+        let first_seq = match compare::compare(&mut file, &ending, records, &known).map_err(fault)? {
+            Some(compared) => {
+                name_given_up(path, &compared);
+                compared.next
+            }
+            None => known.first_lacking(records)?,
+        };
+        file.set_len(ending.whole).map_err(complain)?;
+        output.last = ending.last.map(|(_, line)| line_hash(&line));
+        output.repairs = known.cuts.len();
+        output.note(first_seq - 1, &[])?;
         Ok((output, first_seq))
     }
 
@@ -89,16 +102,16 @@ impl OutputFile {
     }
 
     /// Now and then notes how far the file is written, and looks whether it is still in its place. Returns a handle of the
-    /// new file where it is not. `written` is the last record that was written.
+    /// new file where it is not. `written` is the last record that was written, and `line` its line (empty: none was).
     ///
     /// # Errors
     /// Where the process has too many open files.
-    pub(super) fn follow(&mut self, written: u64) -> Result<Option<File>> {
+    pub(super) fn follow(&mut self, written: u64, line: &[u8]) -> Result<Option<File>> {
         if self.notes.is_none() || self.looked.elapsed() < LOOK {
             return Ok(None);
         }
         self.looked = Instant::now();
-        self.note(written)?;
+        self.note(written, line)?;
         let there = std::fs::metadata(&self.path).map(|about| (about.dev(), about.ino()));
         if there.is_ok_and(|there| there == self.identity) {
             return Ok(None);
@@ -124,25 +137,30 @@ impl OutputFile {
         let mut file =
             File::options().create(true).read(true).append(true).open(&self.path).map_err(complain)?;
         let about = file.metadata().map_err(complain)?;
-        first_lacking(&mut file, &self.path, written + 1)?;
+        let fault = |fault| refused(&self.path, fault);
+        let ending = Ending::read(&mut file).map_err(fault)?;
+        if let Some((seq, _)) = ending.last.filter(|(seq, _)| *seq > written) {
+            let what = format!("it goes on to record {seq} and the run only to {written}");
+            return Err(fault(Fault::Foreign(what)));
+        }
+        file.set_len(ending.whole).map_err(complain)?;
         self.file = file;
         self.identity = (about.dev(), about.ino());
         self.writer()
     }
 
-    /// Notes that `written` is the last record that was written. Where that fails, a file that takes the place of this one
-    /// repeats some lines: no reason to end a run.
+    /// Notes that `written` is the last record that was written, as this `line` (empty: none was). Where that fails, a file
+    /// that takes the place of this one repeats some lines: no reason to end a run.
     ///
     /// # Errors
     /// None today.
-    pub(super) fn note(&mut self, written: u64) -> Result<()> {
+    pub(super) fn note(&mut self, written: u64, line: &[u8]) -> Result<()> {
         let Some(notes) = self.notes.as_ref().filter(|_| self.noted != Some(written)) else { return Ok(()) };
-        let note = Note { path: self.path.clone(), seq: written };
-        let unfinished = notes.with_extension("new");
-        let done = serde_json::to_vec(&note)
-            .map_err(io::Error::other)
-            .and_then(|bytes| std::fs::write(&unfinished, bytes))
-            .and_then(|()| std::fs::rename(&unfinished, notes));
+        if !line.is_empty() {
+            self.last = Some(line_hash(line));
+        }
+        let (line, repairs) = (self.last.clone(), Some(self.repairs));
+        let done = Note { path: self.path.clone(), seq: written, line, repairs }.write(notes);
         match done {
             Ok(()) => self.noted = Some(written),
             Err(source) => {
@@ -164,53 +182,39 @@ fn unusable(path: &Path, source: io::Error) -> Error {
     Error::File { path: path.to_path_buf(), source, mend: "name another file in [gateway.jsonl]" }
 }
 
-/// The note's name: another for every file, however its path is spelt.
-fn note_name(path: &Path) -> String {
-    let hash = blake3::hash(full_path(path).as_os_str().as_encoded_bytes());
-    format!("output-{}.json", hash.to_hex().get(..16).unwrap_or_default())
-}
-
-/// The last record that was written to the file of a note.
-fn noted(notes: &Path) -> Option<u64> {
-    serde_json::from_slice::<Note>(&std::fs::read(notes).ok()?).ok().map(|note| note.seq)
-}
-
-/// The first record that the regular `file` lacks, and a torn last line cut off; `None` where it holds no line.
-fn first_lacking(file: &mut File, path: &Path, next_seq: u64) -> Result<Option<u64>> {
-    let complain = |source| unusable(path, source);
-    let (len, tail) = read_tail(file).map_err(complain)?;
-    let foreign = |what: &str| {
-        Err(Error::Usage(format!(
+fn refused(path: &Path, fault: Fault) -> Error {
+    match fault {
+        Fault::Io(source) => unusable(path, source),
+        Fault::Journal(error) => error,
+        Fault::Foreign(what) => Error::Usage(format!(
             "{}: {what}; name another file in [gateway.jsonl], or move this one away",
             path.display()
-        )))
-    };
-    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let (lines, torn) = tail.split_at(whole);
-    let last = lines.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
-    let next = match last.map(serde_json::from_slice::<LastLine>) {
-        Some(Ok(LastLine { seq })) if last.is_some_and(|last| last.starts_with(LINE_BEGIN)) => Some(seq + 1),
-        None if tail.starts_with(LINE_BEGIN) || LINE_BEGIN.starts_with(&tail) => None,
-        _ => return foreign("its last line is not one of ours, which name their record (\"seq\")"),
-    };
-    if let Some(next) = next.filter(|next| *next > next_seq) {
-        return foreign(&format!(
-            "it goes on to record {} and the journal only to {}: it is another journal's",
-            next - 1,
-            next_seq - 1
-        ));
+        )),
     }
-    file.set_len(len - torn.len() as u64).map_err(complain)?;
-    Ok(next)
 }
 
-/// The file's length and its last bytes.
-fn read_tail(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
-    let len = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(len.saturating_sub(TAIL_LEN)))?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    Ok((len, tail))
+/// Names the lines of a file whose records the journal does not hold: whoever has read them was told what it does not know.
+fn name_given_up(path: &Path, compared: &Compared) {
+    let Compared { next, given_up, lines, cut } = compared;
+    if given_up.is_empty() {
+        return;
+    }
+    let mut numbers: Vec<String> = given_up.iter().take(NAMED).map(u64::to_string).collect();
+    if let Some(last) = given_up.last().filter(|_| given_up.len() > NAMED) {
+        numbers.push(format!("… {last}"));
+    }
+    let why = match cut {
+        Some(cut) => format!("a repair gave up what stood behind record {cut}, see {REPAIRED}"),
+        None => "no repair is noted that gave them up".to_owned(),
+    };
+    tracing::warn!(
+        "{}: {lines} published {} of records that the journal does not hold ({why}): {}. They stay in the file; it goes on \
+         behind record {}, and record numbers may go back there",
+        path.display(),
+        if *lines == 1 { "line is" } else { "lines are" },
+        numbers.join(", "),
+        next - 1
+    );
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod packets;
 mod pricing;
 mod pricing_files;
 mod pricing_init;
+mod pricing_repairs;
 mod pricing_tcp;
 mod processes;
 mod replay;
