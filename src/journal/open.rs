@@ -1,8 +1,7 @@
 //! Opens a journal for writing: lock, recovery, a new run in a new segment.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +16,13 @@ use super::durable::mark::{MarkFile, sync_dir};
 use super::durable::{self, Durability, DurablePosition, DurableWriter, ram};
 use super::error::JournalError;
 use super::head::{ENDIAN_MARK, FORMAT_VERSION, HEAD_LEN, MAGIC, SegmentHead, catalogue_room};
+use super::lock::lock;
 use super::map::PAGE;
 use super::preallocator::{self, Preallocator, Shared};
 use super::recovery::{Left, Recovered, RecoveryReport, left_by_repair, recover};
 use super::repairs::repairs;
 use super::segment::Template;
 use super::writer::{self, Writer};
-use crate::io::bounded::open_regular_with;
 
 /// The least that a segment may have.
 pub const MIN_SEGMENT_SIZE: u64 = 1 << 20;
@@ -262,24 +261,6 @@ fn check_config(config: &JournalConfig) -> Result<(), JournalError> {
     }
     let range = "choose a multiple of 4096 from 1048576 (1 MiB) to 1073741824 (1 GiB)";
     Err(JournalError::Setting { setting: "segment_size", value: size, range })
-}
-
-/// Takes the directory's lock; the file that it returns holds it.
-pub(crate) fn lock(dir: &Path) -> Result<File, JournalError> {
-    let path = dir.join("lock");
-    let file = open_regular_with(OpenOptions::new().create(true).truncate(false).write(true), &path);
-    let file = file.map_err(JournalError::io(&path, "open"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: dir.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(JournalError::io(&path, "lock")(error)),
-    }
-}
-
-/// Whether a process writes the journal in `dir`. Where nobody can say, nobody does.
-pub(crate) fn is_locked(dir: &Path) -> bool {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(dir.join("lock"));
-    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// A name that no other journal has.

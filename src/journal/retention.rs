@@ -15,7 +15,7 @@ use super::archive::{
 };
 use super::chain::chained;
 use super::error::JournalError;
-use super::open::lock;
+use super::lock::{JournalLock, lock};
 use super::reader::Reader;
 use super::segment::{segment_indices, segment_path};
 
@@ -92,7 +92,7 @@ pub struct Pruning {
     newest: u64,
     /// Stamp of the journal's last record.
     last_now: Nanos,
-    _lock: std::fs::File,
+    _lock: JournalLock,
 }
 
 impl Pruning {
@@ -165,7 +165,7 @@ struct Job {
     reason: Reason,
     stage: Stage,
     /// Of the archive; nobody else adds to it meanwhile.
-    _lock: Option<std::fs::File>,
+    _lock: Option<JournalLock>,
 }
 
 enum Stage {

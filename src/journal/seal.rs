@@ -14,7 +14,7 @@ use super::chain::{ChainReach, Digest, Mend, settle};
 use super::error::{Damage, JournalError};
 use super::head::FORMAT_VERSION;
 use super::keys::{PublicKey, SIGNATURE_LEN, SigningKey};
-use super::open::lock;
+use super::lock::lock;
 use crate::io::bounded;
 
 const PREFIX: &str = "seal-";

@@ -1,6 +1,5 @@
 //! Appends records. The only writer of a journal, held to that by a lock on its directory.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,6 +17,7 @@ use super::durable::DurableWriter;
 use super::durable::mark::{self, MarkFile};
 use super::error::JournalError;
 use super::head::{BeginMark, SealMark, SealedBy, publish_mark};
+use super::lock::JournalLock;
 use super::map::CellWords;
 use super::preallocator::{Shared, Storage, ToHelper};
 use super::segment::{ReadSegment, Segment, Template, segment_indices, segment_path};
@@ -59,7 +59,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     durable: Option<Box<DurableWriter>>,
     /// Held locked for as long as the writer lives.
-    lock: File,
+    lock: JournalLock,
 }
 
 /// What the writer is built from.
@@ -72,7 +72,7 @@ pub(super) struct Parts {
     pub(super) prepared: Consumer<Box<Segment>>,
     pub(super) to_helper: Producer<ToHelper>,
     pub(super) shared: Arc<Shared>,
-    pub(super) lock: File,
+    pub(super) lock: JournalLock,
 }
 
 impl Writer {

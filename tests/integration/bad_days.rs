@@ -240,6 +240,27 @@ fn records_that_only_a_snapshot_knows_of_are_missing_and_that_is_said() {
     assert_eq!(again.code, Some(0), "{again:#?}");
 }
 
+/// What is locked is the directory, so that a run has its journal for itself whatever becomes of the files in it.
+#[test]
+fn a_lock_file_that_is_removed_lets_no_second_run_in() {
+    let place = Place::new();
+    let mut first = place.start(&["run", STDIN, "--journal", "j"]);
+    first.input(SALES);
+    first.wait_out("175.00");
+    std::fs::remove_file(place.path("j/lock")).expect("removed");
+    for more in [&[][..], &["--repair"]] {
+        let refused = place.run(&[&["run", STDIN, "--journal", "j"], more].concat(), SALES);
+        assert_eq!(refused.code, Some(2), "{refused:#?}");
+        assert!(complaint(&refused).contains("stop that process"), "{refused:#?}");
+    }
+    place.expect(2, &["journal", "prune", "j", "--keep-size", "1kB"]);
+    first.input(SALES.lines().last().expect("a purchase"));
+    let ended = first.finish();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    place.verify("j");
+    place.expect(0, &["journal", "verify", "j"]);
+}
+
 /// The same with the side file still there, which knows how many records its segment had.
 #[test]
 fn a_segment_that_only_its_chain_knows_of_is_noted_when_it_is_given_up() {

@@ -10,13 +10,12 @@ mod pack;
 mod remove;
 mod target;
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::chain::chained;
 use super::error::JournalError;
-use super::open::lock;
+use super::lock::{JournalLock, lock};
 use super::segment::{segment_indices, segment_path};
 
 pub use holdings::{Holding, holdings};
@@ -121,7 +120,7 @@ pub fn archive(
 }
 
 /// The journal's lock; `None` where a writer has it, which is an error only where something would be removed.
-fn own_lock(dir: &Path, removes: bool) -> Result<Option<File>, JournalError> {
+fn own_lock(dir: &Path, removes: bool) -> Result<Option<JournalLock>, JournalError> {
     match lock(dir) {
         Err(JournalError::Locked { .. }) if !removes => Ok(None),
         // A journal that may only be read has no writer that this user could be.

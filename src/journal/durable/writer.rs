@@ -1,6 +1,5 @@
 //! Carries what is committed to the disk and publishes how far that is.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crate::clock::Clock;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
 use crate::journal::head::{HEAD_LEN, SealMark};
+use crate::journal::lock::JournalLock;
 use crate::journal::map::{Block, Flush, PAGE};
 use crate::journal::segment::{ReadSegment, segment_path};
 
@@ -63,7 +63,7 @@ pub struct DurableWriter {
     report: DurableReport,
     crc: Crc32c,
     /// Keeps the directory locked while this may still write into it.
-    _lock: File,
+    _lock: JournalLock,
 }
 
 struct MeasuringClock(Box<dyn Clock>);
@@ -84,7 +84,7 @@ pub(in crate::journal) struct Parts {
     pub(in crate::journal) index: u64,
     pub(in crate::journal) position: DurablePosition,
     pub(in crate::journal) mark: MarkFile,
-    pub(in crate::journal) lock: File,
+    pub(in crate::journal) lock: JournalLock,
 }
 
 /// The segment at hand.

@@ -6,7 +6,7 @@ use quickcheck::{TestResult, quickcheck};
 use zerocopy::IntoBytes;
 
 use super::support::{any_record, append_all, end_run, identity, open, read_all, run_end, small, stamped};
-use crate::journal::{JournalError, Reader, Writer, segment_indices, segment_path};
+use crate::journal::{JournalError, Reader, Writer, is_locked, lock, segment_indices, segment_path};
 
 quickcheck! {
     fn journal_is_a_vector_of_records(seeds: Vec<u64>, polled: bool, repeat: u16) -> TestResult {
@@ -219,4 +219,26 @@ fn a_second_writer_is_refused_until_the_first_is_gone() {
     assert!(error.to_string().contains("stop that process"), "{error}");
     drop(first);
     open(dir.path());
+}
+
+/// The directory is locked, and nobody can take that away; one of the same name in another place is another journal.
+#[test]
+fn a_lock_file_that_is_removed_lets_nobody_else_in() {
+    let home = tempfile::tempdir().unwrap();
+    let (dir, moved) = (home.path().join("j"), home.path().join("moved"));
+    let first = open(&dir);
+    let is_refused = |dir: &std::path::Path| {
+        let refused = lock(dir).map(|_| ());
+        assert!(matches!(refused, Err(JournalError::Locked { .. })), "{refused:?}");
+        assert!(is_locked(dir) && !dir.join("lock").exists());
+    };
+    std::fs::remove_file(dir.join("lock")).unwrap();
+    is_refused(&dir);
+    std::fs::rename(&dir, &moved).unwrap();
+    is_refused(&moved);
+    drop(open(&dir));
+    assert!(!is_locked(&dir));
+    drop(first);
+    assert!(!is_locked(&moved));
+    open(&moved);
 }
