@@ -70,6 +70,7 @@ pub use reader::Reader;
 pub use recovery::{Left, RecoveryReport};
 pub use render::{Words, to_json, to_text, to_words};
 pub use seal::{Seal, Sealed, seal};
+pub(crate) use seal_check::sealed_beyond;
 pub use seal_check::{SealFound, SealVerdict};
 pub use segment::{segment_indices, segment_path};
 pub use writer::Writer;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::chain::Wanted;
 use super::error::{Damage, JournalError};
 use super::keys::PublicKey;
-use super::repairs::Repair;
+use super::repairs::{Repair, repairs};
 use super::seal::{Seal, read_seal, seal_numbers, seal_path};
+use crate::io::bounded;
 
 /// A seal that lies beside the journal, right in itself.
 #[derive(Clone, Debug)]
@@ -52,11 +53,50 @@ pub(super) struct Judged<'a> {
 impl Judged<'_> {
     /// True where a repair since `seal` was made gave up something that it sealed.
     fn gave_up(&self, seal: &Seal) -> bool {
-        let sealed_at = seal.sealed_at.as_nanosecond();
-        self.repairs.iter().any(|repair| {
-            i128::from(repair.repaired_at) >= sealed_at && repair.last_seq < seal.reach.last_seq
-        })
+        gave_up(self.repairs, seal).next().is_some()
     }
+
+    /// True where a repair since `seal` was made began the journal anew, under another id.
+    fn began_anew(&self, seal: &Seal) -> bool {
+        gave_up(self.repairs, seal).any(|repair| repair.last_seq == 0 && repair.given_up > 0)
+    }
+}
+
+/// The repairs since `seal` was made that gave up something which it sealed.
+fn gave_up<'a>(repairs: &'a [Repair], seal: &'a Seal) -> impl Iterator<Item = &'a Repair> {
+    let sealed_at = seal.sealed_at.as_nanosecond();
+    repairs.iter().filter(move |repair| {
+        i128::from(repair.repaired_at) >= sealed_at && repair.last_seq < seal.reach.last_seq
+    })
+}
+
+/// The seal in `dir` that reaches furthest behind `last_seq`, where the journal ends, and how far; `None` where no seal does,
+/// or a repair has noted since that records were given up. Seals of other journals than `journal_id` do not count.
+///
+/// The signature is not asked: a seal that somebody altered is a reason to stop, too. What cannot be read is for
+/// [`super::verify`] to judge.
+///
+/// # Errors
+/// What the file system says, and where the list of repairs cannot be read.
+pub(crate) fn sealed_beyond(
+    dir: &Path,
+    journal_id: Option<[u8; 16]>,
+    last_seq: u64,
+) -> Result<Option<(PathBuf, u64)>, JournalError> {
+    let repairs = repairs(dir)?;
+    let mut furthest = None;
+    for number in seal_numbers(dir)? {
+        let path = seal_path(dir, number, "txt");
+        let text = bounded::read_regular(&path, bounded::TEXT).ok();
+        let Some(seal) = text.and_then(|text| Seal::parse(&text)) else { continue };
+        let (is_other, sealed) = (journal_id.is_some_and(|id| id != seal.journal_id), seal.reach.last_seq);
+        // A chain that was made anew gave up no record.
+        let is_noted = gave_up(&repairs, &seal).any(|repair| repair.given_up > 0);
+        if !is_other && !is_noted && sealed > furthest.as_ref().map_or(last_seq, |(_, seq)| *seq) {
+            furthest = Some((path, sealed));
+        }
+    }
+    Ok(furthest)
 }
 
 impl Seals {
@@ -155,6 +195,9 @@ impl Seals {
 fn verdict(seal: &Seal, wanted: &Wanted, journal: &Judged<'_>) -> Result<SealVerdict, String> {
     let reach = &seal.reach;
     if seal.journal_id != journal.journal_id {
+        if journal.began_anew(seal) {
+            return Ok(SealVerdict::Repaired);
+        }
         return Err("the seal is of another journal".to_owned());
     }
     match wanted.found {

@@ -18,7 +18,7 @@ use crate::journal::archive::removed;
 use crate::journal::repairs::Repair;
 use crate::journal::{
     Chainer, JournalConfig, Preallocator, Reader, RecoveryReport, RunIdentity, Writer, boot_id,
-    segment_indices,
+    sealed_beyond, segment_indices,
 };
 use crate::replay::follow::{Follower, Progress};
 use crate::replay::run_info::RunInfo;
@@ -354,7 +354,9 @@ fn refuse_emptied(dir: &Path) -> Result<()> {
     let removed = removed(dir)?;
     let last = removed.iter().map(|entry| entry.last_seq).max().unwrap_or(0);
     let snapshot = snapshot::dir::snapshot_seqs(dir)?.last().copied().unwrap_or(0);
-    if last.max(snapshot) == 0 {
+    let sealed = sealed_beyond(dir, None, 0)?.map_or(0, |(_, last_seq)| last_seq);
+    let last = last.max(snapshot).max(sealed);
+    if last == 0 {
         return Ok(());
     }
     let archive = removed.iter().rev().find_map(|entry| entry.archive.as_ref());
@@ -368,7 +370,7 @@ fn refuse_emptied(dir: &Path) -> Result<()> {
         "{}: the journal's records up to {} are not here any more, and a run would begin anew at position 0: {whence}, choose \
          another directory (--journal DIR), or say --repair to begin anew here",
         dir.display(),
-        last.max(snapshot)
+        last
     )))
 }
 

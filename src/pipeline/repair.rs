@@ -6,7 +6,7 @@ use pricewright_core::kernel::table::Repaired;
 
 use crate::error::{Error, Result};
 use crate::journal::repairs::{Cause, REPAIRED, Repair, note_missing};
-use crate::journal::{Left, RecoveryReport};
+use crate::journal::{Left, RecoveryReport, sealed_beyond};
 use crate::replay::run_info::RunInfo;
 use crate::replay::snapshot::{PassedOver, dir};
 
@@ -52,7 +52,7 @@ fn leads_on(dir: &Path, left: &Left) -> bool {
         })
 }
 
-/// Records that a snapshot of this journal stands behind and that are not there.
+/// Records that a snapshot or a seal of this journal speaks of and that are not there.
 pub(super) struct Missing {
     /// The last one that is there, and the last one that was.
     range: (u64, u64),
@@ -68,8 +68,8 @@ impl Missing {
     }
 }
 
-/// What is missing by the word of the snapshots `ahead` of the journal, unless that is in a note already: the newest segments
-/// were taken away, or went down with the machine.
+/// What is missing by the word of the seals, and of the snapshots `ahead` of the journal, unless that is in a note already: the
+/// newest segments were taken away, or went down with the machine.
 ///
 /// # Errors
 /// The same, unless the run `may_go_on` without.
@@ -80,19 +80,23 @@ pub(super) fn missing(
     may_go_on: bool,
 ) -> Result<Option<Missing>> {
     let noted = report.repairs.iter().map(|repair| repair.last_seq.saturating_add(repair.given_up)).max();
-    let Some(newest) = ahead.iter().max_by_key(|passed| passed.seq) else { return Ok(None) };
-    let range = (report.last_seq, newest.seq);
-    if noted.unwrap_or(0) >= newest.seq || report.lost_undurable {
+    let snapshot = ahead.iter().max_by_key(|passed| passed.seq);
+    let snapshot = snapshot
+        .filter(|newest| noted.unwrap_or(0) < newest.seq && !report.lost_undurable)
+        .map(|newest| (newest.path.clone(), newest.seq, "a snapshot stands behind them"));
+    let seal = sealed_beyond(dir, report.last_head.map(|head| head.journal_id), report.last_seq)?
+        .map(|(path, seq)| (path, seq, "a seal vouches for them"));
+    let Some((path, seq, witness)) = seal.into_iter().chain(snapshot).max_by_key(|(_, seq, _)| *seq) else {
         return Ok(None);
-    }
-    let what =
-        format!("records {} to {} are not there, and a snapshot stands behind them", range.0 + 1, range.1);
+    };
+    let range = (report.last_seq, seq);
+    let what = format!("records {} to {} are not there, and {witness}", range.0 + 1, range.1);
     if !may_go_on {
         return Err(Error::Usage(format!(
             "{}: {what} ({}): bring the newest segments back, or let `pricewright run FILE --repair` go on without them, \
              which is noted",
             dir.display(),
-            newest.path.display()
+            path.display()
         )));
     }
     Ok(Some(Missing { range, what }))

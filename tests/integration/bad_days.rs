@@ -240,6 +240,70 @@ fn records_that_only_a_snapshot_knows_of_are_missing_and_that_is_said() {
     assert_eq!(again.code, Some(0), "{again:#?}");
 }
 
+/// The newest segment, what chains it and the snapshots are gone: the seal knows that there was more.
+#[test]
+fn records_that_only_a_seal_vouches_for_are_missing_and_that_is_said() {
+    let place = Place::new();
+    sold(&place);
+    let last = place.verify("j")["last_seq"].as_u64().expect("a record");
+    sold(&place);
+    let known = place.verify("j")["last_seq"].as_u64().expect("a record");
+    place.expect(0, &["journal", "keygen", "key"]);
+    place.expect(0, &["journal", "seal", "j", "--sign", "key"]);
+    remove(&place, |name| name.starts_with("snapshot-") || name.contains("-00000002.pw"));
+    let missing = format!("records {} to {known} are not there", last + 1);
+    for _ in 0..2 {
+        let refused = place.run(&["run", STDIN, "--journal", "j"], "");
+        assert_eq!(refused.code, Some(2), "{refused:#?}");
+        for said in [missing.as_str(), "seal-00000001.txt", "--repair"] {
+            assert!(complaint(&refused).contains(said), "{said}: {refused:#?}");
+        }
+        assert!(!segment(&place, 2).exists(), "a refused run leaves nothing");
+    }
+    given_up_and_sealed_anew(&place, known - last);
+}
+
+/// Nothing but the seal is left: a run would begin at position 0.
+#[test]
+fn a_journal_of_which_only_a_seal_is_left_is_no_new_one() {
+    let place = Place::new();
+    sold(&place);
+    let known = place.verify("j")["last_seq"].as_u64().expect("a record");
+    place.expect(0, &["journal", "keygen", "key"]);
+    place.expect(0, &["journal", "seal", "j", "--sign", "key"]);
+    remove(&place, |name| !name.starts_with("seal-"));
+    let refused = place.run(&["run", STDIN, "--journal", "j"], "");
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    assert!(complaint(&refused).contains(&format!("records up to {known} are not here")), "{refused:#?}");
+    given_up_and_sealed_anew(&place, known);
+}
+
+/// A run goes on without what is missing, and says so, once; then the journal is good, and can be sealed again.
+fn given_up_and_sealed_anew(place: &Place, records: u64) {
+    let repaired = place.run(&["run", STDIN, "--journal", "j", "--repair"], SALES);
+    assert_eq!(repaired.code, Some(0), "{repaired:#?}");
+    let list = place.read("j/repaired.jsonl");
+    assert_eq!(list.lines().count(), 1, "noted once: {list}");
+    assert!(list.contains(&format!("\"given_up\":{records}")), "{list}");
+    sold(place);
+    let verified = place.expect(0, &["journal", "verify", "j"]).out.join("\n");
+    assert!(verified.contains(&format!("{records} records given up")), "{verified}");
+    place.expect(1, &["journal", "verify", "j", "--key", "key.pub"]);
+    place.expect(0, &["journal", "seal", "j", "--sign", "key"]);
+    place.expect(0, &["journal", "verify", "j", "--key", "key.pub"]);
+    sold(place);
+}
+
+/// Removes the files of the journal whose names are `meant`.
+fn remove(place: &Place, meant: impl Fn(&str) -> bool) {
+    for entry in std::fs::read_dir(place.path("j")).expect("a journal") {
+        let path = entry.expect("an entry").path();
+        if meant(path.file_name().and_then(|name| name.to_str()).expect("a name")) {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+}
+
 /// What is locked is the directory, so that a run has its journal for itself whatever becomes of the files in it.
 #[test]
 fn a_lock_file_that_is_removed_lets_no_second_run_in() {
