@@ -239,17 +239,24 @@ pub(super) fn catalogue_room(len: usize) -> usize {
     len.next_multiple_of(HEAD_LEN)
 }
 
+/// The words of a mark as they are once it is published.
+pub(super) fn published<M: Mark>(mark: &M, crc: Crc32c) -> Option<[u64; MARK_LEN / 8]> {
+    let mut words = <[u64; MARK_LEN / 8]>::read_from_bytes(mark.as_bytes()).ok()?;
+    let (commit, content) = words.split_first_mut()?;
+    *commit = u64::from(crc.of_words(content)) << 32 | MARK_LEN as u64;
+    Some(words)
+}
+
 /// Writes a mark's body, then publishes it.
 pub(super) fn publish_mark<M: Mark>(map: &mut WriteMap, mark: &M, crc: Crc32c) -> Option<()> {
-    let words = <[u64; MARK_LEN / 8]>::read_from_bytes(mark.as_bytes()).ok()?;
+    let words = published(mark, crc)?;
     let (commit, body) = map.block(M::AT, MARK_CELLS)?;
-    let (_, content) = words.split_first()?;
+    let (word, content) = words.split_first()?;
     let (first, rest) = content.split_first_chunk()?;
     *body.first = *first;
     body.rest.as_flattened_mut().copy_from_slice(rest);
-    let word = u64::from(crc.of_words(content)) << 32 | MARK_LEN as u64;
     // Release: partner of the acquire in `ReadMap::block`.
-    commit.store(word, std::sync::atomic::Ordering::Release);
+    commit.store(*word, std::sync::atomic::Ordering::Release);
     Some(())
 }
 

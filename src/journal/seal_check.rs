@@ -23,7 +23,8 @@ pub struct SealFound {
 /// Whether a journal is what a seal vouches for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealVerdict {
-    /// Every byte up to the sealed record.
+    /// Every byte up to the sealed record. Who ended the last segment is not asked: recovery does it anew where the end
+    /// that the writer had given it was lost.
     Holds,
     /// What it sealed was removed; nothing can be said.
     Gone,
@@ -118,7 +119,7 @@ impl Seals {
     pub(super) fn wanted(&self) -> Vec<Wanted> {
         let of = |found: &SealFound| {
             let reach = &found.seal.reach;
-            Wanted { segment: reach.segment, entries: reach.entries, found: None }
+            Wanted { segment: reach.segment, entries: reach.entries, found: None, by_writer: None }
         };
         self.found.iter().map(of).collect()
     }
@@ -201,7 +202,11 @@ fn verdict(seal: &Seal, wanted: &Wanted, journal: &Judged<'_>) -> Result<SealVer
         return Err("the seal is of another journal".to_owned());
     }
     match wanted.found {
-        Some((link, last_seq)) if link == reach.link && last_seq == reach.last_seq => Ok(SealVerdict::Holds),
+        Some((link, last_seq))
+            if last_seq == reach.last_seq && [Some(link), wanted.by_writer].contains(&Some(reach.link)) =>
+        {
+            Ok(SealVerdict::Holds)
+        }
         _ if journal.gave_up(seal) => Ok(SealVerdict::Repaired),
         Some(_) => Err(format!(
             "the journal is not the one that was sealed: records up to {} were altered or replaced, and their hash chain \

@@ -278,6 +278,28 @@ fn a_journal_of_which_only_a_seal_is_left_is_no_new_one() {
     given_up_and_sealed_anew(&place, known);
 }
 
+/// The newest segment's file lost a byte behind its last record: nothing is given up, and the seal holds.
+#[test]
+fn a_repair_that_gives_nothing_up_leaves_the_seal_good() {
+    let place = Place::new();
+    sold(&place);
+    sold(&place);
+    place.expect(0, &["journal", "keygen", "key"]);
+    place.expect(0, &["journal", "seal", "j", "--sign", "key"]);
+    let path = segment(&place, 2);
+    let len = std::fs::metadata(&path).expect("a segment").len();
+    let file = std::fs::File::options().write(true).open(&path).expect("a segment");
+    file.set_len(len - 1).expect("cut");
+    let repaired = place.run(&["run", STDIN, "--journal", "j", "--repair"], "");
+    assert_eq!(repaired.code, Some(0), "{repaired:#?}");
+    assert!(place.read("j/repaired.jsonl").contains("\"given_up\":0,"), "nothing");
+    place.verify("j");
+    place.expect(0, &["journal", "verify", "j"]);
+    place.expect(0, &["journal", "verify", "j", "--key", "key.pub"]);
+    place.expect(0, &["journal", "seal", "j", "--sign", "key"]);
+    place.expect(0, &["journal", "verify", "j", "--key", "key.pub"]);
+}
+
 /// A run goes on without what is missing, and says so, once; then the journal is good, and can be sealed again.
 fn given_up_and_sealed_anew(place: &Place, records: u64) {
     let repaired = place.run(&["run", STDIN, "--journal", "j", "--repair"], SALES);

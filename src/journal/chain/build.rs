@@ -8,7 +8,9 @@ use super::link::{BLOCK_LEN, Covers, Digest, Entry, MAX_COUNT, tag};
 use crate::journal::check::Cursor;
 use crate::journal::crc::Crc32c;
 use crate::journal::error::{Damage, JournalError};
-use crate::journal::head::{CHAIN_AT, ChainMark, MARK_CELLS, MARK_LEN, SEAL_AT, SealMark};
+use crate::journal::head::{
+    CHAIN_AT, ChainMark, MARK_CELLS, MARK_LEN, SEAL_AT, SealMark, SealedBy, published,
+};
 use crate::journal::map::Block;
 use crate::journal::segment::ReadSegment;
 
@@ -157,7 +159,7 @@ impl SegmentChain {
             State::Records => self.records(budget),
             State::Seal => {
                 let content = self.segment.copy(SEAL_AT, MARK_LEN)?;
-                let entry = self.cover(Covers::Seal, SEAL_AT as u64, &content);
+                let entry = self.cover(Covers::Seal, SEAL_AT as u64, content.as_bytes());
                 self.state = State::Done;
                 Ok(self.give(entry))
             }
@@ -227,11 +229,19 @@ impl SegmentChain {
                 mark.fill(Cell::ZERO);
             }
         }
-        Ok(self.cover(Covers::Head, 0, &cells))
+        Ok(self.cover(Covers::Head, 0, cells.as_bytes()))
     }
 
-    fn cover(&self, covers: Covers, offset: u64, cells: &[Cell]) -> Entry {
-        let bytes = cells.as_bytes();
+    /// The link that would close the segment behind the link `before` if its writer had sealed it. Recovery seals anew what
+    /// lost its end: the records are the same, and only who sealed them is another.
+    pub(super) fn closed_by_writer(&self, before: &Digest) -> Result<Option<Digest>, JournalError> {
+        let by_writer = |seal| SealMark { sealed_by: SealedBy::Writer as u16, ..seal };
+        let mark = self.segment.seal(self.crc)?.and_then(|seal| published(&by_writer(seal), self.crc));
+        let entry = mark.map(|mark| self.cover(Covers::Seal, SEAL_AT as u64, mark.as_bytes()));
+        Ok(entry.map(|entry| entry.linked(before, self.index()).link))
+    }
+
+    fn cover(&self, covers: Covers, offset: u64, bytes: &[u8]) -> Entry {
         Entry {
             covers,
             offset,

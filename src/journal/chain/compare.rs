@@ -45,6 +45,9 @@ pub(in crate::journal) struct Wanted {
     pub(in crate::journal) entries: u64,
     /// The link that the journal's bytes give there, and the last sequence up to it.
     pub(in crate::journal) found: Option<(Digest, u64)>,
+    /// The link there if the writer had sealed the segment, where it is the last of a sealed one: recovery may have sealed
+    /// it anew.
+    pub(in crate::journal) by_writer: Option<Digest>,
 }
 
 /// What was found.
@@ -209,6 +212,7 @@ impl Audit<'_> {
         let index = chain.index();
         let mut entries = 0;
         let done = loop {
+            let before = chain.link;
             let entry = match chain.step(STEP) {
                 Ok(Step::Entry(entry)) => entry,
                 Ok(Step::More) => continue,
@@ -217,11 +221,7 @@ impl Audit<'_> {
                 Err(error) => return Err(named(&chain, stored.as_ref(), error)),
             };
             entries += 1;
-            for wanted in self.wanted.iter_mut().filter(|wanted| wanted.segment == index) {
-                if wanted.entries == entries {
-                    wanted.found = Some((entry.link, entry.last_seq()));
-                }
-            }
+            self.look_up(&chain, &before, entries, &entry)?;
             let Some(file) = &mut stored else { continue };
             match file.meet(&entry) {
                 Meeting::Same => self.reach(&chain, entries, &entry),
@@ -246,6 +246,24 @@ impl Audit<'_> {
         }
         self.link = done.then_some(chain.link);
         Ok(done.then_some(chain.segment))
+    }
+
+    /// Gives the link of `entry`, the segment's `entries`-th, to whoever wants it.
+    fn look_up(
+        &mut self,
+        chain: &SegmentChain,
+        before: &Digest,
+        entries: u64,
+        entry: &Entry,
+    ) -> Result<(), JournalError> {
+        let here = (chain.index(), entries);
+        for wanted in self.wanted.iter_mut().filter(|wanted| (wanted.segment, wanted.entries) == here) {
+            wanted.found = Some((entry.link, entry.last_seq()));
+            if entry.covers == Covers::Seal {
+                wanted.by_writer = chain.closed_by_writer(before)?;
+            }
+        }
+        Ok(())
     }
 
     fn reach(&mut self, chain: &SegmentChain, entries: u64, entry: &Entry) {

@@ -247,3 +247,43 @@ fn a_side_file_that_was_taken_away_is_made_anew_by_a_repair_alone_and_that_is_na
         run(dir.path(), &chained(), 10).unwrap();
     }
 }
+
+/// The newest segment's file lost its end, and no record with it: recovery seals the segment anew, and the records are still
+/// those that were sealed.
+#[test]
+fn a_seal_holds_after_a_repair_that_gave_nothing_up() {
+    let keys = Keys::new();
+    for alter in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            run(dir.path(), &chained(), 2500).unwrap();
+        }
+        keys.seal(dir.path());
+        let path = segment_path(dir.path(), 2);
+        let len = std::fs::metadata(&path).unwrap().len();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(len - 1).unwrap();
+        let done = run(dir.path(), &repairing(), 10).unwrap();
+        assert_eq!((done.len(), done[0].last_seq, done[0].given_up), (1, 5002, 0), "{done:?}");
+        if alter {
+            // Somebody makes use of it, and chains what he altered.
+            altered(dir.path(), 321, |record| record[50] ^= 4);
+            for index in segment_indices(dir.path()).unwrap() {
+                std::fs::remove_file(chain_path(dir.path(), index)).unwrap();
+                let mut bytes = std::fs::read(segment_path(dir.path(), index)).unwrap();
+                bytes[CHAIN_MARK_AT..CHAIN_MARK_AT + 128].fill(0);
+                std::fs::write(segment_path(dir.path(), index), bytes).unwrap();
+            }
+            Chainer::open(dir.path()).unwrap().catch_up().unwrap();
+            let Outcome::Damaged(damaged) = verify(dir.path()).outcome else { panic!() };
+            assert!(damaged.to_string().contains("not the one that was sealed"), "{damaged}");
+            continue;
+        }
+        let found = verify_by(dir.path(), Some(&keys.public()));
+        good(&found);
+        keys.seal(dir.path());
+        let found = verify_by(dir.path(), Some(&keys.public()));
+        good(&found);
+        let verdicts: Vec<_> = found.seals.iter().map(|seal| seal.verdict).collect();
+        assert_eq!(verdicts, [SealVerdict::Holds; 2]);
+    }
+}
