@@ -27,7 +27,8 @@ use super::follow::{Follower, Progress};
 use super::snapshot::{Identity, Place, Snapshot, dir};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::journal::Reader;
+use crate::io::wait::nap;
+use crate::journal::{JournalError, Reader};
 use crate::pipeline::operator::Asked;
 use crate::pipeline::resume::Resume;
 use crate::pipeline::run_control::RunControl;
@@ -39,6 +40,10 @@ const STANDING_EVERY: Duration = Duration::from_millis(250);
 pub const CATCH_UP: Duration = Duration::from_secs(10);
 /// Records between two looks at the time while it catches up at the end.
 const CATCH_UP_STEP: u64 = 4096;
+/// How often a journal that could not be read is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(100);
+/// How long the end of a run waits for it.
+const LAST_RETRIES: Duration = Duration::from_secs(2);
 /// After a snapshot, the next is not taken before so many times as long as that one took have passed: so snapshots take at
 /// most a twentieth of the helper, however large the state.
 const REST: u32 = 20;
@@ -212,6 +217,8 @@ pub struct Replica<M, C> {
     taken_at: Instant,
     taken_seq: u64,
     rest_until: Instant,
+    /// When the journal, which could not be read, is tried again.
+    unread: Option<Instant>,
     standing_at: Instant,
     /// False after an alarm: the state is nothing to begin from then, and the reader may not go on.
     healthy: bool,
@@ -223,7 +230,15 @@ pub struct Replica<M, C> {
 enum Found {
     Nothing,
     Record,
-    Alarm { seq: u64, what: String },
+    Alarm {
+        seq: u64,
+        what: String,
+    },
+    /// The journal could not be read, which may pass: its directory is not in its place, or no file can be opened.
+    Unread {
+        seq: u64,
+        what: String,
+    },
 }
 
 impl<M: Machine, C: Clock> Replica<M, C> {
@@ -257,6 +272,7 @@ impl<M: Machine, C: Clock> Replica<M, C> {
             end: None,
             taken_at: now,
             rest_until: now,
+            unread: None,
             standing_at: now,
             healthy: true,
             files: Some((jobs, thread)),
@@ -271,6 +287,9 @@ impl<M: Machine, C: Clock> Replica<M, C> {
         let record = match self.reader.next_record() {
             Ok(Some(record)) => record,
             Ok(None) => return Found::Nothing,
+            Err(error @ JournalError::Io { .. }) => {
+                return Found::Unread { seq: next, what: error.to_string() };
+            }
             Err(error) => return Found::Alarm { seq: next, what: error.to_string() },
         };
         self.resume.take(record);
@@ -296,12 +315,21 @@ impl<M: Machine, C: Clock> Replica<M, C> {
     fn turn(&mut self, budget: u64) -> usize {
         let mut work = 0;
         let mut lag = Nanos(0);
-        while self.healthy && work < budget {
+        let is_due = self.unread.is_none_or(|retry_at| Instant::now() >= retry_at);
+        while self.healthy && is_due && work < budget {
             match self.next() {
-                Found::Nothing => break,
+                Found::Nothing => {
+                    self.unread = None;
+                    break;
+                }
                 Found::Record => work += 1,
                 Found::Alarm { seq, what } => self.alarm(seq, what),
+                Found::Unread { what, .. } => {
+                    self.wait(&what);
+                    break;
+                }
             }
+            self.unread = None;
         }
         if work == budget {
             lag = Nanos((self.clock.now().0 - self.place.now.0).max(0));
@@ -316,6 +344,14 @@ impl<M: Machine, C: Clock> Replica<M, C> {
             self.show_standing();
         }
         usize::try_from(work).unwrap_or(usize::MAX)
+    }
+
+    /// Leaves the journal alone for a while: nothing was compared, so nothing was found wrong.
+    fn wait(&mut self, what: &str) {
+        if self.unread.is_none() {
+            tracing::warn!("self-check: {what}; it goes on when the journal can be read again");
+        }
+        self.unread = Some(Instant::now() + RETRY_EVERY);
     }
 
     fn show(&self, lag: Nanos) {
@@ -401,7 +437,11 @@ impl<M: Machine, C: Clock> Replica<M, C> {
             match self.next() {
                 Found::Nothing => break,
                 Found::Record => {}
-                Found::Alarm { seq, what } => {
+                Found::Unread { .. } if start.elapsed() < LAST_RETRIES => {
+                    nap(RETRY_EVERY);
+                    continue;
+                }
+                Found::Unread { seq, what } | Found::Alarm { seq, what } => {
                     self.alarm(seq, what);
                     break;
                 }
@@ -476,6 +516,7 @@ fn write_files(jobs: &Receiver<Box<Snapshot>>, dir: &std::path::Path, keep: usiz
             snapshot.to_bytes().map_err(Error::Failed).and_then(|bytes| dir::write(dir, seq, &bytes, keep));
         match written {
             Ok(_) => {
+                *watch.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 watch.shared.snapshot.store(seq, Ordering::Relaxed);
                 watch.shared.snapshots.fetch_add(1, Ordering::Relaxed);
             }

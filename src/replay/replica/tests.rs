@@ -176,3 +176,36 @@ fn its_lag_is_the_age_of_the_last_record_while_more_is_there() {
     assert_eq!(watched.watch.status().lag, Nanos(0));
     watched.end();
 }
+
+/// Nothing was compared meanwhile, so nothing is wrong; only a journal that cannot be read to its end is not checked.
+#[test]
+fn a_journal_that_is_away_for_a_while_is_read_on_when_it_is_back() {
+    for comes_back in [true, false] {
+        let home = tempfile::tempdir().expect("a directory");
+        let (dir, aside) = (home.path().join("j"), home.path().join("aside"));
+        let mut watched = Watched::<0>::start(&dir, Settings { every_records: u64::MAX, ..OFTEN });
+        watched.session.sell(&[1, 2, 3]);
+        watched.poll();
+        // At the end of a segment the next one is looked for by its name.
+        let Watched { session, mut replica, watch, control, commands: _commands, .. } = watched;
+        control.leave_state(session.end());
+        std::fs::rename(&dir, &aside).expect("moved away");
+        for _ in 0..3 {
+            replica.poll(7);
+            nap(RETRY_EVERY);
+        }
+        assert_eq!(watch.status().alarm, None);
+        assert!(replica.unread.is_some(), "it was looked for");
+        if comes_back {
+            std::fs::rename(&aside, &dir).expect("moved back");
+        }
+        replica.close();
+        let status = watch.status();
+        if comes_back {
+            assert_eq!((&status.alarm, status.decisions), (&None, 3));
+            assert_eq!(status.snapshot, Some(status.followed));
+        } else {
+            assert!(status.alarm.is_some_and(|alarm| alarm.contains("cannot list")), "it is said");
+        }
+    }
+}
