@@ -220,6 +220,8 @@ codes! {
         UNANSWERED = 9 "unanswered",
         /// The venue's day or the session hours do not allow quotes.
         MARKET_HOURS = 10 "market_hours",
+        /// The best prices lie too far apart to say what the price is.
+        WIDE_BOOK = 11 "wide_book",
     }
     /// Where the session with a venue stands.
     SessionPhase(u8, U8) {

@@ -218,12 +218,18 @@ impl RiskGate {
 
     /// Sets the latch where today's loss has reached its limit. Returns what to tell where it was set now.
     pub fn check_loss(&mut self, daily_profit: Minor) -> Option<Refusal> {
-        let limit = -self.config.max_daily_loss.0;
-        if daily_profit.0 > limit || self.is_latched() {
+        if !self.is_lost(daily_profit) || self.is_latched() {
             return None;
         }
         self.latch = Control::DAILY_LOSS;
+        let limit = -self.config.max_daily_loss.0;
         Some(Refusal { control: Control::DAILY_LOSS, value: daily_profit.0, limit })
+    }
+
+    /// True where today's loss has reached its limit.
+    #[inline]
+    pub fn is_lost(&self, daily_profit: Minor) -> bool {
+        daily_profit.0 <= -self.config.max_daily_loss.0
     }
 
     /// Sets the kill latch; an earlier cause is kept. Returns whether it was set now.

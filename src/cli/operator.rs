@@ -1,12 +1,13 @@
 //! `pricewright operator`: commands to a run that goes on in another process.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use pricewright_core::kernel::decimal::parse_minor;
 use pricewright_core::kernel::table::{LatchHeld, Operator};
 use pricewright_core::kernel::{
-    DecisionRef, DisplayUnits, EventRef, InstrumentId, Lots, OperatorCommand, RecordRef, Ticks,
+    DecisionRef, DisplayUnits, EventRef, InstrumentId, Lots, Nanos, OperatorCommand, RecordRef, Ticks,
 };
 use pricewright_core::market::portfolio::{POSITION_MAX, PRICE_MAX};
 use serde_json::json;
@@ -15,14 +16,22 @@ use super::args::{OperatorArgs, OperatorTarget, OperatorVerb, PositionArgs};
 use super::records::units_of;
 use super::show::{json as print_json, line};
 use super::where_is::journal_dir;
+use crate::clock::wall_clock;
 use crate::error::{Error, Result};
 use crate::io::wait::nap;
-use crate::journal::Reader;
+use crate::journal::{JournalError, Reader};
 use crate::machines::Hosted;
-use crate::pipeline::operator::{Asked, send};
+use crate::pipeline::operator::{Asked, STANDS_STILL, send};
 
 /// How long a run may take to journal a command.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a kill waits until the journal's end is found, to see behind it what becomes of it. Mostly it is by then.
+const KILL_WAITS: Duration = Duration::from_millis(100);
+/// Records in front of the end in which a kill is looked for that was sent before the end was found: more than a run writes
+/// meanwhile.
+const LOOK_BACK: u64 = 1 << 20;
+/// A journal's clock follows the wall clock, and may be so far behind.
+const CLOCKS_DIFFER: Nanos = Nanos::from_millis(5_000);
 /// How long the decision on it may take to follow.
 const DECIDED: Duration = Duration::from_millis(200);
 
@@ -207,18 +216,45 @@ impl Heard {
     }
 }
 
+/// Acts before it reads: a journal that is long, damaged or on a disk that hangs holds no kill back.
 fn ask(dir: &Path, asked: &Asked) -> Result<Heard> {
-    let mut journal = Reader::from_end(dir)?;
-    send(dir, asked)?;
+    let (found, finds) = mpsc::channel();
+    let place = dir.to_path_buf();
+    // Left behind if the disk hangs; the process ends without it.
+    let _reads = std::thread::spawn(move || found.send(Reader::from_end(&place)));
+    let before = finds.recv_timeout(if asked.is_kill() { KILL_WAITS } else { PATIENCE }).ok();
+    let sent_at = wall_clock();
+    send(dir, asked, PATIENCE)?;
+    let unseen = |why: &str| {
+        Error::Failed(format!(
+            "{}: {} was sent; what became of it is not known: {why}; `pricewright journal tail` and the run's own output show \
+             it",
+            dir.display(),
+            asked.name()
+        ))
+    };
+    let unreadable = |error: JournalError| unseen(&format!("the journal cannot be read ({error})"));
     let start = Instant::now();
+    let (mut journal, since) = match before {
+        Some(end) => (end.map_err(unreadable)?, Nanos::ZERO),
+        None => {
+            let end = finds.recv_timeout(PATIENCE);
+            let end =
+                end.map_err(|_| unseen(&format!("it could not be read for {} s", PATIENCE.as_secs())))?;
+            // The record may stand in front of the end that was found.
+            let end = end.map_err(unreadable)?;
+            let from = end.next_seq().saturating_sub(LOOK_BACK).max(1);
+            (Reader::from_seq(dir, from).unwrap_or(end), Nanos(sent_at.0.saturating_sub(CLOCKS_DIFFER.0)))
+        }
+    };
     while start.elapsed() < PATIENCE {
-        let Some(record) = journal.next_record()? else {
+        let Some(record) = journal.next_record().map_err(unreadable)? else {
             nap(Duration::from_millis(1));
             continue;
         };
-        if is(&record, asked) {
-            let seq = record.header().seq;
-            return Ok(Heard { seq, journal });
+        let header = record.header();
+        if is(&record, asked) && header.now >= since {
+            return Ok(Heard { seq: header.seq, journal });
         }
     }
     Err(not_heard(asked, dir))
@@ -233,9 +269,13 @@ fn is(record: &RecordRef<'_>, asked: &Asked) -> bool {
 }
 
 fn not_heard(asked: &Asked, dir: &Path) -> Error {
+    let kills = if asked.is_kill() {
+        format!("; a kill drops its venue session all the same; {STANDS_STILL}")
+    } else {
+        String::new()
+    };
     Error::Failed(format!(
-        "{}: the run has not acted on {} within {} s: its hot thread stands still, or it is ending; a kill drops its venue \
-         session all the same",
+        "{}: the run has not acted on {} within {} s: its hot thread stands still, or it is ending{kills}",
         dir.display(),
         asked.name(),
         PATIENCE.as_secs()

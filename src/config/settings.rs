@@ -183,6 +183,11 @@ fn gateway_faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
     if let Some(ouch) = &gateway.ouch {
         faults.extend(port_fault("gateway.ouch.address", ouch.address));
         faults.extend(ouch.drop_copy.and_then(|address| port_fault("gateway.ouch.drop_copy", address)));
+        if ouch.drop_copy == Some(ouch.address) && ouch.address.port() != 0 {
+            let message = "drop_copy: this is the address that orders go to, and each login there would end the other; give \
+                           the venue's address for drop copies, or remove it";
+            faults.push(ConfigFault::at("gateway.ouch.drop_copy", message));
+        }
     }
     faults
 }

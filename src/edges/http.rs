@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -20,13 +19,16 @@ use axum::routing::get;
 use pricewright_core::kernel::{DecisionRef, EventRef, Nanos, OperatorCommand, RecordRef};
 use pricewright_feeds::jsonl::encode::Encoder;
 
+use self::pages::Pages;
 use self::server::{Bound, Server};
 use super::vitals::Vitals;
+use crate::clock::wall_clock;
 use crate::error::{Error, Result};
 use crate::pipeline::helper::Tailer;
 
 mod connections;
 mod door;
+mod pages;
 pub(super) mod server;
 
 /// What the server answers from.
@@ -107,7 +109,7 @@ async fn one(State(table): State<Table>, Path(sku): Path<String>) -> Response {
     let found = table.lines.read().unwrap_or_else(PoisonError::into_inner).get(&sku).cloned();
     match found {
         _ if !complete => not_yet(),
-        Some(price) => body(format!("{}\n", price.at(now(), table.held()))),
+        Some(price) => body(format!("{}\n", price.at(wall_clock(), table.held()))),
         None => {
             let text = serde_json::json!({ "error": "no price for this SKU", "sku": sku });
             (StatusCode::NOT_FOUND, body(format!("{text}\n"))).into_response()
@@ -119,10 +121,8 @@ async fn all(State(table): State<Table>) -> Response {
     if !table.is_complete() {
         return not_yet();
     }
-    let (now, held) = (now(), table.held());
-    let prices = table.lines.read().unwrap_or_else(PoisonError::into_inner);
-    let lines: Vec<String> = prices.values().map(|price| price.at(now, held)).collect();
-    body(format!("[{}]\n", lines.join(",\n")))
+    let (now, held) = (wall_clock(), table.held());
+    ([(CONTENT_TYPE, "application/json")], Pages::new(table, now, held).into_body()).into_response()
 }
 
 /// Good is 200. Where no event can be taken it is 503, since prices do not follow the stock then.
@@ -146,16 +146,10 @@ async fn health(State(table): State<Table>) -> Response {
         "clients": clients,
         "max_clients": most,
         "clients_waiting": vitals.is_full(),
-        "last_record_age_ms": (newest.0 > 0).then(|| age_ms(newest, now())),
+        "last_record_age_ms": (newest.0 > 0).then(|| age_ms(newest, wall_clock())),
     });
     let code = if stuck { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (code, body(format!("{text}\n"))).into_response()
-}
-
-/// The wall clock, which the journal's stamps follow.
-fn now() -> Nanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn age_ms(stamp: Nanos, now: Nanos) -> i64 {

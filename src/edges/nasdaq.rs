@@ -329,7 +329,7 @@ impl NasdaqFeed {
         if let Some(suspects) = suspects {
             while let Ok(instrument) = suspects.try_recv() {
                 if let Some(recorder) = recorder {
-                    recorder.mistrusted(now, instrument)?;
+                    recorder.mistrusted(now, instrument);
                 }
                 market.mistrust(instrument, now, sink);
             }
@@ -343,7 +343,7 @@ impl NasdaqFeed {
             match answer {
                 Some(snapshot) => {
                     if let Some(recorder) = recorder {
-                        recorder.snapshot(now, &snapshot)?;
+                        recorder.snapshot(now, &snapshot);
                     }
                     market.on_snapshot(snapshot, now);
                 }
@@ -410,7 +410,7 @@ fn receive_line<C: Clock, S: RecordSink>(
         let waited = packet.kernel_stamp().and_then(|stamp| round.clock.since_wall(stamp));
         let arrival = Arrival { received: now, queued_ns: queue.waited(waited, now) };
         if let Some(recorder) = recorder {
-            recorder.datagram(line, arrival, packet.bytes)?;
+            recorder.datagram(line, arrival, packet.bytes);
         }
         if !held.is_empty() || market.on_packet(line, packet.bytes, arrival, sink).is_err() {
             held.keep(line, arrival, packet.bytes);

@@ -140,7 +140,7 @@ impl OuchGateway {
 
     fn connected(&mut self, connection: TcpConnection, now: Nanos) -> Result<()> {
         if let Some(recorder) = &self.recorder {
-            recorder.connected(now)?;
+            recorder.connected(now);
         }
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection.try_clone().ok();
         self.connection = Some(connection);
@@ -257,7 +257,7 @@ impl OuchGateway {
                 }
             };
             if let Some(recorder) = &self.recorder {
-                recorder.stream(now, spare.get(..count).unwrap_or(&[]))?;
+                recorder.stream(now, spare.get(..count).unwrap_or(&[]));
             }
             work += count;
             if let Err(error) = self.entry.on_received(count, now, answers) {

@@ -4,10 +4,13 @@
 //! ticks or `-` between. Who may write the directory may command the run. What became
 //! of a command stands in the journal: the `Operator` record, and what the machine decided on it.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use pricewright_core::kernel::table::{Operator, PositionStated};
 use pricewright_core::kernel::{InstrumentId, Lots, OperatorCommand, Text, Ticks};
@@ -15,10 +18,16 @@ use pricewright_core::kernel::{InstrumentId, Lots, OperatorCommand, Text, Ticks}
 use pricewright_core::market::portfolio::{in_range, is_position};
 
 use crate::error::{Error, Result};
+use crate::io::wait::nap;
 use crate::journal::is_locked;
 
 /// The socket's name in the journal's directory.
 const NAME: &str = "operator";
+/// What to do about a run that takes no commands.
+pub const STANDS_STILL: &str = "if the whole process stands still (stopped, or its machine), its orders stay at the venue: \
+                                cancel them there";
+/// How soon a command that found no room is sent again.
+const SEND_AGAIN: Duration = Duration::from_millis(5);
 /// The longest datagram that is read.
 const MAX_LEN: usize = 128;
 /// The word of a stated position.
@@ -172,7 +181,8 @@ impl OperatorSocket {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let socket = UnixDatagram::bind(&path)?;
+        let place = Place::of(dir)?;
+        let socket = UnixDatagram::bind(&place.path)?;
         socket.set_nonblocking(true)?;
         let file = file_number(&path).unwrap_or(0);
         Ok(Self { socket, path, file })
@@ -211,15 +221,56 @@ impl Drop for OperatorSocket {
     }
 }
 
-/// Asks the run whose journal is in `dir`.
+/// Where a socket of a directory is bound and reached. The system takes 107 bytes of a path: a longer one is named through
+/// its directory's descriptor.
+struct Place {
+    path: PathBuf,
+    /// Held open for as long as `path` names it.
+    _dir: Option<File>,
+}
+
+impl Place {
+    const LONGEST: usize = 107;
+
+    fn of(dir: &Path) -> io::Result<Self> {
+        let path = dir.join(NAME);
+        if path.as_os_str().len() <= Self::LONGEST {
+            return Ok(Self { path, _dir: None });
+        }
+        let opened = File::open(dir)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{NAME}", opened.as_raw_fd()));
+        Ok(Self { path, _dir: Some(opened) })
+    }
+}
+
+/// Asks the run whose journal is in `dir`. A run that stands still has room for some ten commands; what finds none within
+/// `patience` was not sent.
 ///
 /// # Errors
-/// Where no run listens there.
-pub fn send(dir: &Path, asked: &Asked) -> Result<()> {
+/// Where no run listens there, or it takes nothing.
+pub fn send(dir: &Path, asked: &Asked, patience: Duration) -> Result<()> {
     let path = dir.join(NAME);
-    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(asked.text().as_bytes(), &path));
+    let sent = Place::of(dir).and_then(|place| {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        let start = Instant::now();
+        loop {
+            match socket.send_to(asked.text().as_bytes(), &place.path) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && start.elapsed() < patience => {
+                    nap(SEND_AGAIN);
+                }
+                sent => break sent,
+            }
+        }
+    });
     match sent {
         Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Error::Failed(format!(
+            "{}: {} was not sent: the run has taken no command for {} s, and no more wait; {STANDS_STILL}",
+            dir.display(),
+            asked.name(),
+            patience.as_secs()
+        ))),
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_locked(dir) => {
             Err(Error::Failed(format!(
                 "{}: a run has this journal open, and its operator socket ({NAME}) is gone: somebody removed the file; a run makes \

@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pricewright_core::kernel::table::{DropCopyState, FeedHealth, KillLatched, SessionState, VenueDay};
+use pricewright_core::kernel::table::{
+    DropCopyState, FeedHealth, KillLatched, OrderInDoubt, SessionState, VenueDay,
+};
 use pricewright_core::kernel::{
     Column, Control, DecisionRef, DisplayUnits, EventRef, Health, Minor, OperatorCommand, RecordRef,
     SessionPhase, SourceId, Standing,
@@ -22,6 +24,9 @@ pub const TARGET: &str = "pricewright::run";
 /// How far apart two lines on the health of one feed are at least.
 const APART: Duration = Duration::from_secs(1);
 
+/// Orders in doubt that are named each; of the others it is said where they are.
+const SHOWN_DOUBTS: u32 = 16;
+
 /// Follows the journal of a run. Clones share the tally.
 #[derive(Clone)]
 pub struct News {
@@ -34,6 +39,8 @@ pub struct News {
     units: Option<DisplayUnits>,
     sessions: Vec<(SourceId, u32, String)>,
     feeds: Vec<Feed>,
+    /// Orders in doubt that were named one after the other.
+    doubts: u32,
 }
 
 /// What was said of one feed, and what is to be said.
@@ -48,7 +55,15 @@ struct Feed {
 impl News {
     /// For the run that begins at `first_seq`; without `all` only what is bad is reported.
     pub fn new(first_seq: u64, all: bool) -> Self {
-        Self { first_seq, tally: Arc::default(), all, units: None, sessions: Vec::new(), feeds: Vec::new() }
+        Self {
+            first_seq,
+            tally: Arc::default(),
+            all,
+            units: None,
+            sessions: Vec::new(),
+            feeds: Vec::new(),
+            doubts: 0,
+        }
     }
 
     /// Money in these units.
@@ -78,8 +93,10 @@ impl News {
     }
 
     fn report(&mut self, record: RecordRef<'_>, now: Instant) {
-        if let Some(DecisionRef::KillLatched(latch)) = DecisionRef::of(&record) {
-            self.latch(latch);
+        match DecisionRef::of(&record) {
+            Some(DecisionRef::KillLatched(latch)) => self.latch(latch),
+            Some(DecisionRef::OrderInDoubt(order)) => self.doubt(order),
+            _ => {}
         }
         match EventRef::of(&record) {
             Some(EventRef::Operator(operator)) => self.storage(operator.command),
@@ -108,6 +125,39 @@ impl News {
             );
         } else {
             tracing::warn!(target: TARGET, reason = control, operator, "kill latch released");
+        }
+    }
+
+    /// Which orders: whoever asks the venue needs their numbers.
+    fn doubt(&mut self, order: &OrderInDoubt) {
+        if let Some(line) = self.doubt_line(order) {
+            tracing::warn!(target: TARGET, "{line}");
+        }
+    }
+
+    fn doubt_line(&mut self, order: &OrderInDoubt) -> Option<String> {
+        let client = order.client;
+        if order.resolved != 0 {
+            self.doubts = 0;
+            return Some(format!("order {client} is no longer in doubt"));
+        }
+        self.doubts += 1;
+        let units = self.units.clone().unwrap_or_default();
+        match self.doubts {
+            ..=SHOWN_DOUBTS => Some(format!(
+                "order {client} is in doubt: {} {} {}, {} open and {} executed as far as is known; it may have been executed, or \
+                 may rest: ask the venue",
+                units.symbol(order.instrument),
+                order.side.name(),
+                units.price(order.instrument, order.price),
+                order.open,
+                order.filled
+            )),
+            count if count == SHOWN_DOUBTS + 1 => Some(
+                "more orders are in doubt: `pricewright journal inspect DIR --type OrderInDoubt` shows all"
+                    .to_owned(),
+            ),
+            _ => None,
         }
     }
 
@@ -271,5 +321,37 @@ impl News {
         if define.column == Column::SESSION {
             self.sessions.push((define.source, define.id, define.text.as_str().to_owned()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pricewright_core::kernel::{InstrumentId, InstrumentUnits, SideCode, Ticks};
+
+    use super::*;
+
+    #[test]
+    fn a_run_names_the_orders_in_doubt() {
+        let demo = InstrumentUnits { symbol: "DEMO".to_owned(), decimals: 2, tick_units: 1, lot: 1 };
+        let units = DisplayUnits { instruments: vec![demo], money_decimals: 2, ..DisplayUnits::default() };
+        let mut news = News::new(1, true).in_units(units);
+        let order = |client| OrderInDoubt {
+            client,
+            price: Ticks(10_002),
+            open: 60,
+            filled: 40,
+            instrument: InstrumentId(0),
+            side: SideCode::BUY,
+            resolved: 0,
+            spare: 0,
+        };
+        let line = news.doubt_line(&order(17)).expect("a line");
+        let wanted = "order 17 is in doubt: DEMO buy 100.02, 60 open and 40 executed as far as is known;";
+        assert!(line.starts_with(wanted), "{line}");
+        let lines: Vec<String> = (18..100).filter_map(|client| news.doubt_line(&order(client))).collect();
+        assert_eq!(lines.len(), 16, "15 more, and where the others are");
+        assert!(lines.last().is_some_and(|last| last.contains("--type OrderInDoubt")));
+        let known = OrderInDoubt { resolved: 1, ..order(17) };
+        assert_eq!(news.doubt_line(&known).as_deref(), Some("order 17 is no longer in doubt"));
     }
 }

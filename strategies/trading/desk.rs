@@ -50,7 +50,7 @@ impl Machine for Desk {
 
     const NAME: &'static str = "desk";
 
-    const STATE_VERSION: u32 = 6;
+    const STATE_VERSION: u32 = 7;
 
     fn at_venue(config: &mut DeskConfig, venue: &Venue) {
         config.venue = venue.clone();
@@ -224,6 +224,11 @@ impl Desk {
 
     fn on_timer<P: Probe>(&mut self, timer: &Timer, turn: &mut Turn<'_, P>) {
         if timer.key == STATUS_TIMER {
+            for id in self.state.ids() {
+                if self.state.instrument(id).is_some_and(|instrument| instrument.crossed.is_some()) {
+                    self.watch_cross(id, turn);
+                }
+            }
             self.report_status(turn);
             self.arm_status(timer.deadline, turn);
             return;
@@ -400,6 +405,8 @@ impl Desk {
             Err(CancelReason::KILL)
         } else if instrument.health != Health::VALID {
             Err(CancelReason::STALE_BOOK)
+        } else if instrument.is_wide {
+            Err(CancelReason::WIDE_BOOK)
         } else if self.is_late() {
             Err(CancelReason::INGRESS_LAG)
         } else if instrument.trading() != TradingState::TRADING {

@@ -232,6 +232,11 @@ impl Desk {
             self.hold_break(id, why, operator, turn);
             return;
         }
+        if self.state.gate.is_latched() && self.state.gate.is_lost(self.state.daily_profit()) {
+            let why = "today's loss is at its limit (risk.max_daily_loss) all the same";
+            self.hold_latch(self.state.gate.latch(), why, operator, turn);
+            return;
+        }
         (self.state.session_doubt, self.state.ordered_from, self.state.latched_twice) = (false, None, false);
         let control = self.state.gate.release();
         if control != Control::NONE {
@@ -281,7 +286,7 @@ impl Desk {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let state = &self.state;
         let doubtful = |id: &InstrumentId| state.instrument(*id).is_some_and(|state| state.doubtful);
-        turn.step("a changed session's latch goes only by the drop copy or by stated positions");
+        turn.step("the latch is not released: what set it, or what would set it again, is still so");
         turn.emit(&LatchHeld {
             orders: count(state.orders.in_doubt().count()),
             instruments: count(state.ids().filter(doubtful).count()),

@@ -189,6 +189,9 @@ pub(super) fn pull(reason: CancelReason) -> &'static str {
         CancelReason::MARKET_HOURS => {
             "outside the venue's market hours or the session hours: no quote may stand"
         }
+        CancelReason::WIDE_BOOK => {
+            "the best prices lie beyond risk.band_bps around their middle: nobody says what the price is, no quote may stand"
+        }
         CancelReason::OPERATOR => "storage is short: no new risk, no quote may stand",
         _ => "the order is to be cancelled",
     }

@@ -10,7 +10,7 @@ use pricewright_core::kernel::table::{
     OrderExecuted, OrderExecutedAt, OrderReduced, OrderReplaced, Trade, TradingStatus, market_flags,
 };
 use pricewright_core::kernel::{
-    Control, Health, HealthReason, InstrumentId, Lots, Nanos, Probe, RejectReason, Side, SourceId, Text,
+    Bps, Control, Health, HealthReason, InstrumentId, Lots, Nanos, Probe, RejectReason, Side, SourceId, Text,
     Ticks, TradingState,
 };
 use pricewright_core::market::book::{Bbo, Touched};
@@ -18,6 +18,10 @@ use pricewright_core::market::portfolio::in_range;
 
 use super::desk::Desk;
 use super::state::{Feed, MAX_FEEDS, Turn};
+
+/// How long a book may be locked or crossed while its instrument trades: messages that belong together come within less.
+const CROSSED_MAX: Nanos = Nanos::from_millis(1_000);
+const BPS_OF_ONE: i128 = 10_000;
 
 impl Desk {
     pub(super) fn on_order_add<P: Probe>(&mut self, event: &OrderAdd, turn: &mut Turn<'_, P>) {
@@ -167,9 +171,15 @@ impl Desk {
             if let Some(instrument) = self.state.instrument_mut(*id) {
                 instrument.in_batch = false;
             }
-            let bbo = self.others(*id);
+            let (bbo, is_wide) = self.market(*id);
+            let mut is_clear = true;
             if let Some(instrument) = self.state.valid_mut(*id) {
+                instrument.is_wide = is_wide;
                 instrument.features.update(turn.now, &bbo);
+                is_clear = instrument.features.touch.is_some() && instrument.crossed.is_none();
+            }
+            if !is_clear {
+                self.watch_cross(*id, turn);
             }
             self.mark(*id, turn.now);
         }
@@ -194,10 +204,45 @@ impl Desk {
         bbo
     }
 
+    /// The best of each side without our own orders, as far as they say what the price is; and whether they lie too far apart
+    /// for that. An order at either of them would be refused by the band around their middle: a stub quote behind one that
+    /// left is no price to quote around, nor to value a position at.
+    #[inline]
+    fn market(&mut self, id: InstrumentId) -> (Bbo, bool) {
+        let bbo = self.others(id);
+        match is_wide(&bbo, self.config.risk.band_bps) {
+            true => (Bbo::default(), true),
+            false => (bbo, false),
+        }
+    }
+
+    /// A venue does not leave its own book locked or crossed while it trades: some message was wrong.
+    #[cold]
+    pub(super) fn watch_cross<P: Probe>(&mut self, id: InstrumentId, turn: &mut Turn<'_, P>) {
+        let crossed = self.state.books.book(id).is_some_and(|book| {
+            let best = (book.best(Side::Buy), book.best(Side::Sell));
+            matches!(best, (Some(bid), Some(ask)) if bid.price >= ask.price)
+        });
+        let Some(instrument) = self.state.valid_mut(id) else { return };
+        if !crossed || instrument.trading() != TradingState::TRADING {
+            instrument.crossed = None;
+            return;
+        }
+        let since = *instrument.crossed.get_or_insert(turn.now);
+        if turn.now.0.saturating_sub(since.0) >= CROSSED_MAX.0 {
+            instrument.crossed = None;
+            turn.step(
+                "the book has been crossed for a second while the instrument trades: a message was wrong",
+            );
+            self.distrust(id, HealthReason::BAD_DATA, turn);
+        }
+    }
+
     /// Between batches: an order in the book may be known as ours only now.
     pub(super) fn look_again(&mut self, id: InstrumentId, now: Nanos) {
-        let bbo = self.others(id);
+        let (bbo, is_wide) = self.market(id);
         if let Some(instrument) = self.state.valid_mut(id).filter(|instrument| !instrument.in_batch) {
+            instrument.is_wide = is_wide;
             instrument.features.look_again(&bbo);
             self.mark(id, now);
         }
@@ -413,4 +458,12 @@ impl Desk {
         }
         self.state.feeds.get_mut(index)
     }
+}
+
+/// Whether a side of `bbo` lies beyond `band` from the middle.
+#[inline]
+fn is_wide(bbo: &Bbo, band: Bps) -> bool {
+    let (Some(bid), Some(ask)) = (bbo.bid, bbo.ask) else { return false };
+    let (bid, ask) = (i128::from(bid.price.0), i128::from(ask.price.0));
+    (ask - bid) * BPS_OF_ONE > (bid + ask) * i128::from(band.0)
 }

@@ -138,6 +138,10 @@ pub(super) struct InstrumentState {
     pub(super) doubtful: bool,
     /// The drop copy and our own book differ: nothing is quoted.
     pub(super) frozen: bool,
+    /// The best prices of the others lie too far apart to say what the price is.
+    pub(super) is_wide: bool,
+    /// Since when the book has been locked or crossed while the instrument trades.
+    pub(super) crossed: Option<Nanos>,
 }
 
 impl InstrumentState {
@@ -274,6 +278,8 @@ impl State {
                 in_batch: false,
                 doubtful: false,
                 frozen: false,
+                is_wide: false,
+                crossed: None,
             });
         }
         Ok(Self {

@@ -175,4 +175,7 @@ fn check_finds_ports_that_clash_or_are_none() {
     for key in ["lines", "rerequest", "address", "drop_copy", "glimpse"] {
         assert!(said.contains(&format!("{key}: ")) && said.contains("has no port"), "{key}: {said}");
     }
+    place.write("twice.toml", &DESK.replace(":31004\"", ":31004\"\ndrop_copy = \"127.0.0.1:31004\""));
+    let said = complaint(&place.expect(2, &["check", "twice.toml"]));
+    assert!(said.contains("drop_copy: this is the address that orders go to"), "{said}");
 }

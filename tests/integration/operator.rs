@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pricewright::journal::Reader;
 use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand, RecordRef};
 
+use crate::pricing::INVENTORY;
 use crate::processes::{Market, summary};
 use crate::support::{BOUND, Place, objects};
 
@@ -107,4 +108,39 @@ fn a_shop_that_begins_frozen_says_so_at_its_start_and_its_end() {
     let frozen = place.run(&["run", "shop.toml", "--journal", "shop", "--json"], "");
     let result = objects(&frozen.out).pop().expect("a result");
     assert_eq!(result["latch"], "kill_latch");
+}
+
+/// Acting never waits for reading: a journal that cannot be read is no reason to go on.
+#[test]
+fn a_kill_reaches_a_run_whose_journal_cannot_be_read() {
+    let place = Place::new();
+    place.write("shop.toml", include_str!("../../strategies/pricing/flash_sale/stdin.toml"));
+    let mut shop = place.start(&["run", "shop.toml", "--journal", "shop"]);
+    shop.input(&format!("{INVENTORY}\n"));
+    shop.wait_out("\"sku\"");
+    place.write("shop/journal-00000099.pwj", "junk");
+    let sent = place.expect(1, &["operator", "kill", "shop", "--name", "ann"]);
+    assert!(sent.err.join("\n").contains("kill was sent; what became of it is not known"), "{sent:#?}");
+    shop.after("kill latch set");
+    std::fs::remove_file(place.path("shop/journal-00000099.pwj")).expect("removed");
+    assert_eq!(shop.finish().code, Some(0));
+}
+
+/// Nobody who would stop a run waits for one that cannot answer.
+#[test]
+fn a_stopped_process_lets_each_kill_end_and_say_what_to_do() {
+    let place = Place::new();
+    place.write("shop.toml", include_str!("../../strategies/pricing/flash_sale/stdin.toml"));
+    let mut shop = place.start(&["run", "shop.toml", "--journal", "shop"]);
+    shop.input(&format!("{INVENTORY}\n"));
+    shop.wait_out("\"sku\"");
+    shop.signal("STOP");
+    let kills: Vec<_> = (0..16).map(|_| place.start(&["operator", "kill", "shop"])).collect();
+    for kill in kills {
+        let told = kill.finish();
+        assert_eq!(told.code, Some(1), "{told:#?}");
+        assert!(told.err.join("\n").contains("cancel them there"), "{told:#?}");
+    }
+    shop.signal("CONT");
+    assert_eq!(shop.finish().code, Some(0));
 }

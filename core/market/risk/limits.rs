@@ -14,7 +14,8 @@ pub struct RiskConfig {
     /// How far beyond the reference (mid, else last trade) a price may lie on the aggressive side: above it for a buy,
     /// below it for a sell. 1 to 10 000 bps.
     pub collar_bps: Bps,
-    /// How far from the reference a price may lie on either side. From `collar_bps` to 10 000 bps.
+    /// How far from the reference a price may lie on either side; and how far the market's own best prices may lie from their
+    /// middle: where they lie further, nobody says what the price is, and nothing is quoted. From `collar_bps` to 10 000 bps.
     pub band_bps: Bps,
     /// Most lots in one order.
     pub max_order_lots: Lots,

@@ -56,7 +56,7 @@ fn a_shop_without_room_says_so() {
         Nanos(1),
         Define { id: 0, column: Column::SKU, source: FEED, text: Text::excerpt("A") },
     );
-    let decided = Nanos(now().0 - 3_000_000_000);
+    let decided = Nanos(wall_clock().0 - 3_000_000_000);
     take(
         &mut filler,
         decided,

@@ -289,3 +289,87 @@ fn a_sender_that_counted_anew_is_not_believed_again_for_catching_up() {
     stage.health(Health::VALID, HealthReason::HEARD);
     assert!(stage.all::<BookTransition>().is_empty());
 }
+
+/// A stub quote behind a bid that left is no price to quote around, nor to value a position at.
+#[test]
+fn best_prices_that_lie_too_far_apart_are_no_market() {
+    let mut stage = Stage::quoting();
+    stage.fill(2, 1, 9_999, 100);
+    assert_eq!(stage.driver.machine().holding(PRCW).expect("instrument").position(), Lots(100));
+    let status = |stage: &mut Stage| loop {
+        stage.timer();
+        if let Some(status) = stage.all::<DeskStatus>().first().copied() {
+            break status;
+        }
+    };
+    let before = status(&mut stage).unrealised;
+
+    stage.add(7, Side::Buy, 1, 0);
+    stage.delete(1, LAST);
+
+    let pulled = stage.all::<CancelOrder>();
+    assert!(!pulled.is_empty() && pulled.iter().all(|order| order.reason == CancelReason::WIDE_BOOK));
+    let after = status(&mut stage);
+    assert_eq!((after.unrealised, after.latch), (before, Control::NONE), "the mark is kept");
+    pulled.iter().for_each(|order| stage.canceled(order.client));
+    // The real bid is back.
+    stage.add(8, Side::Buy, 9_999, LAST);
+    assert!(stage.all::<CancelOrder>().is_empty());
+    assert!(!stage.all::<PlaceOrder>().is_empty(), "it quotes again");
+}
+
+/// Last trade or none: what stands between two stub quotes is not where the market is.
+#[test]
+fn a_market_that_begins_with_stub_quotes_is_not_quoted() {
+    let mut stage = Stage::new();
+    stage.open();
+    stage.print(1_500);
+    stage.book(1, 2_000);
+    assert!(stage.all::<PlaceOrder>().is_empty());
+    stage.move_to(1_499, 1_501);
+    assert_eq!(stage.all::<PlaceOrder>().len(), 2);
+}
+
+#[test]
+fn a_book_that_stays_crossed_while_it_trades_is_not_believed() {
+    for (ask, named) in [(9_998, "crossed"), (9_999, "locked")] {
+        let mut stage = Stage::quoting();
+        stage.add(7, Side::Sell, ask, LAST);
+        assert!(stage.all::<BookTransition>().is_empty(), "{named}: for a moment any book may be");
+        stage.wait(999);
+        stage.add(8, Side::Buy, 9_000, LAST);
+        assert!(stage.all::<BookTransition>().is_empty(), "{named}");
+        stage.wait(1);
+        stage.add(9, Side::Buy, 9_000, LAST);
+        let stale = stage.only::<BookTransition>();
+        assert_eq!((stale.to, stale.reason), (Health::STALE, HealthReason::BAD_DATA), "{named}");
+    }
+}
+
+#[test]
+fn a_book_may_be_crossed_while_it_does_not_trade_and_for_a_moment() {
+    let mut stage = Stage::quoting();
+    stage.status(TradingState::HALTED);
+    stage.add(7, Side::Sell, 9_998, LAST);
+    stage.wait(60_000);
+    stage.add(8, Side::Buy, 9_000, LAST);
+    assert!(stage.all::<BookTransition>().is_empty(), "a halt's book may be crossed");
+    stage.status(TradingState::TRADING);
+    stage.add(9, Side::Buy, 9_000, LAST);
+    stage.delete(7, LAST);
+    stage.wait(60_000);
+    stage.add(10, Side::Sell, 9_998, LAST);
+    assert!(stage.all::<BookTransition>().is_empty(), "another cross begins anew");
+}
+
+/// Nothing need come of the instrument itself: the status timer looks too.
+#[test]
+fn a_quiet_crossed_book_is_found() {
+    let mut stage = Stage::quoting();
+    stage.add(7, Side::Sell, 9_998, LAST);
+    let found = (0..10).any(|_| {
+        stage.timer();
+        stage.all::<BookTransition>().iter().any(|change| change.to == Health::STALE)
+    });
+    assert!(found);
+}

@@ -62,16 +62,18 @@ fn a_daily_loss_sets_the_latch_and_an_operator_releases_it() {
     );
     assert!(stage.all::<CancelOrder>().iter().all(|cancel| cancel.reason == CancelReason::DAILY_LOSS));
     assert_eq!(stage.driver.machine().latched_by(), Control::DAILY_LOSS);
-    // Released while the loss stands: the gate refuses, and the next batch sets it again.
+    // While the loss stands it would be set again at the next price: whoever asks is told so.
     stage.operator(OperatorCommand::REARM);
-    let released = stage.only::<KillLatched>();
-    assert_eq!((released.released, released.operator.as_str()), (1, "ada"));
-    stage.move_to(9_987, 9_990);
-    assert_eq!(stage.only::<KillLatched>().released, 0);
+    let held = stage.only::<LatchHeld>();
+    assert_eq!((held.control, held.orders, held.operator.as_str()), (Control::DAILY_LOSS, 0, "ada"));
+    assert!(held.text.as_str().contains("max_daily_loss"), "{}", held.text);
+    assert_eq!(stage.driver.machine().latched_by(), Control::DAILY_LOSS);
     // The next UTC day begins anew.
     stage.now = Nanos::from_secs(86_400);
     stage.mark(0);
     stage.operator(OperatorCommand::REARM);
+    let released = stage.only::<KillLatched>();
+    assert_eq!((released.released, released.operator.as_str()), (1, "ada"));
     stage.move_to(9_987, 9_989);
     assert!(stage.all::<KillLatched>().is_empty());
 }

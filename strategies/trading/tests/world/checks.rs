@@ -87,7 +87,12 @@ impl World {
         if !self.is_sound(id) {
             return;
         }
-        if let (Some(bid), Some(ask)) = (self.best(id, Side::Buy), self.best(id, Side::Sell)) {
+        let best = (self.best(id, Side::Buy), self.best(id, Side::Sell));
+        // Prices beyond the band around their own middle are none.
+        let near = |bid: i64, ask: i64| (ask - bid) * 10_000 <= self.config.risk.band_bps.0 * (bid + ask);
+        if let (Some(bid), Some(ask)) = best
+            && near(bid, ask)
+        {
             self.worth[id.index()] = bid + ask;
             self.printed[id.index()] = None;
         } else if let Some(price) = self.printed[id.index()].take() {
