@@ -128,6 +128,18 @@ pub enum InstrumentError {
     /// No symbol.
     #[error("instrument number {0} has no symbol; name it as the venue does")]
     NoSymbol(usize),
+    /// What is shown to people has only what can be shown.
+    #[error(
+        "instrument {symbol:?}: {field} is {value:?}; give it letters, digits and signs that can be shown"
+    )]
+    NotShown {
+        /// The instrument.
+        symbol: String,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// Two instruments of one symbol.
     #[error("instrument {0} is configured twice; remove one")]
     Twice(String),
@@ -170,6 +182,12 @@ impl Instrument {
         let mut faults = Vec::new();
         if self.symbol.is_empty() {
             faults.push(("symbol", InstrumentError::NoSymbol(at)));
+        }
+        for (field, value) in [("symbol", &self.symbol), ("currency", &self.currency)] {
+            if value.chars().any(char::is_control) {
+                let (symbol, value) = (symbol(), value.clone());
+                faults.push((field, InstrumentError::NotShown { symbol, field, value }));
+            }
         }
         for (field, value) in
             [("increment", self.increment.0), ("lot", self.lot), ("tick_value", self.tick_value.0)]

@@ -140,7 +140,11 @@ pub fn faults<M: Machine>(config: &PipelineConfig<M::Config>) -> Vec<ConfigFault
     faults
 }
 
-/// Outputs that would write into the input or into one another. Not asked of a journalled configuration: it looks at files.
+/// Endings of the files that a journal consists of.
+const JOURNAL_FILES: [&str; 3] = ["pwj", "pwc", "pws"];
+
+/// Outputs that would write into the input, into one another or into a journal. Not asked of a journalled configuration: it
+/// looks at files.
 fn output_faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
     let (Some(feed), Some(gateway)) = (&config.feed.jsonl, &config.gateway.jsonl) else { return Vec::new() };
     let stdin = feed.stdin.then(|| Path::new("/dev/stdin"));
@@ -156,7 +160,18 @@ fn output_faults<C>(config: &PipelineConfig<C>) -> Vec<ConfigFault> {
             ConfigFault::at(format!("gateway.jsonl.{key}"), message)
         })
     };
-    pairs.into_iter().chain([both]).filter_map(fault).collect()
+    let journals = |(key, output): (&str, Option<&Path>)| {
+        let output = output?;
+        let is_journals =
+            JOURNAL_FILES.iter().any(|ending| output.extension().is_some_and(|is| is == *ending));
+        is_journals.then(|| {
+            let message =
+                format!("{key}: {} is named as a journal's own file; give it another name", output.display());
+            ConfigFault::at(format!("gateway.jsonl.{key}"), message)
+        })
+    };
+    let named = [("file", file), ("dead_letter", dead_letter)].into_iter().filter_map(journals);
+    pairs.into_iter().chain([both]).filter_map(fault).chain(named).collect()
 }
 
 /// The key that an error names as `[table] key: …`; else `key`.

@@ -15,6 +15,7 @@ use pricewright_feeds::jsonl::encode::{Encoder, Written};
 
 use super::output_file::OutputFile;
 use super::output_file::records::{JournalRecords, Records};
+use super::pipe::Pipe;
 use crate::config::JsonlGateway;
 use crate::error::{Error, Result};
 use crate::pipeline::helper::Tailer;
@@ -26,8 +27,8 @@ use crate::telemetry::console;
 const STDOUT: &str = "standard output";
 /// What standard error is called.
 const STDERR: &str = "standard error";
-/// How long the end of a run waits for a standard output that takes nothing.
-const STDOUT_LINGER: Duration = Duration::from_secs(5);
+/// How long the end of a run waits for a standard output, or a named pipe, that takes nothing.
+const LINGER: Duration = Duration::from_secs(5);
 /// How long dead letters wait for a standard error that takes nothing.
 const STDERR_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -49,7 +50,7 @@ impl Write for StandardOut {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.flush()?;
         // What is dropped at the end is counted, and stands in the journal.
-        console::out().say_all(bytes.to_vec(), STDOUT_LINGER, || self.control.threads().stop_requested());
+        console::out().say_all(bytes.to_vec(), LINGER, || self.control.threads().stop_requested());
         Ok(bytes.len())
     }
 
@@ -99,10 +100,14 @@ impl Out {
         }
     }
 
-    fn append(path: &Path, mut records: impl Records, dir: &Path) -> Result<Self> {
+    fn append(path: &Path, mut records: impl Records, dir: &Path, control: &RunControl) -> Result<Self> {
         let (file, first_seq) = OutputFile::open(path, &mut records, dir)?;
         let writer = file.writer()?;
-        Ok(Self { file: Some(file), ..Self::new(Box::new(writer), path, first_seq) })
+        let to: Box<dyn Write + Send> = match file.is_pipe() {
+            true => Box::new(Pipe::new(writer, control.clone(), LINGER)),
+            false => Box::new(writer),
+        };
+        Ok(Self { file: Some(file), ..Self::new(to, path, first_seq) })
     }
 
     fn write(&mut self, seq: u64, bytes: &[u8]) -> Result<()> {
@@ -179,7 +184,8 @@ impl LinesOut {
                 encoder.define(&define).map_err(|error| Error::Failed(error.to_string()))?;
             }
         }
-        let append = |path, kind| Out::append(path, JournalRecords::new(dir, first_seq, &encoder, kind), dir);
+        let records = |kind| JournalRecords::new(dir, first_seq, &encoder, kind);
+        let append = |path, kind| Out::append(path, records(kind), dir, &control);
         let mut prices = Vec::new();
         if let Some(path) = file {
             prices.push(append(path, Written::Price)?);
@@ -270,7 +276,7 @@ impl Tailer for LinesOut {
     fn close(&mut self) -> Result<()> {
         self.flush()?;
         if self.prices.iter().any(|out| out.name == Path::new(STDOUT)) {
-            console::out().drain(Some(STDOUT_LINGER));
+            console::out().drain(Some(LINGER));
             self.each_price(Out::flush)?;
         }
         self.each_price(Out::leave)?;

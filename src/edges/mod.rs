@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod nasdaq;
 pub mod ouch;
 mod output_file;
+mod pipe;
 pub mod recorder;
 pub mod vitals;
 mod warm_path;

@@ -16,7 +16,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,11 @@ impl OutputFile {
     /// Where it cannot be opened, or is no file of this journal's decisions.
     pub(super) fn open(path: &Path, records: &mut dyn Records, dir: &Path) -> Result<(Self, u64)> {
         let complain = |source| unusable(path, source);
-        let mut file = File::options().create(true).read(true).append(true).open(path).map_err(complain)?;
+        let mut file = if is_pipe(path) {
+            open_pipe(path)?
+        } else {
+            File::options().create(true).read(true).append(true).open(path).map_err(complain)?
+        };
         let about = file.metadata().map_err(complain)?;
         let mut output = Self {
             path: path.to_path_buf(),
@@ -91,6 +95,11 @@ impl OutputFile {
         output.repairs = known.cuts.len();
         output.note(first_seq - 1, &[])?;
         Ok((output, first_seq))
+    }
+
+    /// True for a named pipe, whose reader may be slow or stop reading.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.file.metadata().is_ok_and(|about| about.file_type().is_fifo())
     }
 
     /// A handle to write with.
@@ -176,6 +185,22 @@ impl OutputFile {
             tracing::warn!(%error, "{} goes on as it is", self.path.display());
         }
     }
+}
+
+fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo())
+}
+
+/// A named pipe, without its other end: this process would be its own reader. Writing does not block: see [`super::pipe`].
+fn open_pipe(path: &Path) -> Result<File> {
+    let opened = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+    opened.map_err(|source| match source.raw_os_error() {
+        Some(libc::ENXIO) => Error::Usage(format!(
+            "{}: nobody reads this named pipe; start its reader first, or name a file in [gateway.jsonl]",
+            path.display()
+        )),
+        _ => unusable(path, source),
+    })
 }
 
 fn unusable(path: &Path, source: io::Error) -> Error {

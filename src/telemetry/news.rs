@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pricewright_core::kernel::table::{
-    DropCopyState, FeedHealth, KillLatched, OrderInDoubt, SessionState, VenueDay,
+    DropCopyState, FeedHealth, KillLatched, Operator, OrderInDoubt, SessionState, VenueDay,
 };
 use pricewright_core::kernel::{
     Column, Control, DecisionRef, DisplayUnits, EventRef, Health, Minor, OperatorCommand, RecordRef,
@@ -99,7 +99,7 @@ impl News {
             _ => {}
         }
         match EventRef::of(&record) {
-            Some(EventRef::Operator(operator)) => self.storage(operator.command),
+            Some(EventRef::Operator(operator)) => self.told(operator),
             Some(EventRef::SessionState(state)) => self.session(state),
             Some(EventRef::FeedHealth(health)) => self.health(health, now),
             Some(EventRef::VenueDay(day)) => self.venue_day(day),
@@ -161,13 +161,21 @@ impl News {
         }
     }
 
-    fn storage(&self, command: OperatorCommand) {
-        match command {
+    fn told(&self, told: &Operator) {
+        match told.command {
             OperatorCommand::STORAGE_LOW => tracing::warn!(
                 target: TARGET,
                 "storage low: no new risk, and orders are cancelled, until there is room for the journal"
             ),
             OperatorCommand::STORAGE_OK => tracing::warn!(target: TARGET, "storage good again"),
+            // Else the latch itself is news.
+            OperatorCommand::KILL => {
+                let latch = self.tally.lock().unwrap_or_else(PoisonError::into_inner).latch;
+                if latch != Control::NONE {
+                    let (operator, reason) = (told.operator.as_str(), latch.name());
+                    tracing::warn!(target: TARGET, operator, reason, "kill asked for: the latch is set already");
+                }
+            }
             _ => {}
         }
     }

@@ -132,8 +132,7 @@ fn the_same_file_by_another_name_is_not_read_again() {
 #[test]
 fn a_named_pipe_is_read_from_its_start_each_time() {
     let place = Place::new();
-    let made = Command::new("mkfifo").arg(place.path("pipe")).status().expect("mkfifo runs");
-    assert!(made.success());
+    make_pipe(&place, "pipe");
     place.write("c.toml", &lines_config("file = \"pipe\"", ""));
     for (lines, expected) in [(format!("{INVENTORY}\n"), "A 100.00"), (purchase_at(1, 30), "A 175.00")] {
         let path = place.path("pipe");
@@ -141,6 +140,45 @@ fn a_named_pipe_is_read_from_its_start_each_time() {
         assert_eq!(prices(&place.expect(0, &["run", "c.toml"]).out), [expected]);
         writer.join().expect("the writer");
     }
+}
+
+fn make_pipe(place: &Place, name: &str) {
+    let made = Command::new("mkfifo").arg(place.path(name)).status().expect("mkfifo runs");
+    assert!(made.success());
+}
+
+#[test]
+fn a_named_pipe_without_its_other_end_keeps_no_run_from_ending() {
+    let place = Place::new();
+    make_pipe(&place, "pipe");
+    // Nobody writes it yet.
+    place.write("in.toml", &lines_config("file = \"pipe\"", ""));
+    let run = place.start(&["run", "in.toml", "--journal", "in"]);
+    let start = Instant::now();
+    while !place.path("in/operator").exists() {
+        assert!(start.elapsed() < BOUND, "it does not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    run.signal("TERM");
+    assert_eq!(run.finish().code, Some(0));
+    // Nobody reads it: that is said before anything is decided.
+    place.write("out.toml", &lines_config("stdin = true", "").replace("stdout = true", "file = \"pipe\""));
+    let refused = place.expect(2, &["run", "out.toml", "--journal", "out"]);
+    assert!(refused.err.join("\n").contains("nobody reads this named pipe"), "{refused:#?}");
+    assert!(!place.path("out/journal-00000001.pwj").exists(), "the run is taken back");
+    // Its reader takes nothing: the run waits for it, and not for ever once it is to end.
+    let reader = std::fs::File::options().read(true).write(true).open(place.path("pipe")).expect("a reader");
+    let mut run = place.start(&["run", "out.toml", "--journal", "out"]);
+    let lines: String = (1..=2_000).map(|n| format!("{}\n", purchase_at(n % 60, 1))).collect();
+    run.input(&format!(
+        "{}\n{lines}",
+        INVENTORY.replace("\"initial\":40,\"stock\":40", "\"initial\":9000,\"stock\":9000")
+    ));
+    run.signal("TERM");
+    let ended = run.finish();
+    assert!(ended.code.is_some(), "it ends by itself: {ended:#?}");
+    drop(reader);
+    assert_eq!(place.verify("out")["clean_end"], true);
 }
 
 #[test]
@@ -205,6 +243,9 @@ fn an_output_that_is_the_input_is_refused_however_it_is_spelt() {
     place.write("file.toml", &file_config("auto").replace("dead.jsonl", "./prices.jsonl"));
     let said = place.expect(2, &["check", "file.toml"]).err.join("\n");
     assert!(said.contains("dead_letter: ./prices.jsonl is the same file as file"), "{said}");
+    place.write("file.toml", &file_config("auto").replace("prices.jsonl", "j/journal-00000009.pwj"));
+    let said = place.expect(2, &["check", "file.toml"]).err.join("\n");
+    assert!(said.contains("file: j/journal-00000009.pwj is named as a journal's own file"), "{said}");
     assert_eq!(place.read("events.jsonl"), events, "nothing was written");
     assert!(!place.path("j").exists());
 }

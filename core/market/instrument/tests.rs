@@ -82,6 +82,10 @@ fn the_configuration_gives_the_order_and_is_checked() {
     let numbered = in_order(vec![share("A"), share("B")]).unwrap();
     assert_eq!(numbered[1].id, InstrumentId(1));
     assert_eq!(in_order(vec![share("A"), share("A")]), Err(InstrumentError::Twice("A".to_owned())));
+    let red = Instrument { currency: "\u{1b}[31m".to_owned(), ..share("A") };
+    let refused = in_order(vec![red]).unwrap_err();
+    assert!(matches!(refused, InstrumentError::NotShown { field: "currency", .. }));
+    assert!(!refused.to_string().contains('\u{1b}'), "no terminal is painted with it");
     assert_eq!(in_order(vec![share("A"), share("")]), Err(InstrumentError::NoSymbol(1)));
     let error = in_order(vec![Instrument { increment: Ticks(0), ..share("A") }]).unwrap_err();
     assert_eq!(error.to_string(), "instrument A: increment is 0; it must be at least 1");

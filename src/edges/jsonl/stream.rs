@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ impl Stream {
             source,
             mend: "name another in [feed.jsonl] file",
         };
-        let file = File::open(path).map_err(complain)?;
+        // A pipe that nobody writes yet would keep the start, and whoever ends it, waiting.
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(complain)?;
         let about = file.metadata().map_err(complain)?;
         if about.is_dir() {
             return Err(complain(io::ErrorKind::IsADirectory.into()));
