@@ -221,7 +221,10 @@ fn ask(dir: &Path, asked: &Asked) -> Result<Heard> {
     let (found, finds) = mpsc::channel();
     let place = dir.to_path_buf();
     // Left behind if the disk hangs; the process ends without it.
-    let _reads = std::thread::spawn(move || found.send(Reader::from_end(&place)));
+    std::thread::spawn(move || {
+        // Whoever asked may have given up waiting.
+        let _unheard = found.send(Reader::from_end(&place));
+    });
     let before = finds.recv_timeout(if asked.is_kill() { KILL_WAITS } else { PATIENCE }).ok();
     let sent_at = wall_clock();
     send(dir, asked, PATIENCE)?;
