@@ -5,6 +5,7 @@
 # the journals.
 # Usage: prometheus.sh WORK_DIR, with PRICEWRIGHT naming the built program. Ends what it starts.
 set -euo pipefail
+source "$(dirname "$0")/fetch.sh"
 here="$(cd "$(dirname "$0")" && pwd)"
 work="$1/prometheus"
 mkdir -p "$work"
@@ -20,8 +21,8 @@ command -v curl >/dev/null || missing+=(curl)
 command -v jq >/dev/null || missing+=(jq)
 /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || missing+=(python3-prometheus-client)
 if [ "${#missing[@]}" -gt 0 ]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    fetch apt-get update -qq
+    fetch env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 # shellcheck source=tests/outside/market.sh

@@ -3,14 +3,15 @@
 # dissectors of MoldUDP64, SoupBinTCP and ITCH: not one may be malformed, and of each protocol there must be some.
 # Usage: tshark.sh WORK_DIR, with PRICEWRIGHT naming the built program.
 set -euo pipefail
+source "$(dirname "$0")/fetch.sh"
 here="$(cd "$(dirname "$0")" && pwd)"
 work="$1"
 line_a="${LINE_A_PORT:-32601}" line_b="${LINE_B_PORT:-32602}"
 requests="${REQUEST_PORT:-32603}" ouch="${OUCH_PORT:-32604}" glimpse="${GLIMPSE_PORT:-32606}"
 
 if ! command -v tshark >/dev/null; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tshark >/dev/null
+    fetch apt-get update -qq
+    fetch env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tshark >/dev/null
 fi
 
 # shellcheck source=tests/outside/market.sh
