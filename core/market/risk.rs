@@ -23,6 +23,7 @@ mod duplicate;
 mod limits;
 mod rate;
 
+pub use checks::is_within;
 use duplicate::DuplicateGuard;
 pub use limits::{RiskConfig, check_range};
 pub use rate::TokenBucket;

@@ -237,7 +237,6 @@ fn ask(dir: &Path, asked: &Asked) -> Result<Heard> {
         ))
     };
     let unreadable = |error: JournalError| unseen(&format!("the journal cannot be read ({error})"));
-    let start = Instant::now();
     let (mut journal, since) = match before {
         Some(end) => (end.map_err(unreadable)?, Nanos::ZERO),
         None => {
@@ -250,6 +249,7 @@ fn ask(dir: &Path, asked: &Asked) -> Result<Heard> {
             (Reader::from_seq(dir, from).unwrap_or(end), Nanos(sent_at.0.saturating_sub(CLOCKS_DIFFER.0)))
         }
     };
+    let start = Instant::now();
     while start.elapsed() < PATIENCE {
         let Some(record) = journal.next_record().map_err(unreadable)? else {
             nap(Duration::from_millis(1));

@@ -14,14 +14,14 @@ use pricewright_core::kernel::{
     Ticks, TradingState,
 };
 use pricewright_core::market::book::{Bbo, Touched};
-use pricewright_core::market::portfolio::in_range;
+use pricewright_core::market::portfolio::{HalfTicks, in_range};
+use pricewright_core::market::risk::is_within;
 
 use super::desk::Desk;
-use super::state::{Feed, MAX_FEEDS, Turn};
+use super::state::{Feed, MAX_FEEDS, SeenMarket, Turn};
 
 /// How long a book may be locked or crossed while its instrument trades: messages that belong together come within less.
 const CROSSED_MAX: Nanos = Nanos::from_millis(1_000);
-const BPS_OF_ONE: i128 = 10_000;
 
 impl Desk {
     pub(super) fn on_order_add<P: Probe>(&mut self, event: &OrderAdd, turn: &mut Turn<'_, P>) {
@@ -171,11 +171,10 @@ impl Desk {
             if let Some(instrument) = self.state.instrument_mut(*id) {
                 instrument.in_batch = false;
             }
-            let (bbo, is_wide) = self.market(*id);
+            let market = self.market(*id);
             let mut is_clear = true;
             if let Some(instrument) = self.state.valid_mut(*id) {
-                instrument.is_wide = is_wide;
-                instrument.features.update(turn.now, &bbo);
+                instrument.see_market(turn.now, &market);
                 is_clear = instrument.features.touch.is_some() && instrument.crossed.is_none();
             }
             if !is_clear {
@@ -208,11 +207,11 @@ impl Desk {
     /// for that. An order at either of them would be refused by the band around their middle: a stub quote behind one that
     /// left is no price to quote around, nor to value a position at.
     #[inline]
-    fn market(&mut self, id: InstrumentId) -> (Bbo, bool) {
-        let bbo = self.others(id);
-        match is_wide(&bbo, self.config.risk.band_bps) {
-            true => (Bbo::default(), true),
-            false => (bbo, false),
+    fn market(&mut self, id: InstrumentId) -> SeenMarket {
+        let best = self.others(id);
+        match is_wide(&best, self.config.risk.band_bps) {
+            true => SeenMarket { best: Bbo::default(), is_wide: true },
+            false => SeenMarket { best, is_wide: false },
         }
     }
 
@@ -230,7 +229,6 @@ impl Desk {
         }
         let since = *instrument.crossed.get_or_insert(turn.now);
         if turn.now.0.saturating_sub(since.0) >= CROSSED_MAX.0 {
-            instrument.crossed = None;
             turn.step(
                 "the book has been crossed for a second while the instrument trades: a message was wrong",
             );
@@ -240,10 +238,9 @@ impl Desk {
 
     /// Between batches: an order in the book may be known as ours only now.
     pub(super) fn look_again(&mut self, id: InstrumentId, now: Nanos) {
-        let (bbo, is_wide) = self.market(id);
+        let market = self.market(id);
         if let Some(instrument) = self.state.valid_mut(id).filter(|instrument| !instrument.in_batch) {
-            instrument.is_wide = is_wide;
-            instrument.features.look_again(&bbo);
+            instrument.look_again(&market);
             self.mark(id, now);
         }
     }
@@ -296,7 +293,7 @@ impl Desk {
             return;
         }
         if from == Health::VALID {
-            instrument.features.clear();
+            instrument.forget_market();
         }
         if to == Health::VALID {
             self.see_again(id, turn.now);
@@ -327,9 +324,9 @@ impl Desk {
 
     /// The book is valid again; one in the middle of a batch is looked at when that ends.
     fn see_again(&mut self, id: InstrumentId, now: Nanos) {
-        let bbo = self.others(id);
+        let market = self.market(id);
         if let Some(instrument) = self.state.valid_mut(id).filter(|instrument| !instrument.in_batch) {
-            instrument.features.update(now, &bbo);
+            instrument.see_market(now, &market);
             self.mark(id, now);
         }
     }
@@ -460,10 +457,10 @@ impl Desk {
     }
 }
 
-/// Whether a side of `bbo` lies beyond `band` from the middle.
+/// Whether the sides of `bbo` lie beyond `band` from their middle, both equally far.
 #[inline]
 fn is_wide(bbo: &Bbo, band: Bps) -> bool {
     let (Some(bid), Some(ask)) = (bbo.bid, bbo.ask) else { return false };
-    let (bid, ask) = (i128::from(bid.price.0), i128::from(ask.price.0));
-    (ask - bid) * BPS_OF_ONE > (bid + ask) * i128::from(band.0)
+    let middle = HalfTicks(bid.price.0.saturating_add(ask.price.0));
+    bid.price < ask.price && !is_within(ask.price, middle, band)
 }

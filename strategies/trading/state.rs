@@ -103,6 +103,15 @@ pub(super) struct Feed {
     pub(super) lag: Option<Nanos>,
 }
 
+/// What a book says of the market, without our own orders.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SeenMarket {
+    /// The best of each side; none of either where they lie too far apart.
+    pub(super) best: Bbo,
+    /// They lie too far apart to say what the price is.
+    pub(super) is_wide: bool,
+}
+
 /// The desk's view of one instrument.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct InstrumentState {
@@ -185,11 +194,30 @@ impl InstrumentState {
         }
     }
 
+    /// Takes what the book says of the market after a batch.
+    #[inline]
+    pub(super) fn see_market(&mut self, now: Nanos, market: &SeenMarket) {
+        self.is_wide = market.is_wide;
+        self.features.update(now, &market.best);
+    }
+
+    /// Takes it between batches: what is known of the book changed, not the market.
+    pub(super) fn look_again(&mut self, market: &SeenMarket) {
+        self.is_wide = market.is_wide;
+        self.features.look_again(&market.best);
+    }
+
+    /// What the book said of the market is no longer so. It is judged anew when it is seen again.
+    pub(super) fn forget_market(&mut self) {
+        self.features.clear();
+        (self.is_wide, self.crossed) = (false, None);
+    }
+
     /// Nobody knows what the book holds. What the venue said of the instrument besides stays, but for its state if that
     /// comes anew with a snapshot.
     pub(super) fn lose_book(&mut self, reason: HealthReason) {
         self.fault = Some(reason);
-        self.features.clear();
+        self.forget_market();
         if reason == HealthReason::SNAPSHOT {
             self.trading = TradingState::UNKNOWN;
         }
@@ -199,7 +227,7 @@ impl InstrumentState {
     /// at what it was valued last, stays.
     pub(super) fn begin_session(&mut self) {
         self.fault = None;
-        self.features.clear();
+        self.forget_market();
         (self.trading, self.market_halted) = (TradingState::UNKNOWN, false);
         self.last_trade = None;
         self.gone.clear();

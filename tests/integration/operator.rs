@@ -8,7 +8,7 @@ use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand, RecordRef
 
 use crate::pricing::INVENTORY;
 use crate::processes::{Market, summary};
-use crate::support::{BOUND, Place, objects};
+use crate::support::{BOUND, Place, Process, objects};
 
 /// Follows a journal until `found` says yes to a record, and gives its sequence.
 fn until(journal: &mut Reader, what: &str, mut found: impl FnMut(&RecordRef<'_>) -> bool) -> u64 {
@@ -110,14 +110,20 @@ fn a_shop_that_begins_frozen_says_so_at_its_start_and_its_end() {
     assert_eq!(result["latch"], "kill_latch");
 }
 
-/// Acting never waits for reading: a journal that cannot be read is no reason to go on.
-#[test]
-fn a_kill_reaches_a_run_whose_journal_cannot_be_read() {
-    let place = Place::new();
+/// A shop that has published a price, its input open.
+fn selling(place: &Place) -> Process {
     place.write("shop.toml", include_str!("../../strategies/pricing/flash_sale/stdin.toml"));
     let mut shop = place.start(&["run", "shop.toml", "--journal", "shop"]);
     shop.input(&format!("{INVENTORY}\n"));
     shop.wait_out("\"sku\"");
+    shop
+}
+
+/// Acting never waits for reading: a journal that cannot be read is no reason to go on.
+#[test]
+fn a_kill_reaches_a_run_whose_journal_cannot_be_read() {
+    let place = Place::new();
+    let shop = selling(&place);
     place.write("shop/journal-00000099.pwj", "junk");
     let sent = place.expect(1, &["operator", "kill", "shop", "--name", "ann"]);
     assert!(sent.err.join("\n").contains("kill was sent; what became of it is not known"), "{sent:#?}");
@@ -130,10 +136,7 @@ fn a_kill_reaches_a_run_whose_journal_cannot_be_read() {
 #[test]
 fn a_stopped_process_lets_each_kill_end_and_say_what_to_do() {
     let place = Place::new();
-    place.write("shop.toml", include_str!("../../strategies/pricing/flash_sale/stdin.toml"));
-    let mut shop = place.start(&["run", "shop.toml", "--journal", "shop"]);
-    shop.input(&format!("{INVENTORY}\n"));
-    shop.wait_out("\"sku\"");
+    let shop = selling(&place);
     shop.signal("STOP");
     let kills: Vec<_> = (0..16).map(|_| place.start(&["operator", "kill", "shop"])).collect();
     for kill in kills {

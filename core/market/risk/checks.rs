@@ -4,9 +4,9 @@
 use super::duplicate::DuplicateGuard;
 use super::{GateContext, Intent, Reference, RiskConfig, Verdict};
 use crate::kernel::probe::units;
-use crate::kernel::{Control, Health, Probe, Relation, SessionPhase, Side, Ticks, TradingState};
+use crate::kernel::{Bps, Control, Health, Probe, Relation, SessionPhase, Side, Ticks, TradingState};
 use crate::market::order::notional;
-use crate::market::portfolio::{PRICE_MAX, in_range, minor};
+use crate::market::portfolio::{HalfTicks, PRICE_MAX, in_range, minor};
 
 const BPS: i64 = 10_000;
 
@@ -141,6 +141,14 @@ pub(super) fn away_bps(price: Ticks, reference: Reference) -> Option<i64> {
     let scaled = (price * 2 - reference) * i128::from(BPS);
     let away = (scaled.abs() + reference - 1) / reference;
     Some(minor(away * scaled.signum()).0)
+}
+
+/// Whether `price` lies within `band` of `centre`, which is positive: [`Reference::away_bps`] is at most that, and needs a
+/// division to say by how much.
+#[inline]
+pub fn is_within(price: Ticks, centre: HalfTicks, band: Bps) -> bool {
+    let (away, centre) = (i128::from(price.0) * 2 - i128::from(centre.0), i128::from(centre.0));
+    centre > 0 && in_range(price) && away.abs() * i128::from(BPS) <= centre * i128::from(band.0)
 }
 
 fn micros_up(nanos: i64) -> i64 {

@@ -1,7 +1,7 @@
 use quickcheck::QuickCheck;
 
 use super::*;
-use crate::kernel::{NoProbe, Recorder};
+use crate::kernel::{Bps, NoProbe, Recorder};
 
 fn context() -> GateContext {
     GateContext {
@@ -316,4 +316,22 @@ fn what_passes_keeps_within_the_limits() {
     QuickCheck::new()
         .tests(3_000)
         .quickcheck(property as fn((i64, i64, i64, i64), bool, u32, i8, u16) -> bool);
+}
+
+/// The same question, asked with a division and without.
+#[test]
+fn within_a_band_is_as_far_away_as_the_band_at_most() {
+    fn property(price: i64, centre: i64, band: u16, near: i8) -> bool {
+        let band = Bps(i64::from(band) % 10_001);
+        // Prices and centres in range, far from each other and close; and some beyond.
+        [(price >> 30, centre >> 30), ((centre >> 31) / 2 + i64::from(near), centre >> 31), (price, centre)]
+            .into_iter()
+            .all(|(price, centre)| {
+                let reference = Reference { price: HalfTicks(centre), at: Nanos(0) };
+                let away = reference.away_bps(Ticks(price));
+                let wanted = away.is_some_and(|away| away.abs() <= band.0);
+                is_within(Ticks(price), HalfTicks(centre), band) == wanted
+            })
+    }
+    QuickCheck::new().tests(10_000).quickcheck(property as fn(i64, i64, u16, i8) -> bool);
 }

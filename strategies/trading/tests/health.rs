@@ -373,3 +373,28 @@ fn a_quiet_crossed_book_is_found() {
     });
     assert!(found);
 }
+
+/// What was wide or crossed before a gap says nothing of the book behind it; and a book that is wide there is no market either.
+#[test]
+fn after_a_gap_a_book_is_judged_anew() {
+    let mut stage = Stage::quoting();
+    stage.add(7, Side::Sell, 9_998, LAST);
+    stage.wait(500);
+    stage.health(Health::RECOVERING, HealthReason::GAP);
+    stage.wait(60_000);
+    stage.health(Health::VALID, HealthReason::FILLED);
+    stage.add(8, Side::Buy, 9_000, LAST);
+    assert!(stage.all::<BookTransition>().is_empty(), "crossed for the first time since");
+
+    let mut stage = Stage::quoting();
+    stage.health(Health::RECOVERING, HealthReason::GAP);
+    stage.canceled(1);
+    stage.canceled(2);
+    stage.add(7, Side::Buy, 1, 0);
+    stage.delete(1, LAST);
+    stage.health(Health::VALID, HealthReason::FILLED);
+    assert!(stage.all::<PlaceOrder>().is_empty(), "no quote between stubs");
+    stage.wait(1_000);
+    stage.add(8, Side::Buy, 9_999, LAST);
+    assert_eq!(stage.all::<PlaceOrder>().len(), 2);
+}
