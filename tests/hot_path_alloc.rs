@@ -8,6 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
+use pricewright::edges::recorder::{Recorder, Taps};
 use pricewright::harness::in_memory::{InMemory, Packets, Setup};
 use pricewright::harness::tick::market;
 use pricewright::journal::Reader;
@@ -16,7 +17,9 @@ use pricewright::replay::follow::Follower;
 use pricewright::replay::run_info::RunInfo;
 use pricewright::ring::ring;
 use pricewright_core::kernel::table::{Mark, RunEnd};
-use pricewright_core::kernel::{Driver, Nanos, RecordSink as _, SourceId};
+use pricewright_core::kernel::{Driver, InstrumentId, Nanos, RecordSink as _, SourceId};
+use pricewright_feeds::nasdaq::glimpse::Snapshot;
+use pricewright_feeds::nasdaq::market_data::Arrival;
 use pricewright_strategies::trading::Desk;
 
 /// Messages in all; a tenth of them is the warm-up.
@@ -126,6 +129,27 @@ fn showing_how_full_a_ring_is_allocates_nothing() {
     assert_eq!((allocations, frees), (0, 0));
     let shown = gauges.read();
     assert_eq!(shown, [RingReading { name: "ingress", used: 64, capacity: 64, full: 1 }]);
+}
+
+/// What is received with `--record`: less than the rings hold, so that it is all the same how fast the file is.
+#[test]
+fn recording_allocates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recorder, taps) = Recorder::create(&dir.path().join("packets")).unwrap();
+    let Taps { mut feed, mut venue } = taps;
+    let snapshot = Snapshot::new(9, [&[1_u8; 40][..]; 10_000].into_iter());
+
+    let (allocations, frees, ()) = counted(|| {
+        for stamp in 0..10_000 {
+            feed.datagram(0, Arrival { received: Nanos(stamp), queued_ns: 1 }, &[7; 1_400]);
+            venue.stream(Nanos(stamp), &[8; 100]);
+        }
+        feed.mistrusted(Nanos(10_000), InstrumentId(1));
+        feed.snapshot(Nanos(10_000), &snapshot);
+    });
+
+    assert_eq!((allocations, frees), (0, 0));
+    recorder.finish().expect("complete");
 }
 
 /// What a restart runs with: a desk that was restored from a snapshot in the middle of a session.

@@ -8,8 +8,11 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use pricewright::edges::recorder::Recorder;
 use pricewright::harness::in_memory::{InMemory, Packets, Setup};
 use pricewright::harness::tick::market;
+use pricewright_core::kernel::Nanos;
+use pricewright_feeds::nasdaq::market_data::Arrival;
 
 /// Messages in all; a tenth of them is the warm-up.
 const MESSAGES: u64 = 1_120_000;
@@ -57,6 +60,24 @@ fn a_million_messages_fault_in_nothing() {
     pipeline.end().unwrap();
     let segments = std::fs::read_dir(dir.path()).unwrap().count();
     assert!(segments > 50, "the journal rolled over {segments} files only");
+}
+
+/// Half of the ring's memory, on its first lap.
+#[test]
+fn recording_faults_in_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recorder, mut taps) = Recorder::create(&dir.path().join("packets")).unwrap();
+    let mut record = |count: i64| {
+        for stamp in 0..count {
+            taps.feed.datagram(0, Arrival { received: Nanos(stamp), queued_ns: 0 }, &[7; 1_400]);
+        }
+    };
+    record(1_000);
+
+    let found = faults_during(|| record(23_000));
+
+    assert_eq!(found, (0, 0), "minor and major faults of the thread that receives");
+    recorder.finish().expect("complete");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | case | allowed | work | must |
 //! | --- | --- | --- | --- |
 //! | `memory` | nothing at all | a million messages, packet bytes to order bytes, journal rolling over | survive |
-//! | `sockets` | recvmmsg, recvfrom, sendto | 100 000 messages over loopback UDP and TCP against the simulated exchange | survive |
+//! | `sockets` | recvmmsg, recvfrom, sendto | 100 000 messages over loopback UDP and TCP against the simulated exchange, all recorded | survive |
 //! | `getpid` | nothing at all | asks for its process number in the middle of it | be killed |
 //! | `open` | recvmmsg, recvfrom, sendto | opens a file in the middle of it | be killed |
 //!
@@ -28,6 +28,7 @@ use pricewright::config::{ConfigText, PipelineConfig};
 use pricewright::edges::assemble::session_day;
 use pricewright::edges::nasdaq::NasdaqFeed;
 use pricewright::edges::ouch::OuchGateway;
+use pricewright::edges::recorder::Recorder;
 use pricewright::error::Result;
 use pricewright::harness::in_memory::{InMemory, Packets, Setup};
 use pricewright::harness::tick::market;
@@ -61,6 +62,9 @@ const SOCKET_WARM_UP: u64 = 5_000;
 const SOCKET_RATE: u32 = 20_000;
 /// Orders and cancels that must leave under the filter, at least.
 const SOCKET_ORDERS: u64 = 50;
+/// What the case over sockets records, and how much of it must have been written.
+const RECORDING: &str = "packets.pwp";
+const RECORDED: u64 = 1 << 20;
 /// How long a child may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The hot thread's last word, behind which its counts lie.
@@ -112,7 +116,13 @@ fn run_case(case: &str, killed: bool) -> String {
     };
     match (killed, status.signal()) {
         (true, Some(libc::SIGSYS)) => "ok".to_owned(),
-        (false, None) if status.success() => "ok".to_owned(),
+        (false, None) if status.success() => match std::fs::metadata(dir.path().join(RECORDING)) {
+            Ok(recording) if recording.len() < RECORDED => {
+                format!("FAILED: {} bytes recorded", recording.len())
+            }
+            Err(_) if case == "sockets" => "FAILED: nothing was recorded".to_owned(),
+            _ => "ok".to_owned(),
+        },
         (true, _) => format!("FAILED: the filter let the call pass: {status}"),
         (false, Some(libc::SIGSYS)) => "FAILED: the hot path made a forbidden system call".to_owned(),
         (false, _) => format!("FAILED: {status}"),
@@ -252,10 +262,12 @@ fn over_sockets(dir: &Path, told: &AtomicU64, messages: u64, breach: impl FnOnce
     let begun = journal.begin::<Desk>(dir, &config, now).unwrap();
     let units = Desk::units(&config.config);
     let day = session_day("", &config.venue).unwrap();
+    // Its thread goes on without the filter, and writes what the hot thread copies.
+    let (_recorder, taps) = Recorder::create(&dir.join(RECORDING)).unwrap();
     let settings = config.feed.nasdaq.as_ref().unwrap();
-    let feed = NasdaqFeed::open(settings, &units, &begun.resume, day.clone(), None).unwrap();
+    let feed = NasdaqFeed::open(settings, &units, &begun.resume, day.clone(), Some(taps.feed)).unwrap();
     let settings = config.gateway.ouch.as_ref().unwrap();
-    let gateway = OuchGateway::open(settings, &units, &begun.resume, day, now, None).unwrap();
+    let gateway = OuchGateway::open(settings, &units, &begun.resume, day, now, Some(taps.venue)).unwrap();
     let (tracer, drain) = Tracer::channel();
     let control = RunControl::default();
     let parts = HelperParts {

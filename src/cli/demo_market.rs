@@ -141,7 +141,7 @@ impl Run<'_> {
     }
 
     fn go(&self) -> Result<Finished> {
-        let recorder = self.args.record.as_deref().map(Recorder::create).transpose()?;
+        let (recorder, taps) = self.args.record.as_deref().map(Recorder::create).transpose()?.unzip();
         let early = EarlySignals::take()?;
         let launch = Launch::<Desk>::prepare_with(self.config, self.dir, self.plan.clone(), &self.opening())?;
         if let Some(recovered) = launch.recovered() {
@@ -151,7 +151,7 @@ impl Run<'_> {
         let control = launch.control().clone();
         let seen = News::new(launch.first_seq(), false).in_units(Desk::units(&self.config.config));
         let seen = seen.begun_at(&launch.standing());
-        let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], recorder.clone())?;
+        let assembled = assemble(launch, self.config, vec![Box::new(seen.clone())], taps)?;
         let units = Desk::units(&self.config.config);
         let mut status = StatusLine::of_demo(self.args.json, control);
         let limit = limit(self.seconds);
@@ -165,7 +165,7 @@ impl Run<'_> {
         });
         let ran = begin.elapsed();
         let shown = status.finish();
-        let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
+        let recorded = recorder.map_or(Ok(()), Recorder::finish);
         outcome.check(self.dir)?;
         recorded?;
         shown?;

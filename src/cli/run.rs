@@ -73,7 +73,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     // Standard output may carry the decisions: what is for people goes to standard error here.
     note(&format!("{}: {plan}", config.machine));
     check::<M>(config)?;
-    let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
+    let (recorder, taps) = args.record.as_deref().map(Recorder::create).transpose()?.unzip();
     let early = EarlySignals::take()?;
     let opening = Opening {
         repair: args.repair,
@@ -99,7 +99,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
         StatusLine::of_run(decisions_on_stdout, config.runtime.status_s, launch.control().clone());
     // One form on standard output: the result is a line, if lines stand there.
     let result = if decisions_on_stdout { result_line } else { result };
-    let assembled = assemble(launch, config, vec![Box::new(news.clone())], recorder.clone())?;
+    let assembled = assemble(launch, config, vec![Box::new(news.clone())], taps)?;
     if let Some(address) = assembled.listening {
         note(&format!("reading lines from TCP clients on {address}"));
     }
@@ -125,7 +125,7 @@ fn run_pipeline<M: Hosted>(config: &PipelineConfig<M::Config>, args: &RunArgs) -
     });
     // What standard output refused is said by who writes there.
     let _reported = status.finish();
-    let recorded = recorder.map_or(Ok(()), |recorder| recorder.finish());
+    let recorded = recorder.map_or(Ok(()), Recorder::finish);
     outcome.succeeded(&dir)?;
     recorded?;
     let lines = assembled.lines.map(|lines| lines.read());

@@ -22,7 +22,7 @@ use super::lines_out::LinesOut;
 use super::metrics::{self, MetricsServer};
 use super::nasdaq::{LineMonitor, NasdaqFeed};
 use super::ouch::{OuchGateway, credentials, order_entry};
-use super::recorder::Recorder;
+use super::recorder::Taps;
 use super::vitals::Vitals;
 use crate::clock::Clock as _;
 use crate::config::{JsonlFeed as JsonlSettings, NasdaqFeed as NasdaqSettings, PipelineConfig};
@@ -54,7 +54,7 @@ pub struct Assembled {
     pub metrics: Option<MetricsServer>,
 }
 
-/// Opens the configured edges and starts the pipeline; `tailers` watch the journal besides.
+/// Opens the configured edges and starts the pipeline; `tailers` watch the journal besides, `taps` record what is received.
 ///
 /// # Errors
 /// Where an edge cannot be opened.
@@ -62,7 +62,7 @@ pub fn assemble<M: Machine + Send + 'static>(
     launch: Launch<M>,
     config: &PipelineConfig<M::Config>,
     tailers: Vec<Box<dyn Tailer>>,
-    recorder: Option<Recorder>,
+    taps: Option<Taps>,
 ) -> Result<Assembled> {
     let (launch, places) = or_give_up(launch, Places::for_strangers(config))?;
     let prepared =
@@ -74,7 +74,7 @@ pub fn assemble<M: Machine + Send + 'static>(
     };
     let mut assembled = match (&config.feed.jsonl, &config.feed.nasdaq) {
         (Some(feed), _) => assemble_lines(launch, config, feed, tailers, places),
-        (None, Some(feed)) => assemble_market(launch, config, feed, tailers, recorder),
+        (None, Some(feed)) => assemble_market(launch, config, feed, tailers, taps),
         (None, None) => Err(Error::Usage("no feed: add [feed.nasdaq] or [feed.jsonl]".to_owned())),
     }?;
     if let Some(prepared) = prepared {
@@ -205,9 +205,9 @@ fn assemble_market<M: Machine + Send + 'static>(
     config: &PipelineConfig<M::Config>,
     settings: &NasdaqSettings,
     mut tailers: Vec<Box<dyn Tailer>>,
-    recorder: Option<Recorder>,
+    taps: Option<Taps>,
 ) -> Result<Assembled> {
-    let opened = open_market(&launch, config, settings, recorder);
+    let opened = open_market(&launch, config, settings, taps);
     let (launch, (mut feed, gateway)) = or_give_up(launch, opened)?;
     let lines = Some(feed.monitor());
     let watch = feed.watch_books(launch.first_seq());
@@ -245,15 +245,16 @@ fn open_market<M: Machine + Send + 'static>(
     launch: &Launch<M>,
     config: &PipelineConfig<M::Config>,
     settings: &NasdaqSettings,
-    recorder: Option<Recorder>,
+    taps: Option<Taps>,
 ) -> Result<(NasdaqFeed, Option<OuchGateway>)> {
     let units = M::units(&config.config);
     let now = launch.clock().clone().now();
     let day = session_day(&settings.day_start, &config.venue)?;
-    let feed = NasdaqFeed::open(settings, &units, launch.resume(), day.clone(), recorder.clone())?;
+    let (recorded, session) = taps.map(|taps| (taps.feed, taps.venue)).unzip();
+    let feed = NasdaqFeed::open(settings, &units, launch.resume(), day.clone(), recorded)?;
     let gateway = match &config.gateway.ouch {
         Some(ouch) => {
-            if recorder.is_some() && ouch.drop_copy.is_some() {
+            if session.is_some() && ouch.drop_copy.is_some() {
                 tracing::warn!(
                     "the recording holds the packets of market data and order entry, none of the drop copy: a replay of it \
                      compares no fills"
@@ -261,7 +262,7 @@ fn open_market<M: Machine + Send + 'static>(
             }
             let clock = launch.clock().clone();
             let drop_copy = DropCopyLink::start(ouch, &units, launch.resume(), day.clone(), clock)?;
-            let gateway = OuchGateway::open(ouch, &units, launch.resume(), day, now, recorder)?;
+            let gateway = OuchGateway::open(ouch, &units, launch.resume(), day, now, session)?;
             Some(gateway.with_drop_copy(drop_copy))
         }
         None => None,

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::glimpse::{BookWatch, SnapshotFetcher};
 use super::instruments::instruments;
 use super::kernel_queue::KernelQueue;
-use super::recorder::Recorder;
+use super::recorder::Tap;
 use crate::clock::Clock;
 use crate::config::NasdaqFeed as Settings;
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub struct NasdaqFeed {
     request_failed: bool,
     rerequest: SocketAddrV4,
     held: Held,
-    recorder: Option<Recorder>,
+    recorder: Option<Tap>,
     monitor: LineMonitor,
     senders: Senders,
     /// Books that were made stale alone, as far as they were named.
@@ -232,7 +232,7 @@ impl NasdaqFeed {
         units: &DisplayUnits,
         resume: &Resume,
         day: SessionDay,
-        recorder: Option<Recorder>,
+        recorder: Option<Tap>,
     ) -> Result<Self> {
         let market = market_data(settings, units, resume, day)?;
         let lines = settings.lines.iter().map(|line| open_line(*line, settings)).collect::<Result<_>>()?;
@@ -394,7 +394,7 @@ fn receive_line<C: Clock, S: RecordSink>(
     (line, from, senders): (u16, &mut LineSocket, &mut Senders),
     market: &mut MarketData,
     held: &mut Held,
-    recorder: &mut Option<Recorder>,
+    recorder: &mut Option<Tap>,
     round: &mut Round<'_, C>,
     sink: &mut S,
 ) -> Result<usize> {

@@ -16,7 +16,7 @@ use pricewright_feeds::nasdaq::{Alpha, SessionDay, SessionId};
 
 use super::drop_copy::DropCopyLink;
 use super::instruments::instruments;
-use super::recorder::Recorder;
+use super::recorder::Tap;
 use super::warm_path::WarmPath;
 use crate::config::OuchGateway as Settings;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub struct OuchGateway {
     address: SocketAddr,
     reports: RecordBuf,
     handle: SessionHandle,
-    recorder: Option<Recorder>,
+    recorder: Option<Tap>,
     drop_copy: Option<DropCopyLink>,
     warm: Option<WarmPath>,
     closing: bool,
@@ -94,7 +94,7 @@ impl OuchGateway {
         resume: &Resume,
         day: SessionDay,
         now: Nanos,
-        recorder: Option<Recorder>,
+        recorder: Option<Tap>,
     ) -> Result<Self> {
         let entry = order_entry(settings, units, resume, day)?;
         let mut gateway = Self {
@@ -139,7 +139,7 @@ impl OuchGateway {
     }
 
     fn connected(&mut self, connection: TcpConnection, now: Nanos) -> Result<()> {
-        if let Some(recorder) = &self.recorder {
+        if let Some(recorder) = &mut self.recorder {
             recorder.connected(now);
         }
         *self.handle.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection.try_clone().ok();
@@ -256,7 +256,7 @@ impl OuchGateway {
                     break;
                 }
             };
-            if let Some(recorder) = &self.recorder {
+            if let Some(recorder) = &mut self.recorder {
                 recorder.stream(now, spare.get(..count).unwrap_or(&[]));
             }
             work += count;

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -24,6 +25,30 @@ pub fn create_fresh(path: &Path) -> io::Result<File> {
             if there.is_file() && there.len() > 0 { Err(error) } else { File::create(path) }
         }
         made => made,
+    }
+}
+
+/// As [`create_fresh`], but a named pipe that nobody reads is refused: opening it would wait for a reader.
+///
+/// # Errors
+/// As there, and for such a pipe.
+pub fn create_fresh_now(path: &Path) -> io::Result<File> {
+    // Held while the file is opened: a reader whose only writer goes takes that for the end.
+    let _reader_is_there = match std::fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo()) {
+        true => Some(
+            File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(nobody_reads)?,
+        ),
+        false => None,
+    };
+    create_fresh(path)
+}
+
+fn nobody_reads(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ENXIO) => {
+            io::Error::new(error.kind(), "nobody reads this named pipe; start its reader first")
+        }
+        _ => error,
     }
 }
 

@@ -27,6 +27,7 @@ use zerocopy::little_endian::{I64, U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::IoError;
+use super::file::create_fresh_now;
 
 const MAGIC: [u8; 8] = *b"PWPACKET";
 const VERSION: u32 = 1;
@@ -34,6 +35,8 @@ const END: u16 = 0;
 const WAITED: u16 = 3;
 /// The longest payload: no UDP datagram is longer.
 pub const MAX_PACKET_LEN: usize = 65_535;
+/// Bytes given to a file at once.
+const WRITE_LEN: usize = 1 << 16;
 
 /// How a packet was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +102,13 @@ pub struct PacketWriter<W: Write> {
 }
 
 impl PacketWriter<BufWriter<File>> {
-    /// Creates the file at `path`, over what was there.
+    /// Creates the file at `path`, which must not be there or be empty.
     ///
     /// # Errors
-    /// Where it cannot be created.
+    /// Where it cannot be created, or is a named pipe that nobody reads.
     pub fn create(path: &Path) -> Result<Self, IoError> {
-        let file = super::file::create_fresh(path).map_err(|source| IoError::file("create", path, source))?;
-        Self::new(BufWriter::with_capacity(1 << 20, file), path)
+        let file = create_fresh_now(path).map_err(|source| IoError::file("create", path, source))?;
+        Self::new(BufWriter::with_capacity(WRITE_LEN, file), path)
     }
 }
 
@@ -140,13 +143,21 @@ impl<W: Write> PacketWriter<W> {
         Ok(())
     }
 
+    /// Hands on what is buffered.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn flush(&mut self) -> Result<(), IoError> {
+        self.writer.flush().map_err(|source| IoError::file("write to", &self.path, source))
+    }
+
     /// Writes the end mark, flushes, and gives the writer back.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn finish(mut self) -> Result<W, IoError> {
         self.put_packet(Nanos::ZERO, 0, END, &[&self.count.to_le_bytes()])?;
-        self.writer.flush().map_err(|source| IoError::file("write to", &self.path, source))?;
+        self.flush()?;
         Ok(self.writer)
     }
 

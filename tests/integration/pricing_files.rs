@@ -142,7 +142,7 @@ fn a_named_pipe_is_read_from_its_start_each_time() {
     }
 }
 
-fn make_pipe(place: &Place, name: &str) {
+pub(crate) fn make_pipe(place: &Place, name: &str) {
     let made = Command::new("mkfifo").arg(place.path(name)).status().expect("mkfifo runs");
     assert!(made.success());
 }

@@ -1,7 +1,9 @@
 //! Acting never waits for telling: standard output and standard error are pipes that are full and that nobody reads.
 
+use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use pricewright::journal::Reader;
 use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand, RecordRef, SessionPhase};
 use serde_json::Value;
 
+use crate::pricing_files::make_pipe;
 use crate::processes::{Market, summary};
 use crate::support::{BOUND, Place, http_get_200};
 
@@ -131,6 +134,36 @@ fn a_kill_the_loss_of_a_session_and_the_end_wait_for_no_reader() {
     assert_eq!(engine.end(), Some(0));
     assert_eq!(place.verify("live")["clean_end"], true);
     summary(again);
+}
+
+#[test]
+fn a_recording_that_nobody_reads_keeps_nothing_from_its_end() {
+    let place = Place::new();
+    let market = Market::find();
+    desk(&place, &market);
+    make_pipe(&place, "packets");
+    let mut options = File::options();
+    let mut pipe = options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(place.path("packets"))
+        .expect("a pipe");
+    while pipe.write(&[b'.'; 4096]).is_ok() {}
+    let exchange = market.start(&place, &["DEMO"], 3, 500, 0);
+    let engine = place.start(&["run", "desk.toml", "--journal", "live", "--record", "packets"]);
+    let mut journal = begun(&place, "live");
+    until(&mut journal, "order", is_order);
+    place.json(&["operator", "kill", "live", "--name", "ann", "--json"]);
+    until(&mut journal, "latch", |record| {
+        matches!(DecisionRef::of(record), Some(DecisionRef::KillLatched(_)))
+    });
+    engine.signal("TERM");
+    let ended = engine.finish();
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(ended.err.join("\n").contains("the recording is not complete"), "{ended:#?}");
+    assert_eq!(place.verify("live")["clean_end"], true);
+    summary(exchange);
 }
 
 #[test]
