@@ -367,7 +367,9 @@ fn open_lines<M: Machine + Send + 'static>(
                 .map(|stdout| Box::new(stdout) as Box<dyn Tailer>),
         );
         let journal = (launch.dir(), first_seq, launch.resume());
-        outputs.push(Box::new(LinesOut::open(gateway, encoder(), journal, control)?));
+        let opened = LinesOut::open(gateway, encoder, journal, control)?;
+        outputs.extend(opened.files.map(|files| Box::new(files) as Box<dyn Tailer>));
+        slow_outputs.extend(opened.pipes.into_iter().map(|pipe| Box::new(pipe) as Box<dyn Tailer>));
     }
     Ok(OpenLines { feed, outputs, services, slow_outputs, http, listening, vitals })
 }

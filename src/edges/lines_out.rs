@@ -1,6 +1,9 @@
 //! Decisions out as JSON lines, taken from the journal: prices to standard output or a file, dead letters to a file or standard
 //! error. (TCP clients are [`super::answers`].)
 //!
+//! Standard output and each named pipe are a [`LinesOut`] of their own ([`Outputs`]), so that each can have a thread of its own:
+//! one whose reader stops keeps nothing from the others.
+//!
 //! A file gets every decision of the journal once, whatever crashes in between and whoever moves the file away
 //! ([`super::output_file`]). Standard output gets those of this run, and those of a crashed run that had not been journalled
 //! yet; what was journalled but not written when a process died is in the journal alone.
@@ -31,6 +34,14 @@ const STDERR: &str = "standard error";
 const LINGER: Duration = Duration::from_secs(5);
 /// How long dead letters wait for a standard error that takes nothing.
 const STDERR_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the settings ask for, by who may have to wait for whom.
+pub struct Outputs {
+    /// Files, and dead letters on standard error, where there are any.
+    pub files: Option<LinesOut>,
+    /// Named pipes, each by itself.
+    pub pipes: Vec<LinesOut>,
+}
 
 /// Writes each decision once, in the journal's order.
 pub struct LinesOut {
@@ -110,6 +121,10 @@ impl Out {
         Ok(Self { file: Some(file), ..Self::new(to, path, first_seq) })
     }
 
+    fn is_pipe(&self) -> bool {
+        self.file.as_ref().is_some_and(OutputFile::is_pipe)
+    }
+
     fn write(&mut self, seq: u64, bytes: &[u8]) -> Result<()> {
         if seq < self.first_seq {
             return Ok(());
@@ -164,37 +179,46 @@ impl LinesOut {
         Some(Self { encoder, prices: vec![out], dead_letters: None, line: Vec::new(), control })
     }
 
-    /// Writes as `settings` say, but for standard output; the run's first record is `first_seq` of the journal in `dir`, which
-    /// stands as `resume` says, and `control` ends it where whoever reads a pipe is gone.
+    /// Outputs as `settings` say, but for standard output; the run's first record is `first_seq` of the journal in `dir`, which
+    /// stands as `resume` says, and `control` ends it where whoever reads a pipe is gone. `encoder` gives each its own.
     ///
     /// # Errors
     /// Where a file cannot be opened, or is no file of this journal's decisions.
     pub fn open(
         settings: &JsonlGateway,
-        mut encoder: Encoder,
+        encoder: impl Fn() -> Encoder,
         (dir, first_seq, resume): (&Path, u64, &Resume),
         control: RunControl,
-    ) -> Result<Self> {
+    ) -> Result<Outputs> {
         let JsonlGateway { file, dead_letter, .. } = settings;
+        let mut known = encoder();
         if file.is_some() || dead_letter.is_some() {
             // Lines of earlier runs can only be compared by whoever knows the names in them.
-            for known in resume.defines() {
-                let text = Text::excerpt(&known.text);
-                let define = Define { id: known.id, column: known.column, source: known.source, text };
-                encoder.define(&define).map_err(|error| Error::Failed(error.to_string()))?;
+            for name in resume.defines() {
+                let text = Text::excerpt(&name.text);
+                let define = Define { id: name.id, column: name.column, source: name.source, text };
+                known.define(&define).map_err(|error| Error::Failed(error.to_string()))?;
             }
         }
-        let records = |kind| JournalRecords::new(dir, first_seq, &encoder, kind);
+        let records = |kind| JournalRecords::new(dir, first_seq, &known, kind);
         let append = |path, kind| Out::append(path, records(kind), dir, &control);
-        let mut prices = Vec::new();
-        if let Some(path) = file {
-            prices.push(append(path, Written::Price)?);
-        }
+        let prices = file.as_ref().map(|path| append(path, Written::Price)).transpose()?;
         let dead_letters = match dead_letter {
             Some(path) => append(path, Written::DeadLetter)?,
             None => Out::new(Box::new(StandardError), Path::new(STDERR), first_seq),
         };
-        Ok(Self { encoder, prices, dead_letters: Some(dead_letters), line: Vec::new(), control })
+        let (price_pipe, prices): (Vec<Out>, Vec<Out>) = prices.into_iter().partition(Out::is_pipe);
+        let (dead_letter_pipe, dead_letters) = match dead_letters.is_pipe() {
+            true => (Some(dead_letters), None),
+            false => (None, Some(dead_letters)),
+        };
+        let out = |prices: Vec<Out>, dead_letters: Option<Out>| {
+            let is_wanted = !prices.is_empty() || dead_letters.is_some();
+            let control = control.clone();
+            is_wanted.then(|| Self { encoder: encoder(), prices, dead_letters, line: Vec::new(), control })
+        };
+        let pipes = [out(price_pipe, None), out(Vec::new(), dead_letter_pipe)];
+        Ok(Outputs { files: out(prices, dead_letters), pipes: pipes.into_iter().flatten().collect() })
     }
 
     fn decision(&mut self, seq: u64, decision: DecisionRef<'_>) -> Result<()> {

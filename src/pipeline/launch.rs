@@ -1,6 +1,7 @@
 //! From a configuration to a running pipeline, and back to a summary.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
@@ -80,7 +81,7 @@ pub struct Edges<F, G> {
     pub outputs: Vec<Box<dyn Tailer>>,
     /// Take them on another thread of their own: they wait for nobody, and may read the journal again for whom they serve.
     pub services: Vec<Box<dyn Tailer>>,
-    /// Take them on another, behind the outputs, since whoever reads what these write may never do so.
+    /// Take them behind the outputs, each on a thread of its own, since whoever reads what one of them writes may never do so.
     pub slow_outputs: Vec<Box<dyn Tailer>>,
     /// Drops the venue session where the hot thread stalls.
     pub watchdog: Option<Box<dyn Watchdog>>,
@@ -318,13 +319,15 @@ impl<M: Machine + Send + 'static> Launch<M> {
         let services = output(output::SERVICES, edges.services)?;
         let first = output(output::OUTPUTS, edges.outputs)?;
         let passed = first.as_ref().map(|(_, tail)| tail.passed());
-        let slow = output(output::SLOW, edges.slow_outputs)?.map(|(name, tail)| match passed {
-            Some(passed) => (name, tail.behind(passed)),
-            None => (name, tail),
-        });
-        let outputs: Vec<OutputStage> = [services, first, slow]
+        let mut tails: Vec<(&'static str, Tail)> = services.into_iter().chain(first).collect();
+        for slow in edges.slow_outputs {
+            tails.extend(output(output::SLOW, vec![slow])?.map(|(name, tail)| match &passed {
+                Some(passed) => (name, tail.behind(Arc::clone(passed))),
+                None => (name, tail),
+            }));
+        }
+        let outputs: Vec<OutputStage> = tails
             .into_iter()
-            .flatten()
             .map(|(name, tail)| OutputStage::new(name, tail, self.control.clone()))
             .collect();
         let trace = TraceWriter::create(&self.dir, run, drain)?.showing(stages);

@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) const OUTPUTS: &str = "outputs";
 /// The thread of those that wait for nobody.
 pub(super) const SERVICES: &str = "services";
-/// The thread of those that may never be read.
+/// A thread of one that may never be read.
 pub(super) const SLOW: &str = "slow outputs";
 
 /// Tailers with the reader that they share.

@@ -11,6 +11,7 @@ use pricewright::journal::Reader;
 use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand, RecordRef, SessionPhase};
 use serde_json::Value;
 
+use crate::pricing::lines_config;
 use crate::pricing_files::make_pipe;
 use crate::processes::{Market, summary};
 use crate::support::{BOUND, Place, http_get_200};
@@ -230,6 +231,50 @@ fn prices_go_to_files_and_http_while_standard_output_is_not_read() {
     assert!(http_get_200(address, "/prices/B").contains("42.00"));
     shop.signal("TERM");
     assert_eq!(shop.end(), Some(0));
+    assert_eq!(place.verify("j")["clean_end"], true);
+}
+
+/// A named pipe whose reader stops keeps nothing from the journal, its hash chain and the dead letters; once it is read again it
+/// has every price.
+#[test]
+fn a_named_pipe_that_is_not_read_keeps_only_its_own_lines() {
+    const PRICES: usize = 20_000;
+    let place = Place::new();
+    make_pipe(&place, "pipe");
+    let config = lines_config("stdin = true", "publish = \"always\"");
+    place.write("c.toml", &config.replace("stdout = true", "file = \"pipe\"\ndead_letter = \"dead.jsonl\""));
+    // Opened for both, so that the pipe has a reader and this does not wait for a writer.
+    let mut options = File::options();
+    let mut pipe = options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(place.path("pipe"))
+        .expect("a pipe");
+    let mut run = place.start(&["run", "c.toml"]);
+    let inventory = r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":100000,"stock":100000,"base":"100.00"}"#;
+    let purchase = r#"{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:01Z","qty":4}"#;
+    run.input(&format!("{inventory}\n{}no JSON\n", format!("{purchase}\n").repeat(PRICES)));
+    let start = Instant::now();
+    while !place.path("dead.jsonl").exists() || !place.read("dead.jsonl").contains("malformed") {
+        assert!(start.elapsed() < BOUND, "the dead letters, behind every price");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    while !place.path("j/chain-00000004.pwc").exists() {
+        assert!(start.elapsed() < BOUND, "segments are prepared and chained");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (mut lines, mut bytes) = (0, [0; 1 << 16]);
+    while lines < PRICES + 1 {
+        assert!(start.elapsed() < 2 * BOUND, "{lines} prices, once it is read");
+        match pipe.read(&mut bytes) {
+            Ok(count) => lines += bytes[..count].iter().filter(|byte| **byte == b'\n').count(),
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    run.signal("TERM");
+    let ended = run.finish();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(place.verify("j")["clean_end"], true);
 }
 

@@ -23,7 +23,10 @@ impl Write for Closed {
 fn lines_out(control: &RunControl) -> LinesOut {
     let settings = JsonlGateway::default();
     let journal = (Path::new("."), 1, &Resume::default());
-    let mut out = LinesOut::open(&settings, Encoder::new(2, 8), journal, control.clone()).expect("open");
+    let mut out = LinesOut::open(&settings, || Encoder::new(2, 8), journal, control.clone())
+        .expect("open")
+        .files
+        .expect("dead letters go to standard error");
     let text = Text::excerpt("A");
     take(&mut out, 1, Define { id: 0, column: Column::SKU, source: FEED, text }).expect("defined");
     out
