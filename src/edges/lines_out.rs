@@ -207,18 +207,24 @@ impl LinesOut {
             Some(path) => append(path, Written::DeadLetter)?,
             None => Out::new(Box::new(StandardError), Path::new(STDERR), first_seq),
         };
-        let (price_pipe, prices): (Vec<Out>, Vec<Out>) = prices.into_iter().partition(Out::is_pipe);
+        let (pipes, prices): (Vec<Out>, Vec<Out>) = prices.into_iter().partition(Out::is_pipe);
         let (dead_letter_pipe, dead_letters) = match dead_letters.is_pipe() {
             true => (Some(dead_letters), None),
             false => (None, Some(dead_letters)),
         };
-        let out = |prices: Vec<Out>, dead_letters: Option<Out>| {
-            let is_wanted = !prices.is_empty() || dead_letters.is_some();
-            let control = control.clone();
-            is_wanted.then(|| Self { encoder: encoder(), prices, dead_letters, line: Vec::new(), control })
+        let out = |encoder, prices, dead_letters| Self {
+            encoder,
+            prices,
+            dead_letters,
+            line: Vec::new(),
+            control: control.clone(),
         };
-        let pipes = [out(price_pipe, None), out(Vec::new(), dead_letter_pipe)];
-        Ok(Outputs { files: out(prices, dead_letters), pipes: pipes.into_iter().flatten().collect() })
+        let of_prices = pipes.into_iter().map(|pipe| out(encoder(), vec![pipe], None));
+        let of_dead_letters = dead_letter_pipe.map(|pipe| out(encoder(), Vec::new(), Some(pipe)));
+        let pipes = of_prices.chain(of_dead_letters).collect();
+        let is_wanted = !prices.is_empty() || dead_letters.is_some();
+        // It has a dictionary already, which is as large as the settings say.
+        Ok(Outputs { files: is_wanted.then(|| out(known, prices, dead_letters)), pipes })
     }
 
     fn decision(&mut self, seq: u64, decision: DecisionRef<'_>) -> Result<()> {

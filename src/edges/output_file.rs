@@ -16,7 +16,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use self::compare::{Compared, Ending, Fault};
 use self::notes::{Known, Note, line_hash, note_name};
 use self::records::Records;
 use crate::error::{Error, Result};
+use crate::io::file::is_pipe;
 use crate::journal::repairs::REPAIRED;
 
 mod compare;
@@ -187,16 +188,11 @@ impl OutputFile {
     }
 }
 
-fn is_pipe(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo())
-}
-
-/// A named pipe, without its other end: this process would be its own reader. Writing does not block: see [`super::pipe`].
+/// A named pipe that has a reader.
 fn open_pipe(path: &Path) -> Result<File> {
-    let opened = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
-    opened.map_err(|source| match source.raw_os_error() {
-        Some(libc::ENXIO) => Error::Usage(format!(
-            "{}: nobody reads this named pipe; start its reader first, or name a file in [gateway.jsonl]",
+    crate::io::file::open_pipe(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotConnected => Error::Usage(format!(
+            "{}: {source}; start its reader first, or name a file in [gateway.jsonl]",
             path.display()
         )),
         _ => unusable(path, source),

@@ -110,6 +110,7 @@ fn file_mend(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "change its owner or mode, or choose another path",
         io::ErrorKind::StorageFull => "free some space, or choose another disk",
         io::ErrorKind::AlreadyExists => "remove it, or choose another path",
+        io::ErrorKind::NotConnected => "start its reader first, or choose another path",
         _ => "look at the disk",
     }
 }

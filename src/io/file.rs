@@ -13,42 +13,38 @@ use pricewright_core::kernel::{EventNanos, Nanos};
 
 use super::IoError;
 
-/// A new file at `path`. One that is there and holds something is left alone: it may be the only copy of a day. An empty one
-/// or a device is written to.
+/// True where `path` names a named pipe.
+pub fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo())
+}
+
+/// The end of a named pipe that is written, which does not block.
 ///
 /// # Errors
-/// Where it cannot be made; [`io::ErrorKind::AlreadyExists`] where one with contents is there.
+/// [`io::ErrorKind::NotConnected`] where nobody reads it; where it cannot be opened.
+pub fn open_pipe(path: &Path) -> io::Result<File> {
+    let opened = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+    opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ENXIO) => io::Error::new(io::ErrorKind::NotConnected, "nobody reads this named pipe"),
+        _ => error,
+    })
+}
+
+/// A new file at `path`. One that is there and holds something is left alone: it may be the only copy of a day. An empty one,
+/// a device or a named pipe that is read is written to.
+///
+/// # Errors
+/// Where it cannot be made; [`io::ErrorKind::AlreadyExists`] where one with contents is there; as [`open_pipe`] where nobody
+/// reads a pipe, since opening that would wait for a reader.
 pub fn create_fresh(path: &Path) -> io::Result<File> {
+    // Held while the file is opened: a reader whose only writer goes takes that for the end.
+    let _reader_is_there = is_pipe(path).then(|| open_pipe(path)).transpose()?;
     match File::create_new(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let there = std::fs::metadata(path)?;
             if there.is_file() && there.len() > 0 { Err(error) } else { File::create(path) }
         }
         made => made,
-    }
-}
-
-/// As [`create_fresh`], but a named pipe that nobody reads is refused: opening it would wait for a reader.
-///
-/// # Errors
-/// As there, and for such a pipe.
-pub fn create_fresh_now(path: &Path) -> io::Result<File> {
-    // Held while the file is opened: a reader whose only writer goes takes that for the end.
-    let _reader_is_there = match std::fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo()) {
-        true => Some(
-            File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(nobody_reads)?,
-        ),
-        false => None,
-    };
-    create_fresh(path)
-}
-
-fn nobody_reads(error: io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(libc::ENXIO) => {
-            io::Error::new(error.kind(), "nobody reads this named pipe; start its reader first")
-        }
-        _ => error,
     }
 }
 

@@ -27,7 +27,7 @@ use zerocopy::little_endian::{I64, U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::IoError;
-use super::file::create_fresh_now;
+use super::file::create_fresh;
 
 const MAGIC: [u8; 8] = *b"PWPACKET";
 const VERSION: u32 = 1;
@@ -107,7 +107,7 @@ impl PacketWriter<BufWriter<File>> {
     /// # Errors
     /// Where it cannot be created, or is a named pipe that nobody reads.
     pub fn create(path: &Path) -> Result<Self, IoError> {
-        let file = create_fresh_now(path).map_err(|source| IoError::file("create", path, source))?;
+        let file = create_fresh(path).map_err(|source| IoError::file("create", path, source))?;
         Self::new(BufWriter::with_capacity(WRITE_LEN, file), path)
     }
 }

@@ -1,6 +1,5 @@
 //! Lines from files and prices into files: rotation, half lines, pipes, crashes.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::pricing::{
@@ -132,7 +131,7 @@ fn the_same_file_by_another_name_is_not_read_again() {
 #[test]
 fn a_named_pipe_is_read_from_its_start_each_time() {
     let place = Place::new();
-    make_pipe(&place, "pipe");
+    place.make_pipe("pipe");
     place.write("c.toml", &lines_config("file = \"pipe\"", ""));
     for (lines, expected) in [(format!("{INVENTORY}\n"), "A 100.00"), (purchase_at(1, 30), "A 175.00")] {
         let path = place.path("pipe");
@@ -142,15 +141,10 @@ fn a_named_pipe_is_read_from_its_start_each_time() {
     }
 }
 
-pub(crate) fn make_pipe(place: &Place, name: &str) {
-    let made = Command::new("mkfifo").arg(place.path(name)).status().expect("mkfifo runs");
-    assert!(made.success());
-}
-
 #[test]
 fn a_named_pipe_without_its_other_end_keeps_no_run_from_ending() {
     let place = Place::new();
-    make_pipe(&place, "pipe");
+    place.make_pipe("pipe");
     // Nobody writes it yet.
     place.write("in.toml", &lines_config("file = \"pipe\"", ""));
     let run = place.start(&["run", "in.toml", "--journal", "in"]);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -76,6 +77,20 @@ impl Place {
     /// Reads a file.
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).expect("readable")
+    }
+
+    /// Makes a named pipe.
+    pub(crate) fn make_pipe(&self, name: &str) {
+        let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
+        assert!(made.success());
+    }
+
+    /// Makes a named pipe and opens both ends, so that it has a reader, who reads when it likes.
+    pub(crate) fn held_pipe(&self, name: &str) -> std::fs::File {
+        self.make_pipe(name);
+        let mut options = std::fs::File::options();
+        let ends = options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
+        ends.open(self.path(name)).expect("a pipe")
     }
 
     /// Starts the program with `args`; standard input stays open until [`Process::end_input`].

@@ -1,9 +1,7 @@
 //! Acting never waits for telling: standard output and standard error are pipes that are full and that nobody reads.
 
-use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,7 +10,6 @@ use pricewright_core::kernel::{DecisionRef, EventRef, OperatorCommand, RecordRef
 use serde_json::Value;
 
 use crate::pricing::lines_config;
-use crate::pricing_files::make_pipe;
 use crate::processes::{Market, summary};
 use crate::support::{BOUND, Place, http_get_200};
 
@@ -142,14 +139,7 @@ fn a_recording_that_nobody_reads_keeps_nothing_from_its_end() {
     let place = Place::new();
     let market = Market::find();
     desk(&place, &market);
-    make_pipe(&place, "packets");
-    let mut options = File::options();
-    let mut pipe = options
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(place.path("packets"))
-        .expect("a pipe");
+    let mut pipe = place.held_pipe("packets");
     while pipe.write(&[b'.'; 4096]).is_ok() {}
     let exchange = market.start(&place, &["DEMO"], 3, 500, 0);
     let engine = place.start(&["run", "desk.toml", "--journal", "live", "--record", "packets"]);
@@ -240,17 +230,9 @@ fn prices_go_to_files_and_http_while_standard_output_is_not_read() {
 fn a_named_pipe_that_is_not_read_keeps_only_its_own_lines() {
     const PRICES: usize = 20_000;
     let place = Place::new();
-    make_pipe(&place, "pipe");
     let config = lines_config("stdin = true", "publish = \"always\"");
     place.write("c.toml", &config.replace("stdout = true", "file = \"pipe\"\ndead_letter = \"dead.jsonl\""));
-    // Opened for both, so that the pipe has a reader and this does not wait for a writer.
-    let mut options = File::options();
-    let mut pipe = options
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(place.path("pipe"))
-        .expect("a pipe");
+    let mut pipe = place.held_pipe("pipe");
     let mut run = place.start(&["run", "c.toml"]);
     let inventory = r#"{"type":"inventory","sku":"A","ts":"2026-01-01T00:00:00Z","initial":100000,"stock":100000,"base":"100.00"}"#;
     let purchase = r#"{"type":"purchase","sku":"A","ts":"2026-01-01T00:00:01Z","qty":4}"#;

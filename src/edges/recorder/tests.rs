@@ -101,7 +101,7 @@ fn a_named_pipe_that_nobody_reads_is_refused_and_one_whose_reader_stops_ends_the
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("pipe");
     let said = Recorder::create(named(&path)).expect_err("no reader").to_string();
-    assert!(said.contains("nobody reads this named pipe"), "{said}");
+    assert!(said.contains("nobody reads this named pipe; start its reader first"), "{said}");
 
     let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path).expect("a reader");
     let (recorder, mut taps) =

@@ -165,3 +165,16 @@ fn a_file_with_contents_is_not_written_over() {
     assert_eq!(std::fs::read_to_string(&path).expect("read"), "the only copy");
     assert!(create_fresh(Path::new("/dev/null")).is_ok(), "a device");
 }
+
+/// Opening one would wait for its reader, which may never come.
+#[test]
+fn a_named_pipe_that_nobody_reads_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    assert_eq!(create_fresh(&path).expect_err("no reader").kind(), io::ErrorKind::NotConnected);
+    let mut reader = File::options();
+    let _reader = reader.read(true).custom_flags(libc::O_NONBLOCK).open(&path).expect("a reader");
+    assert!(create_fresh(&path).is_ok());
+}
